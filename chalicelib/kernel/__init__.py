@@ -1,0 +1,1 @@
+"""Words everybody speaks. Nothing in here reads, writes or waits."""

@@ -1,0 +1,240 @@
+"""Everything the service refuses, as one tree.
+
+    Refused                          code, status, message, detail
+    ├── Invalid                400   the request is malformed; names each bad field
+    │   ├── NameInvalid              a namespace, repository or tag name
+    │   ├── DigestInvalid            not a digest, or not of these bytes
+    │   ├── SizeInvalid              length declared and length sent differ
+    │   ├── RangeInvalid       416   a range or an upload offset that does not fit
+    │   ├── ManifestInvalid          a body that is not a manifest
+    │   ├── PatternInvalid           a rule's pattern; points at the character
+    │   └── TooLarge           413   over a limit
+    ├── Unauthenticated        401   no credential, or a wrong one
+    ├── Denied                 403   known, but not allowed
+    │   ├── AddressNotAllowed        not on the instance's allowlist
+    │   ├── InstanceFrozen           expired; data is kept
+    │   ├── EditionRequired          a feature of the enterprise edition
+    │   └── QuotaExceeded            names the quota that is used up
+    ├── NotFound               404   missing, or not to be known of
+    │   ├── RepositoryMissing        and its namespace does not make repositories on push
+    │   ├── ManifestUnknown
+    │   ├── ManifestBlobUnknown      a manifest names content the repository does not hold
+    │   ├── BlobUnknown
+    │   └── UploadUnknown
+    ├── Conflict               409   exists already, is in use, or moved meanwhile
+    │   ├── TagImmutable             names the rule
+    │   └── InUse                    names what needs it
+    ├── ConfirmationRequired   428   says what would be lost
+    ├── Throttled              429   carries the seconds to wait
+    └── Unavailable            503   a store did not answer; carries the seconds to wait
+
+Rooms raise these; only `edge/` and `registry/protocol.py` translate them for the wire.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class Refused(Exception):
+    """One request that is not carried out. `message` is for people; `detail` holds plain JSON values."""
+
+    code: ClassVar[str] = "REFUSED"
+    status: ClassVar[int] = 400
+
+    def __init__(self, message: str, **detail: object) -> None:
+        super().__init__(message)
+        self.message = message
+        self.detail = detail
+
+
+class Invalid(Refused):
+    code = "INVALID"
+
+    def __init__(self, field: str, message: str, **detail: object) -> None:
+        super().__init__(message, **detail)
+        self.fields: tuple[tuple[str, str], ...] = ((field, message),)
+
+    @classmethod
+    def many(cls, fields: list[tuple[str, str]]) -> Invalid:
+        """One refusal that names every bad field at once."""
+        first_field, first_message = fields[0]
+        error = cls(first_field, first_message)
+        error.fields = tuple(fields)
+        return error
+
+
+class NameInvalid(Invalid):
+    code = "NAME_INVALID"
+
+
+class DigestInvalid(Invalid):
+    code = "DIGEST_INVALID"
+
+    def __init__(self, message: str, **detail: object) -> None:
+        super().__init__("digest", message, **detail)
+
+
+class SizeInvalid(Invalid):
+    code = "SIZE_INVALID"
+
+    def __init__(self, message: str, **detail: object) -> None:
+        super().__init__("size", message, **detail)
+
+
+class RangeInvalid(Invalid):
+    """`offset` is the length held so far (uploads) or the length of the content (downloads), in bytes."""
+
+    code = "RANGE_INVALID"
+    status = 416
+
+    def __init__(self, message: str, offset: int) -> None:
+        super().__init__("range", message, offset=offset)
+        self.offset = offset
+
+
+class ManifestInvalid(Invalid):
+    code = "MANIFEST_INVALID"
+
+    def __init__(self, message: str, **detail: object) -> None:
+        super().__init__("manifest", message, **detail)
+
+
+class PatternInvalid(Invalid):
+    code = "PATTERN_INVALID"
+
+    def __init__(self, field: str, message: str, position: int) -> None:
+        super().__init__(field, message, position=position)
+        self.position = position
+
+
+class TooLarge(Invalid):
+    code = "TOO_LARGE"
+    status = 413
+
+    def __init__(self, field: str, limit_bytes: int) -> None:
+        super().__init__(field, f"{field} may have at most {limit_bytes} bytes", limit=limit_bytes)
+
+
+class Unauthenticated(Refused):
+    code = "UNAUTHENTICATED"
+    status = 401
+
+    def __init__(self, message: str = "log in with a user name and password of this instance") -> None:
+        super().__init__(message)
+
+
+class Denied(Refused):
+    code = "DENIED"
+    status = 403
+
+    def __init__(self, message: str = "this login is not allowed to do that", **detail: object) -> None:
+        super().__init__(message, **detail)
+
+
+class AddressNotAllowed(Denied):
+    code = "ADDRESS_NOT_ALLOWED"
+
+    def __init__(self, address: str) -> None:
+        super().__init__(f"address {address} is not on the instance's public allowlist", address=address)
+
+
+class InstanceFrozen(Denied):
+    code = "INSTANCE_FROZEN"
+
+    def __init__(self, instance: str) -> None:
+        super().__init__(f"instance {instance} has expired and is frozen; renew it to go on", instance=instance)
+
+
+class EditionRequired(Denied):
+    code = "EDITION_REQUIRED"
+
+    def __init__(self, feature: str) -> None:
+        super().__init__(f"{feature} needs an enterprise instance", feature=feature)
+
+
+class QuotaExceeded(Denied):
+    code = "QUOTA_EXCEEDED"
+
+    def __init__(self, quota: str, limit: int) -> None:
+        super().__init__(f"the quota of {limit} for {quota} is used up", quota=quota, limit=limit)
+
+
+class NotFound(Refused):
+    code = "NOT_FOUND"
+    status = 404
+
+    def __init__(self, message: str = "there is no such thing", **detail: object) -> None:
+        super().__init__(message, **detail)
+
+
+class RepositoryMissing(NotFound):
+    def __init__(self, repository: str) -> None:
+        super().__init__(
+            f"repository {repository} does not exist and its namespace does not make repositories on push; create it first",
+            repository=repository,
+        )
+
+
+class ManifestUnknown(NotFound):
+    def __init__(self, reference: str) -> None:
+        super().__init__(f"no manifest is known as {reference}", reference=reference)
+
+
+class ManifestBlobUnknown(NotFound):
+    def __init__(self, digest: str) -> None:
+        super().__init__(f"the repository does not hold {digest}; push it first", digest=digest)
+
+
+class BlobUnknown(NotFound):
+    def __init__(self, digest: str) -> None:
+        super().__init__(f"no blob is known as {digest}", digest=digest)
+
+
+class UploadUnknown(NotFound):
+    def __init__(self, upload: str) -> None:
+        super().__init__("no such upload is under way; start again", upload=upload)
+
+
+class Conflict(Refused):
+    code = "CONFLICT"
+    status = 409
+
+
+class TagImmutable(Conflict):
+    code = "TAG_IMMUTABLE"
+
+    def __init__(self, repository: str, tag: str, rule_id: str) -> None:
+        super().__init__(
+            f"tag {tag} of {repository} is immutable under rule {rule_id}", repository=repository, tag=tag, rule=rule_id
+        )
+
+
+class InUse(Conflict):
+    code = "IN_USE"
+
+    def __init__(self, message: str, needed_by: str) -> None:
+        super().__init__(message, needed_by=needed_by)
+
+
+class ConfirmationRequired(Refused):
+    code = "CONFIRMATION_REQUIRED"
+    status = 428
+
+
+class Throttled(Refused):
+    code = "TOO_MANY_REQUESTS"
+    status = 429
+
+    def __init__(self, retry_after_s: int, message: str = "too many requests; wait and try again") -> None:
+        super().__init__(message, retry_after=retry_after_s)
+        self.retry_after_s = retry_after_s
+
+
+class Unavailable(Refused):
+    code = "UNAVAILABLE"
+    status = 503
+
+    def __init__(self, message: str = "the service is busy; try again", retry_after_s: int = 1) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s

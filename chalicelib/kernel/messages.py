@@ -1,0 +1,44 @@
+"""What rooms tell each other: frozen, with an id that makes a repetition recognisable, ids and digests only.
+
+Commands are imperative, events past tense. `chain.py` says who handles which.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from .ids import new_id
+
+
+class Message(BaseModel):
+    """`id` is the idempotency key; `caused_by` is the id of the message or request this one follows from."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    queue: ClassVar[str]
+    id: str = Field(default_factory=new_id)
+    caused_by: str = ""
+    schema_version: int = 1
+
+
+class ImagePushed(Message):
+    """A tag or digest was pushed and is pullable. Follows from the push object, at least once."""
+
+    queue = "events"
+    instance_id: str
+    repository_id: str
+    repository: str
+    digest: str
+    incarnation: str
+    tags: tuple[str, ...]
+    pushed_by: str
+
+
+class CollectBlob(Message):
+    """A digest may have lost its last edge: look, and free its bytes if so. A hint; doubles are harmless."""
+
+    queue = "collection"
+    instance_id: str
+    digest: str

@@ -1,0 +1,29 @@
+"""Time as the service writes it: aware UTC inside, RFC 3339 text of one width outside, so that text sorts like time."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """Where the time comes from. Tests bring their own."""
+
+    def now(self) -> datetime:
+        """The present, aware, in UTC."""
+        ...
+
+
+class SystemClock:
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+
+def to_text(moment: datetime) -> str:
+    """`2026-01-31T08:00:00.000000Z`: always 27 characters, sorts like the moments themselves."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def from_text(text: str) -> datetime:
+    """The moment that `to_text` wrote. Raises ValueError on anything else."""
+    return datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=UTC)

@@ -1,0 +1,41 @@
+"""Who asks. Made by `credentials` (registry clients) and `accounts` (people and programs), read by everybody."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Action(StrEnum):
+    """What a registry client may do with a repository; the words of the token protocol's scopes."""
+
+    PULL = "pull"
+    PUSH = "push"
+    DELETE = "delete"
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """An identified caller, or nobody.
+
+    instance_id   the instance a registry credential belongs to; empty for nobody
+    version       of the credential; a reset password raises it, which ends what was derived from the old one
+    grants        what a token narrows the caller to: (repository name, repository id or "", action);
+                  None where the caller holds the credential itself
+    issued_at     of the token, in seconds since 1970; 0 without one
+    """
+
+    kind: str
+    name: str
+    instance_id: str = ""
+    version: int = 0
+    grants: frozenset[tuple[str, str, str]] | None = None
+    issued_at: int = 0
+
+    @property
+    def anonymous(self) -> bool:
+        return self.kind == "anonymous"
+
+
+ANONYMOUS = Principal("anonymous", "anonymous")
+SYSTEM = Principal("system", "system")

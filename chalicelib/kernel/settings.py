@@ -1,0 +1,69 @@
+"""The service's configuration, read once from the environment. Every variable is listed here and nowhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Settings(BaseModel):
+    """Fields are environment variables in lower case without `CRS_`: `CRS_PORT=5000` sets `port`.
+
+    stack               `embedded`: SQLite and files under `data`. `aws`: DynamoDB, S3 and SQS
+    domain              what instance host names end in: `<name>-<8 characters of its id>.<domain>`
+    admin_password      of the first start; generated and stored readable by the owner alone when absent
+    internal_port       opens the internal listener, which allowlists do not restrict
+    instance_ports      `<instance id>=<port>,…`: an instance reached at a port of its own
+    trusted_proxies     addresses or networks whose `X-Forwarded-For` is believed, by commas
+    trusted_hops        how many entries from its right are our own proxies'
+    grace_s             how long deleted content can be restored
+    redirect_ttl_s      lets pulls of allowlisted instances leave as links that live this long; 0: stream instead
+    table, bucket, …    names of what the `aws` stack uses
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    stack: Literal["embedded", "aws"] = "embedded"
+    data: Path = Path("data")
+    host: str = "127.0.0.1"
+    port: int = Field(default=5000, ge=0, le=65535)
+    internal_port: int | None = Field(default=None, ge=0, le=65535)
+    instance_ports: str = ""
+    domain: str = "localhost"
+    region: str = "local"
+    admin_password: str | None = None
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+    trusted_proxies: str = ""
+    trusted_hops: int = Field(default=0, ge=0, le=8)
+    grace_s: int = Field(default=int(timedelta(days=7).total_seconds()), ge=0)
+    upload_ttl_s: int = Field(default=int(timedelta(days=1).total_seconds()), ge=60)
+    intent_ttl_s: int = Field(default=int(timedelta(minutes=30).total_seconds()), ge=1)
+    tombstone_s: int = Field(default=int(timedelta(days=1).total_seconds()), ge=0)
+    sweep_interval_s: float = Field(default=10.0, gt=0)
+    redirect_ttl_s: int = Field(default=0, ge=0, le=60)
+    table: str = "crs"
+    audit_table: str = "crs-audit"
+    bucket: str = "crs"
+    queue_prefix: str = "crs-"
+    signing_key: str | None = None
+    secret_key: str | None = None
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> Settings:
+        """Raises pydantic's ValidationError naming the variable that does not fit."""
+        prefix = "CRS_"
+        values = {
+            name[len(prefix) :].lower(): value
+            for name, value in environment.items()
+            if name.startswith(prefix) and value != ""
+        }
+        return cls.model_validate(values)
+
+    @property
+    def tls(self) -> bool:
+        return self.tls_cert is not None

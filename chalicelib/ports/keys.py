@@ -1,0 +1,199 @@
+"""Every key of the table, in one place.
+
+Entities (one table; audit has its own)
+
+  pk                          sk                                     what stands there
+  ADDRESS#<label>             ADDRESS                                host label → instance id
+  ACCOUNT#<account>           INSTANCE#<instance name>               instance id, unique in its account
+  INSTANCES                   INSTANCE#<instance>                    every instance, for the operator's own tools
+  INSTANCE#<instance>         INSTANCE                               edition, bucket, state, quotas
+  INSTANCE#<instance>         COUNT                                  namespaces and repositories in use
+  INSTANCE#<instance>         USAGE#<00..15>                         stored bytes; a personal instance uses 00 alone
+  INSTANCE#<instance>         ALLOWLIST                              the public allowlist, one item
+  INSTANCE#<instance>         CREDENTIAL#<user name>                 registry credential
+  INSTANCE#<instance>         NAMESPACE#<name>                       namespace, with its id
+  INSTANCE#<instance>         REPOSITORY#<namespace>/<name>          repository, with its id
+  REPO#<id>                   REPOSITORY                             id → instance and name
+  REPO#<id>                   MANIFEST#<digest>                      incarnation, version, state, body, summaries
+  REPO#<id>                   TAG#<name>                             digest, version, pushed_at …      i1: by push time
+  REPO#<id>                   HISTORY#<tag>#<ulid>                   a digest the tag has pointed to
+  REPO#<id>                   HOLD#<digest>#<TAG|INDEX|BIN>#<owner>  why a manifest must live
+  REPO#<id>                   LINK#<digest>                          right to read a blob here; state L or C
+  REPO#<id>                   REFERRER#<subject>#<digest>            descriptor of a referrer
+  BLOB#<instance>#<digest>    HEAD                                   state L, C or D; generation, size, token
+  BLOB#<instance>#<digest>    EDGE#<repo>#<MANIFEST|UPLOAD>#<owner>  why a blob must live; uploads: i1 due
+  INTENT#<incarnation>        INTENT                                 a push under way                   i1: due
+  UPLOAD#<id>                 UPLOAD                                 an upload, later its generation    i1: due
+  TOMBSTONE#<generation>      TOMBSTONE                              bytes to delete                    i1: due
+  RELEASE#<incarnation>       RELEASE                                a dead manifest's edges to remove  i1: due
+  BIN#<instance>              ENTRY#<ulid>                           recycle bin                        i1: due
+  OUTBOX#<incarnation>        OUTBOX                                 a push whose event is not handled  i1: due
+  THROTTLE#<instance>         <login|address>#<…>                    failed sign-ins
+
+Index 1 serves two questions and never the same item both: tags of a repository by push time
+(`REPO#<id>#PUSHED`), and work that is due (`DUE#<kind>#<0..3>`, sk `<time>#<id>`).
+Manifests that lost their last holder are due too (`DUE#manifest`).
+
+Access patterns: a pull reads INSTANCE, ALLOWLIST, CREDENTIAL, NAMESPACE and REPOSITORY in one batch (remembered),
+then TAG, then MANIFEST. A list is one query of one partition. Sweepers query index 1 up to now. Nothing scans.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+from zlib import crc32
+
+from .table import Key
+
+DUE_SHARDS: Final = 4
+USAGE_SHARDS: Final = 16
+INSTANCES: Final = "INSTANCES"
+
+
+def address(label: str) -> Key:
+    return Key(f"ADDRESS#{label}", "ADDRESS")
+
+
+def account_instance(account: str, name: str) -> Key:
+    return Key(f"ACCOUNT#{account}", f"INSTANCE#{name}")
+
+
+def listed_instance(instance: str) -> Key:
+    return Key(INSTANCES, f"INSTANCE#{instance}")
+
+
+def instance_partition(instance: str) -> str:
+    return f"INSTANCE#{instance}"
+
+
+def instance(instance: str) -> Key:
+    return Key(f"INSTANCE#{instance}", "INSTANCE")
+
+
+def count(instance: str) -> Key:
+    return Key(f"INSTANCE#{instance}", "COUNT")
+
+
+def usage(instance: str, shard: int) -> Key:
+    return Key(f"INSTANCE#{instance}", f"USAGE#{shard:02d}")
+
+
+def allowlist(instance: str) -> Key:
+    return Key(f"INSTANCE#{instance}", "ALLOWLIST")
+
+
+def credential(instance: str, username: str) -> Key:
+    return Key(f"INSTANCE#{instance}", f"CREDENTIAL#{username}")
+
+
+def namespace(instance: str, name: str) -> Key:
+    return Key(f"INSTANCE#{instance}", f"NAMESPACE#{name}")
+
+
+def repository(instance: str, name: str) -> Key:
+    return Key(f"INSTANCE#{instance}", f"REPOSITORY#{name}")
+
+
+def repository_partition(repository: str) -> str:
+    return f"REPO#{repository}"
+
+
+def repository_by_id(repository: str) -> Key:
+    return Key(f"REPO#{repository}", "REPOSITORY")
+
+
+def manifest(repository: str, digest: str) -> Key:
+    return Key(f"REPO#{repository}", f"MANIFEST#{digest}")
+
+
+def tag(repository: str, name: str) -> Key:
+    return Key(f"REPO#{repository}", f"TAG#{name}")
+
+
+def pushed_order(repository: str) -> str:
+    """Partition of index 1 that holds a repository's tags by push time."""
+    return f"REPO#{repository}#PUSHED"
+
+
+def history(repository: str, tag: str, entry: str) -> Key:
+    return Key(f"REPO#{repository}", f"HISTORY#{tag}#{entry}")
+
+
+def hold_prefix(digest: str) -> str:
+    return f"HOLD#{digest}#"
+
+
+def hold(repository: str, digest: str, kind: str, owner: str) -> Key:
+    return Key(f"REPO#{repository}", f"HOLD#{digest}#{kind}#{owner}")
+
+
+def link(repository: str, digest: str) -> Key:
+    return Key(f"REPO#{repository}", f"LINK#{digest}")
+
+
+def referrer_prefix(subject: str) -> str:
+    return f"REFERRER#{subject}#"
+
+
+def referrer(repository: str, subject: str, digest: str) -> Key:
+    return Key(f"REPO#{repository}", f"REFERRER#{subject}#{digest}")
+
+
+def blob_partition(instance: str, digest: str) -> str:
+    return f"BLOB#{instance}#{digest}"
+
+
+def head(instance: str, digest: str) -> Key:
+    return Key(f"BLOB#{instance}#{digest}", "HEAD")
+
+
+def edge_prefix(repository: str = "") -> str:
+    """All edges of a blob, or those of one repository."""
+    return f"EDGE#{repository}#" if repository else "EDGE#"
+
+
+def edge(instance: str, digest: str, repository: str, kind: str, owner: str) -> Key:
+    """owner: a manifest's incarnation, or an upload's id. Neither is ever used twice."""
+    return Key(f"BLOB#{instance}#{digest}", f"EDGE#{repository}#{kind}#{owner}")
+
+
+def intent(incarnation: str) -> Key:
+    return Key(f"INTENT#{incarnation}", "INTENT")
+
+
+def upload(upload: str) -> Key:
+    return Key(f"UPLOAD#{upload}", "UPLOAD")
+
+
+def tombstone(generation: str) -> Key:
+    return Key(f"TOMBSTONE#{generation}", "TOMBSTONE")
+
+
+def release(incarnation: str) -> Key:
+    return Key(f"RELEASE#{incarnation}", "RELEASE")
+
+
+def bin_partition(instance: str) -> str:
+    return f"BIN#{instance}"
+
+
+def bin_entry(instance: str, entry: str) -> Key:
+    return Key(f"BIN#{instance}", f"ENTRY#{entry}")
+
+
+def outbox(incarnation: str) -> Key:
+    return Key(f"OUTBOX#{incarnation}", "OUTBOX")
+
+
+def throttle(instance: str, bucket: str) -> Key:
+    return Key(f"THROTTLE#{instance}", bucket)
+
+
+def due_partitions(kind: str) -> tuple[str, ...]:
+    return tuple(f"DUE#{kind}#{shard}" for shard in range(DUE_SHARDS))
+
+
+def due(kind: str, moment: str, owner: str) -> dict[str, str]:
+    """The attributes that put an item on the list of due work. `moment` as `kernel.moment.to_text` writes it."""
+    shard = crc32(owner.encode()) % DUE_SHARDS
+    return {"i1pk": f"DUE#{kind}#{shard}", "i1sk": f"{moment}#{owner}"}

@@ -1,0 +1,38 @@
+"""Every object key, in one place.
+
+  <instance>/blobs/<last 2 of generation>/<generation>     bytes of a blob; the table says which generation is live
+  <instance>/tails/<upload>/<n>                            end of an upload too short for a part of its own
+  <instance>/pushes/<repository>/<incarnation>             its creation is the event "an image was pushed"
+
+A generation is the id of the upload that wrote it and is never used twice. It, and not the digest, names the object,
+because most uploads name their digest only at their end and no store renames for free (docs/decisions/0001).
+"""
+
+from __future__ import annotations
+
+
+def blob(instance: str, generation: str) -> str:
+    return f"{instance}/blobs/{generation[-2:]}/{generation}"
+
+
+def blobs(instance: str) -> str:
+    return f"{instance}/blobs/"
+
+
+def generation_of(key: str) -> str:
+    """The generation an object of `blobs` holds."""
+    return key.rsplit("/", 1)[1]
+
+
+def tail(instance: str, upload: str, number: int) -> str:
+    return f"{instance}/tails/{upload}/{number}"
+
+
+def push(instance: str, repository: str, incarnation: str) -> str:
+    return f"{instance}/pushes/{repository}/{incarnation}"
+
+
+def is_push(key: str) -> bool:
+    """Whether an object's creation means that an image was pushed."""
+    parts = key.split("/")
+    return len(parts) == 4 and parts[1] == "pushes"

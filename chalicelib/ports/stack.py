@@ -1,0 +1,60 @@
+"""One set of ports, opened by configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import ParamSpec, Protocol, TypeVar
+
+from chalicelib.kernel.moment import Clock, SystemClock
+from chalicelib.kernel.settings import Settings
+
+from .memory import EpochCache
+from .objects import Objects
+from .queues import Queues
+from .table import Table
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Runner(Protocol):
+    """Calls a blocking function from the event loop."""
+
+    def __call__(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Awaitable[T]: ...
+
+
+@dataclass(frozen=True)
+class Stack:
+    """Everything a room needs of the world.
+
+    objects   bucket name → its objects
+    read      runs short reads: in line where the table answers in process, else in a thread
+    write     runs what waits for a disk or a network: in a thread
+    memory    what this process remembers of the table, forgotten as the table's epoch changes
+    """
+
+    settings: Settings
+    table: Table
+    audit: Table
+    objects: Callable[[str], Objects]
+    queues: Queues
+    read: Runner
+    write: Runner
+    close: Callable[[], None]
+    clock: Clock = field(default_factory=SystemClock)
+    memory: EpochCache = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "memory", EpochCache(self.table))
+
+
+def open_stack(settings: Settings, clock: Clock | None = None) -> Stack:
+    """The stack that `settings.stack` names. The adapters are imported here alone, so that neither loads the other's."""
+    if settings.stack == "aws":
+        from .aws.stack import open_aws_stack
+
+        return open_aws_stack(settings, clock or SystemClock())
+    from .embedded.stack import open_embedded_stack
+
+    return open_embedded_stack(settings, clock or SystemClock())
