@@ -1,0 +1,1 @@
+"""Content: manifests, tags, blobs, uploads, referrers. Pushes, pulls, retires; never loses a byte it answered for."""

@@ -1,0 +1,168 @@
+"""What the registry keeps, and what it answers with.
+
+    ManifestRecord   one manifest of one repository; `incarnation` tells it from an earlier or later one of this digest
+    TagRecord        a name for a manifest
+    UploadRecord     an upload under way; once finished, the record of the generation it wrote
+    BinEntry         what was deleted and can be restored
+    Pulled, Pushed, StoredBlob, Caller   answers and questions at the room's door
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from chalicelib.instances.models import Instance
+from chalicelib.kernel.names import Digest, TagName
+from chalicelib.kernel.principal import Principal
+
+
+class Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    schema_version: int = 1
+
+
+class ManifestRecord(Record):
+    """
+    version     raised by every change of the row or of what holds it; the fence of every deletion
+    state       `binned`: deleted, answers like missing, restorable while a bin entry holds it
+    mortal      it once had a tag, an index or a living subject, and goes with its last holder
+    held_until  it stays at least until then though nothing holds it (the grace period)
+    body        None for a large one: then the body is the blob of this digest
+    blobs       what it needs to be pulled: config, layers, and its own body if large
+    size        of the body; content_size: of config and layers together (index: of its children's bodies), in bytes
+    """
+
+    repository_id: str
+    digest: Digest
+    incarnation: str
+    version: int = 1
+    state: Literal["live", "binned"] = "live"
+    mortal: bool = False
+    held_until: str = ""
+    media_type: str
+    artifact_type: str = ""
+    size: int
+    content_size: int = 0
+    body: bytes | None = None
+    blobs: tuple[str, ...] = ()
+    children: tuple[str, ...] = ()
+    subject: str = ""
+    annotations: dict[str, str] = {}
+    pushed_at: str
+    pushed_by: str
+
+
+class TagRecord(Record):
+    """`version` is raised by every push of the tag; a worker moves a tag only at the version it saw."""
+
+    repository_id: str
+    name: TagName
+    digest: Digest
+    version: int = 1
+    media_type: str
+    size: int
+    pushed_at: str
+    pushed_by: str
+
+
+class UploadRecord(Record):
+    """
+    offset     bytes received and kept, tail included
+    parts      (size, receipt) of each part written, in order
+    tail       bytes past the last part, kept in an object of their own where parts have a least size
+    state      `finished`: verified; `digest` is set, and the id names the generation that holds the bytes
+    """
+
+    id: str
+    instance_id: str
+    bucket: str
+    repository: str
+    principal: str
+    state: Literal["open", "finished"] = "open"
+    multipart: str = ""
+    offset: int = 0
+    parts: tuple[tuple[int, str], ...] = ()
+    tail: int = 0
+    tails: int = 0
+    algorithm: str = "sha256"
+    digest: str = ""
+    version: int = 1
+
+
+class HeadRecord(Record):
+    """Which generation of a blob is live. L lives · C condemned, rescued by whoever needs it · D dead."""
+
+    state: Literal["L", "C", "D"]
+    generation: str
+    bucket: str
+    key: str
+    size: int
+    token: str = ""
+
+
+class BinEntry(Record):
+    """A deleted tag (`kind` tag) or manifest with the tags that named it. Restorable until it expires."""
+
+    id: str
+    instance_id: str
+    repository_id: str
+    repository: str
+    kind: Literal["tag", "manifest"]
+    name: str
+    digest: str
+    tags: tuple[dict[str, str | int], ...]
+    size: int
+    deleted_at: str
+    deleted_by: str
+    expires_at: str
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks, of which instance. Made once per request, after address and credentials were checked."""
+
+    instance: Instance
+    principal: Principal
+
+
+@dataclass(frozen=True, slots=True)
+class Pulled:
+    """A manifest as it goes out. `body` is byte for byte what was pushed."""
+
+    digest: Digest
+    media_type: str
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Pushed:
+    """`subject` is empty for a manifest without one."""
+
+    digest: Digest
+    subject: str
+    tags: tuple[TagName, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredBlob:
+    """Where a blob's bytes are: `key` in `bucket`, `size` bytes."""
+
+    digest: Digest
+    size: int
+    bucket: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Referrer:
+    """A descriptor as the referrers list shows it."""
+
+    media_type: str
+    digest: str
+    size: int
+    artifact_type: str
+    annotations: dict[str, str]
