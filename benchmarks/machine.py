@@ -1,0 +1,55 @@
+"""What the run took place on: said in the report, since figures without a machine mean little."""
+
+import os
+import platform
+import shutil
+import subprocess
+from pathlib import Path
+
+from benchmarks.wrk import find_wrk
+
+CORES = 2
+
+
+def pin_to_cores() -> None:
+    """Client and servers, which inherit it, share the first two cores this process may use."""
+    os.sched_setaffinity(0, set(sorted(os.sched_getaffinity(0))[:CORES]))
+
+
+def describe_machine(data: Path) -> tuple[tuple[str, str], ...]:
+    """Name and value pairs for the report."""
+    memory_bytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return (
+        ("processor", f"{_processor()}, {len(os.sched_getaffinity(0))} cores used of {os.cpu_count()}"),
+        ("memory", f"{memory_bytes / 1024**3:.0f} GiB"),
+        ("system", f"{platform.system()} {platform.release()}, Python {platform.python_version()}"),
+        ("disk", f"{_file_system(data)}, {shutil.disk_usage(data).free / 1e9:.0f} GB free"),
+        ("client for small GETs", _wrk_version()),
+        ("load before the run (1 min)", f"{os.getloadavg()[0]:.2f}"),
+    )
+
+
+def _processor() -> str:
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return platform.machine()
+
+
+def _file_system(folder: Path) -> str:
+    """Type of the file system a folder is on: that of the longest mount point above it."""
+    best, kind = "", "unknown file system"
+    for line in Path("/proc/mounts").read_text().splitlines():
+        point, found = line.split()[1:3]
+        above = folder.resolve().is_relative_to(point)
+        if above and len(point) >= len(best):
+            best, kind = point, found
+    return kind
+
+
+def _wrk_version() -> str:
+    binary = find_wrk()
+    if binary is None:
+        return "our own (wrk is not installed)"
+    said = subprocess.run([binary, "-v"], capture_output=True, text=True, timeout=10, check=False).stdout
+    return " ".join(said.split()[:2]) or "wrk"
