@@ -1,0 +1,1 @@
+"""The embedded host: one machine's gateway process and its process of consumers."""
