@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import Annotated, Protocol
+
+from pydantic import AwareDatetime, PlainSerializer
 
 
 class Clock(Protocol):
@@ -27,3 +29,7 @@ def to_text(moment: datetime) -> str:
 def from_text(text: str) -> datetime:
     """The moment that `to_text` wrote. Raises ValueError on anything else."""
     return datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=UTC)
+
+
+# How records hold a moment: a datetime in the model, `to_text`'s text in the item.
+Moment = Annotated[AwareDatetime, PlainSerializer(to_text, return_type=str)]

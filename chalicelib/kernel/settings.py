@@ -23,6 +23,8 @@ class Settings(BaseModel):
     grace_s             how long deleted content can be restored
     redirect_ttl_s      lets pulls of allowlisted instances leave as links that live this long; 0: stream instead
     table, bucket, …    names of what the `aws` stack uses
+    signing_key         PEM of the P-256 keys of tokens: the first signs, all verify. Made under `data` on one machine
+    secret_key          32 random bytes or more, as text, for keyed hashes. Made under `data` on one machine
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -63,6 +65,11 @@ class Settings(BaseModel):
             if name.startswith(prefix) and value != ""
         }
         return cls.model_validate(values)
+
+    @property
+    def one_machine(self) -> bool:
+        """One machine holds everything: secrets may be made beside the data, and any host name means somebody here."""
+        return self.stack == "embedded"
 
     @property
     def tls(self) -> bool:

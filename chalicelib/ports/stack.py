@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import ParamSpec, Protocol, TypeVar
+from typing import Any, ParamSpec, Protocol, TypeVar, cast
 
 from chalicelib.kernel.moment import Clock, SystemClock
 from chalicelib.kernel.settings import Settings
@@ -44,9 +44,17 @@ class Stack:
     close: Callable[[], None]
     clock: Clock = field(default_factory=SystemClock)
     memory: EpochCache = field(init=False)
+    _kept: dict[str, Any] = field(init=False, default_factory=dict, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "memory", EpochCache(self.table))
+
+    def keep(self, name: str, make: Callable[[], T]) -> T:
+        """What a room makes once a process (parsed keys, verified tokens). Outlives every epoch, unlike memory."""
+        held = self._kept.get(name)
+        if held is None:
+            held = self._kept.setdefault(name, make())
+        return cast(T, held)
 
 
 def open_stack(settings: Settings, clock: Clock | None = None) -> Stack:

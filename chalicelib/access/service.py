@@ -1,0 +1,129 @@
+"""The door of the room: who gets in by address, and the allowlist that says so (G2)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from chalicelib.edge.address import parse_address
+from chalicelib.instances.models import Instance
+from chalicelib.kernel.errors import (
+    AddressNotAllowed,
+    ConfirmationRequired,
+    Conflict,
+    EditionRequired,
+    Invalid,
+    NotFound,
+    Unavailable,
+)
+from chalicelib.kernel.ids import new_id
+from chalicelib.ports.stack import Stack
+from chalicelib.ports.table import ConditionFailed, Write
+
+from . import store
+from .models import Allowlist, Entry
+from .rules import Networks, parse_cidr
+
+# Well below what one item holds, with remarks of the greatest length.
+MOST_ENTRIES: Final = 500
+_LONGEST_REMARK: Final = 200
+# What a new enterprise instance starts with (G2).
+_FIRST_CIDR: Final = "127.0.0.1/32"
+# How often an edit is tried again after somebody else's.
+_ATTEMPTS: Final = 8
+
+
+class Access:
+    def __init__(self, stack: Stack) -> None:
+        self._stack = stack
+
+    def admit(self, instance: Instance, address: str, internal: bool) -> None:
+        """Lets a request in, or raises AddressNotAllowed.
+
+        address    the client's, as `edge.address` tells it
+        internal   whether it came in on the internal listener, which is not restricted
+        """
+        if internal:
+            return
+        parsed = parse_address(address)
+        networks = self._networks(instance.id)
+        if not networks.everybody and not networks.holds(parsed):
+            raise AddressNotAllowed(str(parsed))
+
+    def check(self, instance: Instance, address: str) -> bool:
+        """Whether a request from there would be let in at the public address."""
+        try:
+            self.admit(instance, address, internal=False)
+        except AddressNotAllowed:
+            return False
+        return True
+
+    def restricted(self, instance: Instance) -> bool:
+        """Whether the instance has an allowlist at all: where it has, links that carry rights away are not given."""
+        return not self._networks(instance.id).everybody
+
+    def opening(self, instance: Instance) -> list[Write]:
+        """What a new instance's transaction holds for this room."""
+        if instance.edition != "enterprise":
+            return []
+        entry = Entry(id=new_id(), cidr=_FIRST_CIDR, remark="this machine", created_at=self._stack.clock.now())
+        return [store.replacement(instance.id, Allowlist(), Allowlist(entries=(entry,), version=1))]
+
+    def entries(self, instance: Instance) -> tuple[Entry, ...]:
+        return store.load(self._stack.table, instance.id).entries
+
+    def add(self, instance: Instance, cidr: str, remark: str = "") -> Entry:
+        """Raises Invalid (`cidr`, `remark`), Conflict if it is there already, EditionRequired."""
+        _require_enterprise(instance)
+        if len(remark) > _LONGEST_REMARK:
+            raise Invalid("remark", f"a remark has at most {_LONGEST_REMARK} characters")
+        entry = Entry(id=new_id(), cidr=parse_cidr(cidr), remark=remark, created_at=self._stack.clock.now())
+
+        def added(entries: tuple[Entry, ...]) -> tuple[Entry, ...]:
+            if any(other.cidr == entry.cidr for other in entries):
+                raise Conflict(f"{entry.cidr} is on the allowlist already", cidr=entry.cidr)
+            if len(entries) >= MOST_ENTRIES:
+                raise Invalid("cidr", f"an allowlist has at most {MOST_ENTRIES} entries")
+            return (*entries, entry)
+
+        self._change(instance, added)
+        return entry
+
+    def remove(self, instance: Instance, entry_id: str, *, open_to_everyone: bool = False) -> None:
+        """Raises NotFound, and ConfirmationRequired for the last entry unless opening the instance is meant."""
+        _require_enterprise(instance)
+
+        def removed(entries: tuple[Entry, ...]) -> tuple[Entry, ...]:
+            left = tuple(entry for entry in entries if entry.id != entry_id)
+            if len(left) == len(entries):
+                raise NotFound("there is no such entry on the allowlist")
+            if not left and not open_to_everyone:
+                raise ConfirmationRequired(
+                    "this is the last entry: without it everybody with credentials gets in from anywhere",
+                    confirm="open-to-everyone",
+                )
+            return left
+
+        self._change(instance, removed)
+
+    def _networks(self, instance_id: str) -> Networks:
+        return self._stack.memory.get(
+            ("allowlist", instance_id), lambda: Networks.of(store.load(self._stack.table, instance_id).entries)
+        )
+
+    def _change(self, instance: Instance, change: Callable[[tuple[Entry, ...]], tuple[Entry, ...]]) -> None:
+        for _ in range(_ATTEMPTS):
+            seen = store.load(self._stack.table, instance.id)
+            wanted = Allowlist(entries=change(seen.entries), version=seen.version + 1)
+            write = store.replacement(instance.id, seen, wanted)
+            try:
+                self._stack.table.put(write.item, write.when)
+            except ConditionFailed:
+                continue
+            return
+        raise Unavailable("the allowlist is being edited by others; try again")
+
+
+def _require_enterprise(instance: Instance) -> None:
+    if instance.edition != "enterprise":
+        raise EditionRequired("the allowlist")

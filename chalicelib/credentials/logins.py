@@ -1,0 +1,83 @@
+"""Checking a user name and a password, seldom by computing a hash.
+
+remembered? ── yes ──► compare the credential's version, done (microseconds)
+    │ no
+throttled? ── yes ──► 429, nothing computed
+    │ no
+wait for a place ──► remembered meanwhile? throttled meanwhile? ──► hash (30 ms) ──► remember the verdict
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from chalicelib.kernel.errors import Unauthenticated
+from chalicelib.kernel.principal import Principal
+from chalicelib.ports.stack import Stack
+
+from . import store
+from .keyring import Keyring
+from .passwords import Desk, matches
+from .remembered import PAIR_TTL_S, Recent, Verdict
+from .rules import is_possible_password, is_username, password_bytes
+from .throttle import Throttle
+
+# Instance id, user name, fresh → the credential's present version, 0 if there is none.
+CurrentVersion = Callable[[str, str, bool], int]
+
+
+class Logins:
+    def __init__(self, stack: Stack, keyring: Keyring, current_version: CurrentVersion) -> None:
+        self._stack = stack
+        self._keyring = keyring
+        self._current_version = current_version
+        self._throttle = Throttle(stack)
+        self._desk = stack.keep("password desk", Desk)
+        self._verdicts: Recent[bytes, Verdict] = stack.keep("login verdicts", lambda: Recent(10_000))
+
+    def recall(self, instance_id: str, username: str, password: str, fresh: bool) -> Principal | None:
+        """From memory alone; None if the pair has to be checked. Raises Unauthenticated if it is known to be wrong."""
+        if not is_possible_password(password):
+            raise Unauthenticated()
+        return self._recall(self._digest(instance_id, username, password), instance_id, username, fresh)
+
+    def check(self, instance_id: str, username: str, password: str, address: str, fresh: bool) -> Principal:
+        """Blocks for about 30 ms where a hash is needed. Raises Unauthenticated, Throttled, Unavailable."""
+        if not is_username(username) or not is_possible_password(password):
+            raise Unauthenticated()
+        digest = self._digest(instance_id, username, password)
+        recalled = self._recall(digest, instance_id, username, fresh)
+        if recalled is not None:
+            return recalled
+        self._throttle.attempt(instance_id, username, address)
+        with self._desk.place():
+            recalled = self._recall(digest, instance_id, username, fresh)
+            return recalled or self._compute(digest, instance_id, username, password, address)
+
+    def _compute(self, digest: bytes, instance_id: str, username: str, password: str, address: str) -> Principal:
+        attempt = self._throttle.attempt(instance_id, username, address)
+        credential = store.load(self._stack.table, instance_id, username)
+        right = matches(credential.password_hash if credential else None, password)
+        until = self._stack.clock.now().timestamp() + PAIR_TTL_S
+        if credential is None or not right:
+            self._verdicts.put(digest, Verdict(None, credential.version if credential else 0, until))
+            self._throttle.failed(attempt, digest)
+            raise Unauthenticated()
+        principal = Principal(credential.kind, username, instance_id, credential.version)
+        self._verdicts.put(digest, Verdict(principal, credential.version, until))
+        self._throttle.succeeded(attempt)
+        return principal
+
+    def _recall(self, digest: bytes, instance_id: str, username: str, fresh: bool) -> Principal | None:
+        verdict = self._verdicts.get(digest)
+        if verdict is None or verdict.until <= self._stack.clock.now().timestamp():
+            return None
+        if verdict.version != self._current_version(instance_id, username, fresh):
+            return None
+        if verdict.principal is None:
+            raise Unauthenticated()
+        return verdict.principal
+
+    def _digest(self, instance_id: str, username: str, password: str) -> bytes:
+        parts = (password_bytes(text) for text in (instance_id, username, password))
+        return self._keyring.keyed_hash(b"pair", *parts)

@@ -1,0 +1,63 @@
+"""Hashing people's passwords, a few at a time: a storm of logins must leave the processors to the pulls."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+
+from chalicelib.kernel.errors import Unavailable
+
+from .rules import password_bytes
+
+# OWASP's second choice of parameters for argon2id: 19 MiB, two passes, one lane; 30 ms on one core.
+_HASHER: Final = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
+# The hash of a random password nobody knows. A user name that does not exist is checked against it, so that neither
+# time nor answer tells it from a wrong password.
+_NOBODY: Final = _HASHER.hash(secrets.token_hex(32))
+
+MOST_AT_ONCE: Final = 2
+# Who waits holds a worker thread, so only so many may; a place is free within 0.5 s even then.
+_MOST_WAITING: Final = 16
+_LONGEST_WAIT_S: Final = 10.0
+
+
+class Desk:
+    """Where hashes are computed: two at once, a queue, and beyond it nobody."""
+
+    def __init__(self) -> None:
+        self._places = threading.Semaphore(MOST_AT_ONCE)
+        self._door = threading.Semaphore(MOST_AT_ONCE + _MOST_WAITING)
+
+    @contextmanager
+    def place(self) -> Iterator[None]:
+        """Holds a place while the body runs. Raises Unavailable where too many wait already."""
+        if not self._door.acquire(blocking=False):
+            raise Unavailable("too many logins at once; try again", retry_after_s=2)
+        try:
+            if not self._places.acquire(timeout=_LONGEST_WAIT_S):
+                raise Unavailable("too many logins at once; try again", retry_after_s=2)
+            try:
+                yield
+            finally:
+                self._places.release()
+        finally:
+            self._door.release()
+
+
+def hash_password(password: str) -> str:
+    return _HASHER.hash(password_bytes(password))
+
+
+def matches(password_hash: str | None, password: str) -> bool:
+    """Whether the password is the hash's; without a hash it takes as long and is no."""
+    try:
+        _HASHER.verify(password_hash or _NOBODY, password_bytes(password))
+    except (VerificationError, InvalidHashError):
+        return False
+    return password_hash is not None

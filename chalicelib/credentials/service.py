@@ -1,0 +1,149 @@
+"""The door of the room: credentials, who a request comes from, and tokens (R2, G3)."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+
+from chalicelib.instances.models import Instance
+from chalicelib.kernel.errors import Conflict, NotFound, Unauthenticated
+from chalicelib.kernel.principal import ANONYMOUS, Principal
+from chalicelib.ports.stack import Stack
+from chalicelib.ports.table import ConditionFailed, Write
+
+from . import refresh, store
+from .header import BasicPair, parse_authorization
+from .keyring import open_keyring
+from .logins import Logins
+from .models import Credential, Grant, Kind, Token
+from .passwords import hash_password
+from .remembered import Recent, VerifiedToken
+from .rules import require_new
+from .tokens import Signer
+
+# Some 10 MB of the longest that clients send.
+_MOST_TOKENS = 10_000
+
+
+class Credentials:
+    def __init__(self, stack: Stack) -> None:
+        self._stack = stack
+        self._keyring = stack.keep("keyring", lambda: open_keyring(stack.settings))
+        self._signer = stack.keep("signer", lambda: Signer(self._keyring))
+        self._tokens: Recent[str, VerifiedToken] = stack.keep("verified tokens", lambda: Recent(_MOST_TOKENS))
+        self._logins = Logins(stack, self._keyring, self._current_version)
+
+    def create(self, instance: Instance, username: str, password: str, kind: Kind = "primary") -> Credential:
+        """Raises Invalid naming each bad field, Conflict if the user name is taken."""
+        credential = self._new(instance, username, password, kind)
+        write = store.creation(credential)
+        try:
+            self._stack.table.put(write.item, write.when)
+        except ConditionFailed as taken:
+            raise Conflict(f"a credential named {username} exists already", username=username) from taken
+        return credential
+
+    def opening(self, instance: Instance, username: str, password: str) -> list[Write]:
+        """What a new instance's transaction holds for this room. Raises Invalid naming each bad field."""
+        return [store.creation(self._new(instance, username, password, "primary"))]
+
+    def reset_password(self, instance_id: str, username: str, password: str) -> Credential:
+        """Ends the old password and all tokens at once. Raises Invalid, NotFound, and Conflict if another was quicker."""
+        require_new(username, password)
+        seen = store.load(self._stack.table, instance_id, username)
+        if seen is None:
+            raise NotFound(f"there is no credential named {username}", username=username)
+        try:
+            return store.set_password(self._stack.table, seen, hash_password(password), self._stack.clock.now())
+        except ConditionFailed as moved:
+            raise Conflict("the password was changed by somebody else meanwhile", username=username) from moved
+
+    def recall(self, instance: Instance, authorization: str | None, *, fresh: bool = False) -> Principal | None:
+        """Who sends this Authorization header, where that costs no password hash; None where it would: then call
+        `authenticate` in a worker thread. Raises Unauthenticated."""
+        if authorization is None:
+            return ANONYMOUS
+        given = parse_authorization(authorization)
+        if isinstance(given, BasicPair):
+            return self._logins.recall(instance.id, given.username, given.password, fresh)
+        return self.bearer(instance, given.text, fresh=fresh)
+
+    def authenticate(
+        self, instance: Instance, authorization: str | None, address: str, *, fresh: bool = False
+    ) -> Principal:
+        """Who sends this Authorization header; nobody without one. Raises Unauthenticated, Throttled, Unavailable."""
+        if authorization is None:
+            return ANONYMOUS
+        given = parse_authorization(authorization)
+        if isinstance(given, BasicPair):
+            return self.basic(instance, given.username, given.password, address, fresh=fresh)
+        return self.bearer(instance, given.text, fresh=fresh)
+
+    def basic(
+        self, instance: Instance, username: str, password: str, address: str, *, fresh: bool = False
+    ) -> Principal:
+        """Who has this user name and password; may take 30 ms and more. Raises as `authenticate`."""
+        return self._logins.check(instance.id, username, password, address, fresh)
+
+    def bearer(self, instance: Instance, token: str, *, fresh: bool = False) -> Principal:
+        """Who a token was given to, narrowed to its grants.
+
+        fresh   reads the credential's version from the table itself: for pushes and deletes, which a revoked
+                token must not do even on a gateway that has not heard of it yet
+        Raises Unauthenticated.
+        """
+        now = self._stack.clock.now()
+        verified = self._tokens.get(token)
+        if verified is None:
+            verified = self._signer.verify(instance.id, token, now)
+            self._tokens.put(token, verified)
+        principal = verified.principal
+        of_this_instance = verified.instance_id == instance.id
+        unexpired = now.timestamp() < verified.until
+        if of_this_instance and unexpired and self._unrevoked(instance.id, principal, fresh):
+            return principal
+        raise Unauthenticated("the token is not valid here, or not any more; ask for a new one")
+
+    def issue(self, instance: Instance, principal: Principal, grants: Sequence[Grant]) -> Token:
+        """A token for what was decided; asks nobody whether it may be."""
+        return self._signer.sign(instance.id, principal, grants, self._stack.clock.now())
+
+    def refresh_token(self, principal: Principal) -> str:
+        return refresh.write(self._keyring, principal, self._stack.clock.now())
+
+    def redeem(self, instance: Instance, refresh_token: str) -> Principal:
+        """Who a refresh token was given to. Raises Unauthenticated, also after the password was changed."""
+        claim = refresh.read(self._keyring, instance.id, refresh_token, self._stack.clock.now())
+        credential = store.load(self._stack.table, instance.id, claim.username)
+        if credential is None or credential.version != claim.version:
+            raise refresh.refused()
+        return Principal(credential.kind, credential.username, instance.id, credential.version)
+
+    def _unrevoked(self, instance_id: str, principal: Principal, fresh: bool) -> bool:
+        if principal.anonymous:
+            return True
+        return self._current_version(instance_id, principal.name, fresh) == principal.version
+
+    def _current_version(self, instance_id: str, username: str, fresh: bool) -> int:
+        if fresh:
+            return self._version(instance_id, username)
+        return self._stack.memory.get(
+            ("credential version", instance_id, username), lambda: self._version(instance_id, username)
+        )
+
+    def _version(self, instance_id: str, username: str) -> int:
+        credential = store.load(self._stack.table, instance_id, username)
+        return credential.version if credential else 0
+
+    def _new(self, instance: Instance, username: str, password: str, kind: Kind) -> Credential:
+        require_new(username, password)
+        now = self._stack.clock.now()
+        return Credential(
+            instance_id=instance.id,
+            username=username,
+            kind=kind,
+            password_hash=hash_password(password),
+            version=1 + secrets.randbelow(2**48),
+            created_at=now,
+            changed_at=now,
+        )

@@ -1,0 +1,1 @@
+"""Instances: who they are, where they are reached, how much of their quotas is used."""

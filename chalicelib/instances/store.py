@@ -1,0 +1,91 @@
+"""Items of instances and of their counters."""
+
+from __future__ import annotations
+
+from zlib import crc32
+
+from chalicelib.ports import keys
+from chalicelib.ports.table import Condition, Item, Key, Put, Table, Update, Write, absent, all_of, at_most
+
+from .models import Instance
+
+# A page of the operator's list of all instances.
+_PAGE = 500
+
+
+def opening(instance: Instance) -> list[Write]:
+    """Everything a new instance consists of. Position 0 fails if the account has one of that name, 1 on its address."""
+    pointer = {"instance_id": instance.id}
+    return [
+        Put({**keys.account_instance(instance.account_id, instance.name)._asdict(), **pointer}, absent()),
+        Put({**keys.address(instance.label)._asdict(), **pointer}, absent()),
+        Put({**keys.instance(instance.id)._asdict(), **_plain(instance)}, absent()),
+        Put({**keys.listed_instance(instance.id)._asdict(), **pointer}, absent()),
+        Put({**keys.count(instance.id)._asdict(), "namespaces": 0, "repositories": 0}, absent()),
+        Put({**keys.usage(instance.id, 0)._asdict(), "storage_bytes": 0}, absent()),
+    ]
+
+
+def load(table: Table, instance_id: str) -> Instance | None:
+    item = table.get(keys.instance(instance_id))
+    return None if item is None else Instance.model_validate(item)
+
+
+def id_at(table: Table, label: str) -> str | None:
+    return _pointed(table.get(keys.address(label)))
+
+
+def id_named(table: Table, account_id: str, name: str) -> str | None:
+    return _pointed(table.get(keys.account_instance(account_id, name)))
+
+
+def every(table: Table) -> list[Instance]:
+    found: list[Instance] = []
+    cursor: str | None = None
+    while True:
+        page = table.query(keys.INSTANCES, cursor=cursor, limit=_PAGE)
+        wanted = [keys.instance(item["instance_id"]) for item in page.items]
+        items = table.get_many(wanted)
+        found.extend(Instance.model_validate(items[key]) for key in wanted if key in items)
+        cursor = page.next
+        if cursor is None:
+            return found
+
+
+def storage_change(instance: Instance, digest: str, delta_bytes: int) -> Update:
+    limit = instance.storage_limit_bytes
+    if limit is None:
+        shard = crc32(digest.encode()) % keys.USAGE_SHARDS
+        return Update(keys.usage(instance.id, shard), add={"storage_bytes": delta_bytes})
+    fits = at_most("storage_bytes", limit - delta_bytes) if delta_bytes > 0 else None
+    return Update(keys.usage(instance.id, 0), add={"storage_bytes": delta_bytes}, when=fits)
+
+
+def count_change(instance: Instance, changes: dict[str, int]) -> Update:
+    limits = {"namespaces": instance.namespace_limit, "repositories": instance.repository_limit}
+    fit: list[Condition] = [
+        at_most(name, limits[name] - change) for name, change in sorted(changes.items()) if change > 0
+    ]
+    return Update(keys.count(instance.id), add=changes, when=all_of(*fit) if fit else None)
+
+
+def counts(table: Table, instance: Instance) -> tuple[int, int, int]:
+    """Namespaces, repositories and stored bytes in use."""
+    shards = keys.USAGE_SHARDS if instance.storage_limit_bytes is None else 1
+    usages = [keys.usage(instance.id, shard) for shard in range(shards)]
+    items = table.get_many([keys.count(instance.id), *usages])
+    count = items.get(keys.count(instance.id), {})
+    stored = sum(_number(items, key, "storage_bytes") for key in usages)
+    return int(count.get("namespaces", 0)), int(count.get("repositories", 0)), stored
+
+
+def _number(items: dict[Key, Item], key: Key, name: str) -> int:
+    return int(items.get(key, {}).get(name, 0))
+
+
+def _pointed(item: Item | None) -> str | None:
+    return None if item is None else str(item["instance_id"])
+
+
+def _plain(instance: Instance) -> dict[str, object]:
+    return {**instance.model_dump(), "name": str(instance.name)}

@@ -1,0 +1,57 @@
+"""What a namespace is."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from chalicelib.kernel.moment import Moment
+from chalicelib.kernel.names import NamespaceName
+
+Visibility = Literal["public", "private"]
+
+
+class NamespaceEdit(BaseModel):
+    """What may be changed later. None leaves a setting as it is."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    auto_create_repository: bool | None = None
+    default_visibility: Visibility | None = None
+    acceleration: bool | None = None
+    scan_on_push: bool | None = None
+    allow_sparse_indexes: bool | None = None
+
+
+class NewNamespace(BaseModel):
+    """What a caller says of a namespace to be made.
+
+    auto_create_repository   a push makes the repository, with `default_visibility`
+    acceleration             each image pushed is converted to a lazily loadable one beside it
+    allow_sparse_indexes     indexes may name children that are not here
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: NamespaceName
+    auto_create_repository: bool = False
+    default_visibility: Visibility = "private"
+    acceleration: bool = False
+    scan_on_push: bool = False
+    allow_sparse_indexes: bool = False
+
+
+class Namespace(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    id: str
+    instance_id: str
+    name: NamespaceName
+    auto_create_repository: bool
+    default_visibility: Visibility
+    acceleration: bool
+    scan_on_push: bool
+    allow_sparse_indexes: bool
+    created_at: Moment
+    schema_version: int = 1

@@ -1,0 +1,64 @@
+"""The door of the room: making, reading and editing namespaces."""
+
+from __future__ import annotations
+
+from chalicelib.instances.models import Instance
+from chalicelib.instances.service import Instances
+from chalicelib.kernel.errors import Conflict, NotFound, QuotaExceeded
+from chalicelib.kernel.ids import new_id
+from chalicelib.kernel.paging import Page
+from chalicelib.ports.stack import Stack
+from chalicelib.ports.table import ConditionFailed, TransactionCancelled
+
+from . import store
+from .models import Namespace, NamespaceEdit, NewNamespace
+
+
+class Namespaces:
+    def __init__(self, stack: Stack) -> None:
+        self._stack = stack
+        self._instances = Instances(stack)
+
+    def create(self, instance: Instance, new: NewNamespace) -> Namespace:
+        """Raises Conflict if the name is taken, QuotaExceeded."""
+        namespace = Namespace(
+            id=new_id(), instance_id=instance.id, created_at=self._stack.clock.now(), **new.model_dump()
+        )
+        one_more = self._instances.count_change(instance, namespaces=1)
+        try:
+            self._stack.table.transact([store.creation(namespace), one_more])
+        except TransactionCancelled as cancelled:
+            if 0 in cancelled.failed:
+                raise Conflict(f"namespace {new.name} exists already", namespace=new.name) from cancelled
+            raise QuotaExceeded("namespaces", instance.namespace_limit) from cancelled
+        return namespace
+
+    def get(self, instance_id: str, name: str, *, fresh: bool = False) -> Namespace:
+        """fresh: from the table itself and not from memory, as writes need it. Raises NotFound."""
+        if fresh:
+            return self._load(instance_id, name)
+        return self._stack.memory.get(("namespace", instance_id, name), lambda: self._load(instance_id, name))
+
+    def edit(self, instance_id: str, name: str, change: NamespaceEdit) -> Namespace:
+        """Raises NotFound."""
+        namespace = self._load(instance_id, name)
+        if not change.model_dump(exclude_none=True):
+            return namespace
+        try:
+            return store.edit(self._stack.table, namespace, change)
+        except ConditionFailed as gone:
+            raise _missing(name) from gone
+
+    def list(self, instance_id: str, *, cursor: str | None = None, limit: int = 100) -> Page[Namespace]:
+        """In name order, one query a page."""
+        return store.page(self._stack.table, instance_id, cursor, limit)
+
+    def _load(self, instance_id: str, name: str) -> Namespace:
+        namespace = store.load(self._stack.table, instance_id, name)
+        if namespace is None:
+            raise _missing(name)
+        return namespace
+
+
+def _missing(name: str) -> NotFound:
+    return NotFound(f"there is no namespace {name}", namespace=name)

@@ -1,0 +1,1 @@
+"""Repositories: their names, their visibility, and who may do what with them."""

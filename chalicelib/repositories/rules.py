@@ -1,0 +1,32 @@
+"""Who may do what with a repository: one pure decision."""
+
+from __future__ import annotations
+
+from chalicelib.instances.models import Instance
+from chalicelib.kernel.principal import Action, Principal
+
+from .models import Repository
+
+
+def may(principal: Principal, instance: Instance, repository: Repository | None, name: str, action: Action) -> bool:
+    """Whether the principal may do this with the repository of this name, or with the name if there is none yet."""
+    if principal.grants is not None and not _granted(principal, repository, name, action):
+        return False
+    holds_the_instance = principal.kind == "primary" and principal.instance_id == instance.id
+    if holds_the_instance:
+        return True
+    return repository is not None and repository.visibility == "public" and action is Action.PULL
+
+
+def _granted(principal: Principal, repository: Repository | None, name: str, action: Action) -> bool:
+    """A token names a repository by its id too, so that it says nothing about a later one of the same name.
+
+    What was granted while there was no repository ("") holds for the one made afterwards: that is how a push makes it.
+    """
+    grants = principal.grants or frozenset()
+    if repository is None:
+        return (name, "", action) in grants
+    if (name, repository.id, action) in grants:
+        return True
+    made_after = repository.created_at.timestamp() >= principal.issued_at
+    return made_after and (name, "", action) in grants

@@ -1,0 +1,166 @@
+"""The door of the room: making, finding, listing and editing repositories, and what may be done with them."""
+
+from __future__ import annotations
+
+from chalicelib.instances.models import Instance
+from chalicelib.instances.service import Instances
+from chalicelib.kernel.errors import Conflict, NotFound, QuotaExceeded, RepositoryMissing
+from chalicelib.kernel.ids import new_id
+from chalicelib.kernel.names import RepositoryName
+from chalicelib.kernel.paging import Page
+from chalicelib.kernel.principal import Action, Principal
+from chalicelib.namespaces.models import Namespace, Visibility
+from chalicelib.namespaces.service import Namespaces
+from chalicelib.ports.stack import Stack
+from chalicelib.ports.table import ConditionFailed, OutcomeUnknown, TransactionCancelled
+
+from . import store
+from .models import Repository, RepositoryEdit
+from .rules import may
+
+__all__ = ["Repositories", "may"]
+
+
+class Repositories:
+    def __init__(self, stack: Stack) -> None:
+        self._stack = stack
+        self._instances = Instances(stack)
+        self._namespaces = Namespaces(stack)
+
+    def create(
+        self,
+        instance: Instance,
+        name: RepositoryName,
+        visibility: Visibility,
+        by: str,
+        *,
+        summary: str = "",
+        acceleration: bool = False,
+    ) -> Repository:
+        """Raises NotFound without the namespace, Conflict if the name is taken, QuotaExceeded."""
+        namespace = self._namespaces.get(instance.id, name.namespace, fresh=True)
+        repository = self._new(namespace, name, visibility, by).model_copy(
+            update={"summary": summary, "acceleration": acceleration}
+        )
+        return self._make(instance, repository)
+
+    def ensure(self, instance: Instance, name: RepositoryName, by: str) -> Repository:
+        """The repository to push into, made now if its namespace makes repositories on push (N1).
+
+        Of several callers at once one makes it and all get it. Raises RepositoryMissing, QuotaExceeded.
+        """
+        try:
+            return self._load(instance.id, name)
+        except NotFound:
+            pass
+        try:
+            namespace = self._namespaces.get(instance.id, name.namespace, fresh=True)
+        except NotFound as missing:
+            raise RepositoryMissing(name) from missing
+        if not namespace.auto_create_repository:
+            raise RepositoryMissing(name)
+        try:
+            return self._make(instance, self._new(namespace, name, namespace.default_visibility, by))
+        except Conflict:
+            return self._load(instance.id, name)
+
+    def get(self, instance_id: str, name: str, *, fresh: bool = False) -> Repository:
+        """fresh: from the table itself and not from memory, as writes need it. Raises NotFound."""
+        if fresh:
+            return self._load(instance_id, name)
+        return self._stack.memory.get(("repository", instance_id, name), lambda: self._load(instance_id, name))
+
+    def by_id(self, repository_id: str) -> Repository:
+        """From memory. Raises NotFound, also when another repository has taken the name."""
+        return self._stack.memory.get(("repository", repository_id), lambda: self._load_by_id(repository_id))
+
+    def edit(self, instance_id: str, name: str, change: RepositoryEdit) -> Repository:
+        """Raises NotFound."""
+        repository = self._load(instance_id, name)
+        if not change.model_dump(exclude_none=True):
+            return repository
+        try:
+            return store.edit(self._stack.table, repository, change)
+        except ConditionFailed as gone:
+            raise _missing(name) from gone
+
+    def list(
+        self,
+        instance_id: str,
+        *,
+        prefix: str = "",
+        after: RepositoryName | None = None,
+        cursor: str | None = None,
+        limit: int = 100,
+    ) -> Page[Repository]:
+        """In name order, one query a page. prefix: of the full name; `library/` gives those of one namespace."""
+        return store.page(self._stack.table, instance_id, prefix, after, cursor, limit)
+
+    def permitted(
+        self, principal: Principal, instance: Instance, name: RepositoryName
+    ) -> tuple[str, frozenset[Action]]:
+        """What the principal may do with a name: the repository's id, "" if there is none, and the actions.
+
+        A name without a repository allows pull and push to whoever may push where pushes make repositories.
+        """
+        try:
+            repository = self._load(instance.id, name)
+        except NotFound:
+            return "", self._permitted_on_push(principal, instance, name)
+        actions = frozenset(action for action in Action if may(principal, instance, repository, name, action))
+        return repository.id, actions
+
+    def _permitted_on_push(self, principal: Principal, instance: Instance, name: RepositoryName) -> frozenset[Action]:
+        nothing: frozenset[Action] = frozenset()
+        if not may(principal, instance, None, name, Action.PUSH):
+            return nothing
+        try:
+            namespace = self._namespaces.get(instance.id, name.namespace)
+        except NotFound:
+            return nothing
+        return frozenset({Action.PULL, Action.PUSH}) if namespace.auto_create_repository else nothing
+
+    def _new(self, namespace: Namespace, name: RepositoryName, visibility: Visibility, by: str) -> Repository:
+        return Repository(
+            id=new_id(),
+            instance_id=namespace.instance_id,
+            namespace_id=namespace.id,
+            name=name,
+            visibility=visibility,
+            created_at=self._stack.clock.now(),
+            created_by=by,
+        )
+
+    def _make(self, instance: Instance, repository: Repository) -> Repository:
+        one_more = self._instances.count_change(instance, repositories=1)
+        name = repository.name
+        try:
+            self._stack.table.transact([*store.creation(repository), one_more])
+        except TransactionCancelled as cancelled:
+            name_taken = 0 in cancelled.failed
+            namespace_gone = 2 in cancelled.failed
+            if name_taken:
+                raise Conflict(f"repository {name} exists already", repository=name) from cancelled
+            if namespace_gone:
+                raise NotFound(f"there is no namespace {name.namespace}", namespace=name.namespace) from cancelled
+            raise QuotaExceeded("repositories", instance.repository_limit) from cancelled
+        except OutcomeUnknown:
+            if store.load_by_id(self._stack.table, repository.id) is None:
+                raise
+        return repository
+
+    def _load(self, instance_id: str, name: str) -> Repository:
+        repository = store.load(self._stack.table, instance_id, name)
+        if repository is None:
+            raise _missing(name)
+        return repository
+
+    def _load_by_id(self, repository_id: str) -> Repository:
+        repository = store.load_by_id(self._stack.table, repository_id)
+        if repository is None:
+            raise NotFound("there is no such repository")
+        return repository
+
+
+def _missing(name: str) -> NotFound:
+    return NotFound(f"there is no repository {name}", repository=name)

@@ -1,0 +1,57 @@
+"""Items of repositories: one under the instance holds the record, one under the id points to it."""
+
+from __future__ import annotations
+
+from chalicelib.kernel.names import RepositoryName
+from chalicelib.kernel.paging import Page
+from chalicelib.ports import keys
+from chalicelib.ports.table import Check, Item, Put, Table, Update, Write, absent, equals
+
+from .models import Repository, RepositoryEdit
+
+
+def creation(repository: Repository) -> list[Write]:
+    """Position 0 fails if the name is taken, 1 never, 2 if the namespace is gone."""
+    by_name = keys.repository(repository.instance_id, repository.name)
+    by_id = keys.repository_by_id(repository.id)
+    name = str(repository.name)
+    pointer = {"instance_id": repository.instance_id, "name": name, "schema_version": 1}
+    namespace = keys.namespace(repository.instance_id, repository.name.namespace)
+    return [
+        Put({**by_name._asdict(), **repository.model_dump(), "name": name}, absent()),
+        Put({**by_id._asdict(), **pointer}, absent()),
+        Check(namespace, equals("id", repository.namespace_id)),
+    ]
+
+
+def load(table: Table, instance_id: str, name: str) -> Repository | None:
+    item = table.get(keys.repository(instance_id, name))
+    return None if item is None else Repository.model_validate(item)
+
+
+def load_by_id(table: Table, repository_id: str) -> Repository | None:
+    pointer = table.get(keys.repository_by_id(repository_id))
+    if pointer is None:
+        return None
+    repository = load(table, pointer["instance_id"], pointer["name"])
+    return repository if repository is not None and repository.id == repository_id else None
+
+
+def edit(table: Table, repository: Repository, change: RepositoryEdit) -> Repository:
+    """Raises ConditionFailed if the repository is gone, or another of its name stands there."""
+    key = keys.repository(repository.instance_id, repository.name)
+    wanted = change.model_dump(exclude_none=True)
+    return Repository.model_validate(table.update(Update(key, set=wanted, when=equals("id", repository.id))))
+
+
+def page(
+    table: Table, instance_id: str, prefix: str, after: RepositoryName | None, cursor: str | None, limit: int
+) -> Page[Repository]:
+    found: Page[Item] = table.query(
+        keys.instance_partition(instance_id),
+        prefix=keys.repository(instance_id, prefix).sk,
+        after=None if after is None else keys.repository(instance_id, after).sk,
+        cursor=cursor,
+        limit=limit,
+    )
+    return found.map(Repository.model_validate)
