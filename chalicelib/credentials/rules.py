@@ -28,9 +28,13 @@ def is_username(text: str) -> bool:
 
 def is_possible_password(text: str) -> bool:
     """Whether the text may be hashed at all."""
-    return (
-        0 < len(text) <= LONGEST_PASSWORD_BYTES and len(text.encode("utf-8", "surrogatepass")) <= LONGEST_PASSWORD_BYTES
-    )
+    short_enough = len(text) <= LONGEST_PASSWORD_BYTES and len(password_bytes(text)) <= LONGEST_PASSWORD_BYTES
+    return bool(text) and short_enough
+
+
+def password_bytes(text: str) -> bytes:
+    """What is hashed. Lone surrogates, which JSON can carry, are bytes like any other."""
+    return text.encode("utf-8", "surrogatepass")
 
 
 def require_new(username: str, password: str) -> None:

@@ -48,7 +48,7 @@ class Credentials:
         return [store.creation(self._new(instance, username, password, "primary"))]
 
     def reset_password(self, instance_id: str, username: str, password: str) -> Credential:
-        """Ends the old password and all tokens at once. Raises Invalid, NotFound, and Conflict if another was quicker."""
+        """Ends the old password and all tokens at once. Raises Invalid, NotFound, Conflict if another was first."""
         require_new(username, password)
         seen = store.load(self._stack.table, instance_id, username)
         if seen is None:

@@ -58,7 +58,7 @@ class Stack:
 
 
 def open_stack(settings: Settings, clock: Clock | None = None) -> Stack:
-    """The stack that `settings.stack` names. The adapters are imported here alone, so that neither loads the other's."""
+    """The stack that `settings.stack` names. Adapters are imported here alone, so that neither loads the other's."""
     if settings.stack == "aws":
         from .aws.stack import open_aws_stack
 

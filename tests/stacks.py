@@ -1,0 +1,56 @@
+"""Stacks for tests: real ports on a folder of the test's own, and a clock that moves when it is told to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from chalicelib.instances.models import Edition, Instance
+from chalicelib.instances.service import Instances
+from chalicelib.kernel.moment import Clock
+from chalicelib.kernel.settings import Settings
+from chalicelib.namespaces.models import Namespace, NewNamespace
+from chalicelib.namespaces.service import Namespaces
+from chalicelib.ports.stack import Stack, open_stack
+
+BUCKET = "bucket"
+
+
+class FrozenClock:
+    """Stands still until `advance`."""
+
+    def __init__(self, now: datetime = datetime(2026, 1, 31, 8, 0, 0, tzinfo=UTC)) -> None:
+        self._now = now
+
+    def now(self) -> datetime:
+        return self._now
+
+    def advance(self, seconds: float) -> None:
+        self._now += timedelta(seconds=seconds)
+
+
+@contextmanager
+def embedded_stack(folder: Path, clock: Clock | None = None, **settings: Any) -> Iterator[Stack]:
+    """The stack of one machine in the folder; closed at the end. settings: as `Settings` has them.
+
+    Opened twice on one folder, it stands for two processes on one machine.
+    """
+    wanted = {"data": folder / "data", "bucket": BUCKET, **settings}
+    stack = open_stack(Settings.model_validate(wanted), clock or FrozenClock())
+    try:
+        yield stack
+    finally:
+        stack.close()
+
+
+def make_instance(stack: Stack, name: str = "ci", edition: Edition = "enterprise", **more: Any) -> Instance:
+    return Instances(stack).create(
+        **{"name": name, "edition": edition, "bucket": BUCKET, "account_id": "default", **more}
+    )
+
+
+def make_namespace(stack: Stack, instance: Instance, name: str = "library", **more: Any) -> Namespace:
+    return Namespaces(stack).create(instance, NewNamespace(name=name, **{"auto_create_repository": True, **more}))
