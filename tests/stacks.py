@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -32,18 +30,13 @@ class FrozenClock:
         self._now += timedelta(seconds=seconds)
 
 
-@contextmanager
-def embedded_stack(folder: Path, clock: Clock | None = None, **settings: Any) -> Iterator[Stack]:
-    """The stack of one machine in the folder; closed at the end. settings: as `Settings` has them.
+def embedded_stack(folder: Path, clock: Clock | None = None, **settings: Any) -> Stack:
+    """The stack of one machine in the folder. Close it, best by `with`. settings: as `Settings` has them.
 
     Opened twice on one folder, it stands for two processes on one machine.
     """
     wanted = {"data": folder / "data", "bucket": BUCKET, **settings}
-    stack = open_stack(Settings.model_validate(wanted), clock or FrozenClock())
-    try:
-        yield stack
-    finally:
-        stack.close()
+    return open_stack(Settings.model_validate(wanted), clock or FrozenClock())
 
 
 def make_instance(stack: Stack, name: str = "ci", edition: Edition = "enterprise", **more: Any) -> Instance:
@@ -53,4 +46,5 @@ def make_instance(stack: Stack, name: str = "ci", edition: Edition = "enterprise
 
 
 def make_namespace(stack: Stack, instance: Instance, name: str = "library", **more: Any) -> Namespace:
-    return Namespaces(stack).create(instance, NewNamespace(name=name, **{"auto_create_repository": True, **more}))
+    new = NewNamespace.model_validate({"name": name, "auto_create_repository": True, **more})
+    return Namespaces(stack).create(instance, new)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any, ParamSpec, Protocol, TypeVar, cast
+from typing import Any, ParamSpec, Protocol, Self, TypeVar, cast
 
 from chalicelib.kernel.moment import Clock, SystemClock
 from chalicelib.kernel.settings import Settings
@@ -48,6 +48,12 @@ class Stack:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "memory", EpochCache(self.table))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
 
     def keep(self, name: str, make: Callable[[], T]) -> T:
         """What a room makes once a process (parsed keys, verified tokens). Outlives every epoch, unlike memory."""
