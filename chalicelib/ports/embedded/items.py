@@ -1,0 +1,46 @@
+"""Items as rows: columns for what SQLite has to find and sort by, msgpack for the rest."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import msgspec
+
+from chalicelib.ports.limits import check_item
+from chalicelib.ports.table import Item
+
+SCHEMA: Final = """
+CREATE TABLE IF NOT EXISTS items (
+    pk TEXT NOT NULL, sk TEXT NOT NULL, i1pk TEXT, i1sk TEXT, i2pk TEXT, i2sk TEXT, expires INTEGER, body BLOB NOT NULL,
+    PRIMARY KEY (pk, sk)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS items_i1 ON items (i1pk, i1sk, pk, sk) WHERE i1pk IS NOT NULL;
+CREATE INDEX IF NOT EXISTS items_i2 ON items (i2pk, i2sk, pk, sk) WHERE i2pk IS NOT NULL;
+CREATE INDEX IF NOT EXISTS items_expires ON items (expires) WHERE expires IS NOT NULL
+"""
+SELECT: Final = "SELECT body FROM items WHERE pk=? AND sk=?"
+REPLACE: Final = "INSERT OR REPLACE INTO items VALUES (?,?,?,?,?,?,?,?)"
+DELETE: Final = "DELETE FROM items WHERE pk=? AND sk=?"
+
+Row = tuple[Any, ...]
+
+_encode = msgspec.msgpack.Encoder().encode
+decode: Final = msgspec.msgpack.Decoder(dict[str, Any]).decode
+
+
+def row(item: Item) -> Row:
+    """Raises ValueError if the item breaks a limit, or has a number of more than 64 bits, which SQLite's row lacks."""
+    check_item(item)
+    get = item.get
+    i1pk, i1sk, i2pk, i2sk, expires = get("i1pk"), get("i1sk"), get("i2pk"), get("i2sk"), get("expires")
+    # An item is in an index if it has both of the index's attributes.
+    if i1pk is None or i1sk is None:
+        i1pk = i1sk = None
+    if i2pk is None or i2sk is None:
+        i2pk = i2sk = None
+    if not isinstance(expires, int):
+        expires = None
+    try:
+        return item["pk"], item["sk"], i1pk, i1sk, i2pk, i2sk, expires, _encode(item)
+    except OverflowError as error:
+        raise ValueError("numbers of more than 64 bits are not kept here") from error

@@ -1,0 +1,188 @@
+"""The table in SQLite."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final, NoReturn
+
+from chalicelib.kernel.paging import Page
+from chalicelib.ports.limits import TRANSACTION_LIMIT_BYTES, check_distinct, check_key, check_transaction
+from chalicelib.ports.table import (
+    PAGE_LIMIT_BYTES,
+    Check,
+    Condition,
+    ConditionFailed,
+    Delete,
+    Index,
+    Item,
+    Key,
+    Put,
+    TransactionCancelled,
+    Update,
+    Write,
+)
+
+from .conditions import holds, updated
+from .database import Database
+from .durability import end_process
+from .items import DELETE, REPLACE, SCHEMA, SELECT, Row, decode, row
+from .pages import Query
+
+# Keeps one big `put_many` from holding up other writers for more than some milliseconds.
+_BATCH_ROWS: Final = 200
+_BATCH_BYTES: Final = 1024 * 1024
+
+
+class SqliteTable:
+    """See `ports.table.Table`. Numbers have at most 64 bits. Any thread, and any number of processes, may use it."""
+
+    def __init__(self, path: Path, *, end: Callable[[str], NoReturn] = end_process) -> None:
+        self._database = Database(path, SCHEMA, end)
+        self._reader = self._database.reader
+        self.epoch = self._database.epoch
+        self.close = self._database.close
+
+    def get(self, key: Key) -> Item | None:
+        try:
+            found = self._reader().execute(SELECT, key).fetchone()
+        except sqlite3.Error as error:
+            self._database.refuse(error)
+        if found is None:
+            check_key(key)
+            return None
+        return decode(found[0])
+
+    def get_many(self, keys: Sequence[Key]) -> dict[Key, Item]:
+        get = self.get
+        return {key: item for key in keys if (item := get(key)) is not None}
+
+    def query(
+        self,
+        pk: str,
+        *,
+        index: Index | None = None,
+        prefix: str = "",
+        after: str | None = None,
+        until: str | None = None,
+        cursor: str | None = None,
+        limit: int = 100,
+        descending: bool = False,
+    ) -> Page[Item]:
+        query = Query(pk, index, prefix, after, until, descending, limit)
+        sql, values = query.statement(cursor)
+        items: list[Item] = []
+        size = 0
+        with self._database.reading() as reader:
+            for (body,) in reader.execute(sql, values):
+                if len(items) == limit or (items and size + len(body) > PAGE_LIMIT_BYTES):
+                    return Page(tuple(items), query.cursor(items[-1]))
+                items.append(decode(body))
+                size += len(body)
+        return Page(tuple(items))
+
+    def put(self, item: Item, when: Condition | None = None, *, relaxed: bool = False) -> None:
+        self._single(Put(item, when), relaxed)
+
+    def put_many(self, items: Sequence[Item], *, relaxed: bool = False) -> None:
+        rows = [row(item) for item in items]
+        check_distinct([Key(one[0], one[1]) for one in rows])
+        while rows:
+            batch, rows = _batch(rows)
+
+            def put_batch(cursor: sqlite3.Cursor, batch: list[Row] = batch) -> None:
+                cursor.executemany(REPLACE, batch)
+
+            # One barrier behind the last batch covers them all.
+            self._database.write(put_batch, relaxed=relaxed or bool(rows))
+
+    def update(self, change: Update, *, relaxed: bool = False) -> Item:
+        after = self._single(change, relaxed)
+        assert after is not None  # noqa: S101 — an update leaves an item
+        return after
+
+    def delete(self, key: Key, when: Condition | None = None, *, relaxed: bool = False) -> None:
+        self._single(Delete(key, when), relaxed)
+
+    def transact(self, writes: Sequence[Write], *, relaxed: bool = False) -> None:
+        check_transaction(writes)
+
+        def change(cursor: sqlite3.Cursor) -> None:
+            plans = [_plan(cursor, write) for write in writes]
+            failed = {position: plan.before for position, plan in enumerate(plans) if not plan.holds}
+            if failed:
+                raise TransactionCancelled(failed)
+            if sum(len(plan.row[-1]) for plan in plans if plan.row) > TRANSACTION_LIMIT_BYTES:
+                raise ValueError(f"a transaction writes at most {TRANSACTION_LIMIT_BYTES} bytes")
+            for plan in plans:
+                plan.carry_out(cursor)
+
+        self._database.write(change, relaxed=relaxed)
+
+    def expire(self, now_s: int, limit: int = 500) -> int:
+        """Drops items whose `expires` is past, as DynamoDB does by itself; answers how many (at most `limit`)."""
+
+        def change(cursor: sqlite3.Cursor) -> int:
+            sql = "SELECT pk, sk FROM items WHERE expires IS NOT NULL AND expires <= ? ORDER BY expires LIMIT ?"
+            expired = cursor.execute(sql, (now_s, limit)).fetchall()
+            cursor.executemany(DELETE, expired)
+            return len(expired)
+
+        return self._database.write(change, relaxed=True)
+
+    def _single(self, write: Put | Update | Delete, relaxed: bool) -> Item | None:
+        def change(cursor: sqlite3.Cursor) -> Item | None:
+            plan = _plan(cursor, write)
+            if not plan.holds:
+                raise ConditionFailed(plan.before)
+            plan.carry_out(cursor)
+            return plan.after
+
+        return self._database.write(change, relaxed=relaxed)
+
+
+class _Plan:
+    """What one write will do, decided before anything of its transaction is written."""
+
+    __slots__ = ("after", "before", "holds", "key", "row")
+
+    def __init__(self, key: Key, before: Item | None, when: Condition | None) -> None:
+        self.key = key
+        self.before = before
+        self.holds = holds(when, before)
+        self.after: Mapping[str, Any] | None = before
+        self.row: Row | None = None
+
+    def carry_out(self, cursor: sqlite3.Cursor) -> None:
+        if self.row is not None:
+            cursor.execute(REPLACE, self.row)
+        elif self.after is None and self.before is not None:
+            cursor.execute(DELETE, self.key)
+
+
+def _batch(rows: list[Row]) -> tuple[list[Row], list[Row]]:
+    """As many of the first rows as are written in one go, and the others."""
+    size = 0
+    for number, one in enumerate(rows[:_BATCH_ROWS]):
+        size += len(one[-1])
+        if size > _BATCH_BYTES and number:
+            return rows[:number], rows[number:]
+    return rows[:_BATCH_ROWS], rows[_BATCH_ROWS:]
+
+
+def _plan(cursor: sqlite3.Cursor, write: Write) -> _Plan:
+    key = write.key
+    check_key(key)
+    found = cursor.execute(SELECT, key).fetchone()
+    plan = _Plan(key, None if found is None else decode(found[0]), write.when)
+    if not plan.holds or isinstance(write, Check):
+        return plan
+    if isinstance(write, Delete):
+        plan.after = None
+    elif isinstance(write, Put):
+        plan.after, plan.row = write.item, row(write.item)
+    else:
+        plan.after = updated(plan.before, write)
+        plan.row = row(plan.after)
+    return plan
