@@ -36,9 +36,9 @@ class ImagePushed(Message):
     pushed_by: str
 
 
-class CollectBlob(Message):
-    """A digest may have lost its last edge: look, and free its bytes if so. A hint; doubles are harmless."""
+class ClearDue(Message):
+    """One shard of one kind of due work has rows that are due: do them. A hint; doubles are harmless."""
 
     queue = "collection"
-    instance_id: str
-    digest: str
+    kind: str
+    partition: str

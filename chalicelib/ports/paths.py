@@ -36,3 +36,8 @@ def is_push(key: str) -> bool:
     """Whether an object's creation means that an image was pushed."""
     parts = key.split("/")
     return len(parts) == 4 and parts[1] == "pushes"
+
+
+def incarnation_of(key: str) -> str:
+    """The push that an object of `pushes` tells of."""
+    return key.rsplit("/", 1)[1]

@@ -1,10 +1,10 @@
 """What the registry keeps, and what it answers with.
 
-    ManifestRecord   one manifest of one repository; `incarnation` tells it from an earlier or later one of this digest
-    TagRecord        a name for a manifest
-    UploadRecord     an upload under way; once finished, the record of the generation it wrote
-    BinEntry         what was deleted and can be restored
-    Pulled, Pushed, StoredBlob, Caller   answers and questions at the room's door
+ManifestRecord   one manifest of one repository; `incarnation` tells it from an earlier or later one of this digest
+TagRecord        a name for a manifest
+UploadRecord     an upload under way; once finished, the record of the generation it wrote
+BinEntry         what was deleted and can be restored
+Pulled, Pushed, StoredBlob, Caller   answers and questions at the room's door
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ class ManifestRecord(Record):
     held_until  it stays at least until then though nothing holds it (the grace period)
     body        None for a large one: then the body is the blob of this digest
     blobs       what it needs to be pulled: config, layers, and its own body if large
+    optional    layers that clients fetch from elsewhere; held where they are here
     size        of the body; content_size: of config and layers together (index: of its children's bodies), in bytes
     """
 
@@ -49,11 +50,16 @@ class ManifestRecord(Record):
     content_size: int = 0
     body: bytes | None = None
     blobs: tuple[str, ...] = ()
+    optional: tuple[str, ...] = ()
     children: tuple[str, ...] = ()
     subject: str = ""
-    annotations: dict[str, str] = {}
     pushed_at: str
     pushed_by: str
+
+    @property
+    def held(self) -> tuple[str, ...]:
+        """Every digest that an edge of this manifest stands for."""
+        return self.blobs + self.optional
 
 
 class TagRecord(Record):

@@ -24,7 +24,15 @@ DELETE: Final = "DELETE FROM items WHERE pk=? AND sk=?"
 
 Row = tuple[Any, ...]
 
-_encode = msgspec.msgpack.Encoder().encode
+
+def _plain(value: Any) -> str:
+    """Names are text of a class of their own, which the codec does not take for text."""
+    if isinstance(value, str):
+        return str(value)
+    raise ValueError(f"an item cannot hold a {type(value).__name__}")
+
+
+_encode = msgspec.msgpack.Encoder(enc_hook=_plain).encode
 decode: Final = msgspec.msgpack.Decoder(dict[str, Any]).decode
 
 

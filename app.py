@@ -1,0 +1,59 @@
+"""The Chalice app: middleware and every event source. Handlers declared elsewhere would deploy without this file.
+
+object_created   an object under `…/pushes/…` appeared in a bucket: an image was pushed
+collection       work that is due: expired pushes, uploads and bin entries, dead bytes
+sweep            every minute (embedded: CRS_SWEEP_INTERVAL_S): repairs lost messages, ends what is overdue
+"""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+from typing import Any
+
+from chalice.app import Chalice, CloudWatchEvent, ConvertToMiddleware, Rate, SQSEvent
+
+from chalicelib.chain import CHAIN
+from chalicelib.edge.consume import consume, send
+from chalicelib.edge.log import logger
+from chalicelib.kernel.settings import Settings
+from chalicelib.ports.stack import Stack, open_stack
+
+SETTINGS = Settings.from_environment(os.environ)
+# Buckets tell of every object; only those whose creation means a push wake a function.
+PUSHES = {
+    "source": ["aws.s3"],
+    "detail-type": ["Object Created"],
+    "detail": {"object": {"key": [{"wildcard": "*/pushes/*"}]}},
+}
+
+app = Chalice(app_name="crs", configure_logs=False)
+app.register_middleware(ConvertToMiddleware(logger.inject_lambda_context), "all")
+
+
+@cache
+def stack() -> Stack:
+    """This process's stack, opened with its first event and kept for the following ones."""
+    return open_stack(SETTINGS)
+
+
+@app.on_cw_event(PUSHES)
+def object_created(event: CloudWatchEvent) -> None:
+    from chalicelib.registry import handlers
+
+    bucket, key = event.detail["bucket"]["name"], event.detail["object"]["key"]
+    send(stack(), handlers.object_created(stack(), bucket, key), CHAIN)
+    # Not before what follows is in its queues: a crash in between repeats the event and loses none.
+    handlers.object_settled(stack(), bucket, key)
+
+
+@app.on_sqs_message(queue=f"{SETTINGS.queue_prefix}collection", batch_size=10)
+def collection(event: SQSEvent) -> dict[str, Any]:
+    return consume(stack(), event.to_dict(), event.context, CHAIN, queue="collection")
+
+
+@app.schedule(Rate(1, unit=Rate.MINUTES))
+def sweep(event: CloudWatchEvent) -> None:
+    from chalicelib.collection.handlers import sweep as handle
+
+    send(stack(), handle(stack()), CHAIN)

@@ -1,0 +1,49 @@
+"""The door of the room: finding what is due and doing it."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from aws_lambda_powertools import Logger
+
+from chalicelib.ports import keys
+from chalicelib.ports.stack import Stack
+from chalicelib.registry.service import KINDS, Upkeep
+
+# Rows done by one message: well within a function's time, also where each is a manifest of many layers.
+BATCH: Final = 100
+
+logger = Logger(service="collection", child=True)
+
+
+class Sweeper:
+    def __init__(self, stack: Stack) -> None:
+        self._upkeep = Upkeep(stack)
+
+    def overdue(self) -> list[tuple[str, str]]:
+        """(kind, shard) of everything that is due by now: one short query for each."""
+        shards = [(kind, partition) for kind in KINDS for partition in keys.due_partitions(kind)]
+        return [(kind, partition) for kind, partition in shards if self._upkeep.due(partition, 1)]
+
+    def clear(self, kind: str, partition: str) -> bool:
+        """Does up to one batch; answers whether there may be more. A row that fails holds up no other."""
+        rows = self._upkeep.due(partition, BATCH)
+        failed = 0
+        for row in rows:
+            try:
+                self._upkeep.do(kind, row)
+            except Exception:
+                # One bad row must not stop all collection: it stays due, and is met again by the next sweep.
+                failed += 1
+                logger.exception("failed to clear", kind=kind, pk=row["pk"], sk=row["sk"])
+        return len(rows) == BATCH and failed < BATCH
+
+    def run(self, most_rounds: int = 1000) -> int:
+        """Everything that is due now, and what becomes due by it, at once. Answers the number of rounds it took."""
+        for done in range(most_rounds):
+            due = self.overdue()
+            if not due:
+                return done
+            for kind, partition in due:
+                self.clear(kind, partition)
+        return most_rounds

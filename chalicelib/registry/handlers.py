@@ -1,0 +1,24 @@
+"""Object events of the registry: a push object appeared, so an image was pushed."""
+
+from __future__ import annotations
+
+from chalicelib.kernel.messages import Message
+from chalicelib.ports import paths
+from chalicelib.ports.stack import Stack
+
+from .outbox import Outbox
+
+
+def object_created(stack: Stack, bucket: str, key: str) -> list[Message]:
+    """The event that a push object stands for; nothing for other objects and for pushes that were handled already."""
+    if not paths.is_push(key):
+        return []
+    message = Outbox(stack).message(paths.incarnation_of(key))
+    return [message] if message else []
+
+
+def object_settled(stack: Stack, bucket: str, key: str) -> None:
+    """What `object_created` answered is safely in its queues: nobody needs to be told again."""
+    if paths.is_push(key):
+        stack.objects(bucket).delete(key)
+        Outbox(stack).settle(paths.incarnation_of(key))

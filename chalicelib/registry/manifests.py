@@ -1,0 +1,259 @@
+"""The push of a manifest: the hardest write of the house.
+
+    INTENT(OPEN) ── EDGE per blob ── HEAD and LINK read, rescued ── HOLD per child ── child bumped ──┐
+                                                                                                     ▼
+    one transaction:  INTENT gone if still OPEN · MANIFEST if absent · TAG at the version seen · HOLD per tag
+                      · HISTORY · REFERRER · OUTBOX                                                  │
+                                                                                                     ▼
+    push object (the event) ── 201
+
+A manifest that the repository holds already has its edges: the transaction checks its incarnation instead.
+What keeps a manifest alive (tag, index, bin entry) is a HOLD row; every transaction that adds or removes one raises
+the manifest's version, and a manifest is only ever deleted at the version that stood before its holds were looked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from chalicelib.instances.models import Instance
+from chalicelib.kernel.errors import ManifestBlobUnknown, Unavailable
+from chalicelib.kernel.ids import new_id
+from chalicelib.kernel.moment import to_text
+from chalicelib.kernel.names import Digest, TagName
+from chalicelib.ports import keys
+from chalicelib.ports.stack import Stack
+from chalicelib.ports.table import (
+    ConditionFailed,
+    Delete,
+    Key,
+    OutcomeUnknown,
+    Put,
+    TransactionCancelled,
+    Update,
+    Write,
+    absent,
+    equals,
+    present,
+)
+from chalicelib.repositories.models import Repository
+
+from . import rules, store
+from .blobs import ATTEMPTS, Blobs
+from .intents import Intents
+from .models import ManifestRecord, TagRecord
+from .outbox import PATIENCE, Outbox
+
+
+@dataclass(frozen=True, slots=True)
+class Push:
+    """One push as it was asked for: `record` is the manifest as it would stand if it is new."""
+
+    instance: Instance
+    repository: Repository
+    sparse: bool
+    parsed: rules.Parsed
+    record: ManifestRecord
+    tags: tuple[TagName, ...]
+    moment: datetime
+
+
+class Manifests:
+    def __init__(self, stack: Stack) -> None:
+        self._stack = stack
+        self._table = stack.table
+        self._blobs = Blobs(stack)
+        self._intents = Intents(stack)
+        self._outbox = Outbox(stack)
+
+    def push(self, push: Push) -> None:
+        """On return the manifest and its tags are durable and pullable, and the event is under way.
+
+        Raises ManifestBlobUnknown, SizeInvalid, Unavailable.
+        """
+        claimed = False
+        try:
+            for _ in range(ATTEMPTS):
+                held = store.manifest(self._table, push.repository.id, push.record.digest)
+                if held is None and not claimed:
+                    self._claim(push)
+                    claimed = True
+                done, ours = self._commit(push, held)
+                if done:
+                    claimed = claimed and not ours
+                    if held is not None and held.state == "binned":
+                        self.relink(push.instance.id, held)
+                    self._outbox.announce(push.instance, push.repository, push.record.incarnation)
+                    return
+                if claimed and self._table.get(keys.intent(push.record.incarnation)) is None:
+                    raise Unavailable("the push took too long and was given up; push again")
+            raise Unavailable
+        finally:
+            if claimed:
+                self._intents.abandon(push.record.incarnation)
+
+    # Before the commit
+
+    def _claim(self, push: Push) -> None:
+        record = push.record
+        deadline = to_text(push.moment + timedelta(seconds=self._stack.settings.intent_ttl_s))
+        intent = store.intent_item(record.incarnation, push.instance.id, record, deadline)
+        self._table.put(intent, when=absent(), relaxed=True)
+        try:
+            if record.held:
+                self._blobs.hold(push.instance.id, push.repository.id, record.digest, record.incarnation, record.held)
+                needed = (
+                    push.parsed.blobs if record.body is not None else push.parsed.blobs | {record.digest: record.size}
+                )
+                self._blobs.require(push.instance.id, push.repository.id, needed, record.optional)
+            self._hold_children(push)
+        except BaseException:
+            self._intents.abandon(record.incarnation)
+            raise
+
+    def _hold_children(self, push: Push) -> None:
+        """HOLD first, bump second: a sweeper that missed the HOLD finds the child's version changed."""
+        repository, record = push.repository.id, push.record
+        holds = [store.hold_item(repository, child, "INDEX", record.incarnation) for child in record.children]
+        if holds:
+            self._table.put_many(holds, relaxed=True)
+        for child, size in push.parsed.children.items():
+            bump = Update(
+                keys.manifest(repository, child),
+                add={"version": 1},
+                when=equals("state", "live"),
+            )
+            try:
+                standing = self._table.update(bump, relaxed=True)
+            except ConditionFailed:
+                if not push.sparse:
+                    raise ManifestBlobUnknown(child) from None
+            else:
+                rules.refuse_wrong_size(child, size, standing["size"])
+
+    # The commit
+
+    def _commit(self, push: Push, held: ManifestRecord | None) -> tuple[bool, bool]:
+        """(whether the transaction took effect, whether it consumed our intent)."""
+        tags = self._seen_tags(push)
+        writes = self._manifest_writes(push, held) + self._tag_writes(push, tags)
+        if push.record.subject:
+            item = store.referrer_item(push.record, push.parsed.annotations, rules.ANNOTATIONS_LIMIT_BYTES)
+            writes.append(Put(item))
+        due = to_text(push.moment + PATIENCE)
+        writes.append(Put(store.outbox_item(self._event(push), due), when=absent()))
+        try:
+            self._table.transact(writes)
+        except TransactionCancelled:
+            return False, False
+        except OutcomeUnknown:
+            committed = self._table.get(keys.outbox(push.record.incarnation)) is not None
+            return committed, committed and held is None
+        return True, held is None
+
+    def _seen_tags(self, push: Push) -> dict[str, TagRecord]:
+        found = self._table.get_many([keys.tag(push.repository.id, name) for name in push.tags])
+        return {item["name"]: TagRecord.model_validate(item) for item in found.values()}
+
+    def _manifest_writes(self, push: Push, held: ManifestRecord | None) -> list[Write]:
+        record = push.record
+        if held is None:
+            return [
+                Delete(keys.intent(record.incarnation), when=equals("state", "OPEN")),
+                Put(store.manifest_item(record), when=absent()),
+            ]
+        change: dict[str, Any] = {"state": "live"}
+        if push.tags:
+            change["mortal"] = True
+        key = keys.manifest(record.repository_id, record.digest)
+        return [Update(key, set=change, add={"version": 1}, when=equals("incarnation", held.incarnation))]
+
+    def _tag_writes(self, push: Push, seen: dict[str, TagRecord]) -> list[Write]:
+        writes: list[Write] = []
+        left: dict[Key, Write] = {}
+        for name in push.tags:
+            before = seen.get(name)
+            record = TagRecord(
+                repository_id=push.repository.id,
+                name=name,
+                digest=push.record.digest,
+                version=before.version + 1 if before else 1,
+                media_type=push.record.media_type,
+                size=push.record.content_size,
+                pushed_at=push.record.pushed_at,
+                pushed_by=push.record.pushed_by,
+            )
+            at_version_seen = equals("version", before.version) if before else absent()
+            writes.append(Put(store.tag_item(record), when=at_version_seen))
+            if before is not None and before.digest == record.digest:
+                continue
+            writes.append(Put(store.hold_item(push.repository.id, record.digest, "TAG", name)))
+            writes.append(Put(store.history_item(record, before.digest if before else "")))
+            if before is not None:
+                writes.append(Delete(keys.hold(push.repository.id, before.digest, "TAG", name)))
+                key = keys.manifest(push.repository.id, before.digest)
+                left[key] = self._leave(push, key, before.digest)
+        return writes + list(left.values())
+
+    def _leave(self, push: Push, key: Key, digest: str) -> Update:
+        """A tag moves away: its manifest stays through the grace period, then goes if nothing else holds it."""
+        until = to_text(push.moment + timedelta(seconds=self._stack.settings.grace_s))
+        due = store.manifest_due(digest, push.repository.id, until)
+        return Update(key, set={"held_until": until, **due}, add={"version": 1}, when=present())
+
+    def _event(self, push: Push) -> dict[str, Any]:
+        return {
+            "incarnation": push.record.incarnation,
+            "instance_id": push.instance.id,
+            "bucket": push.instance.bucket,
+            "repository_id": push.repository.id,
+            "repository": push.repository.name,
+            "digest": push.record.digest,
+            "tags": list(push.tags),
+            "pushed_by": push.record.pushed_by,
+        }
+
+    # After the commit of what was held already
+
+    def relink(self, instance: str, held: ManifestRecord) -> None:
+        """A manifest that came back from the bin may have lost the links of its blobs; its edges kept the bytes.
+
+        After the commit, because only from then on does an unlinking see the manifest as live and refuse.
+        """
+        for digest in held.held:
+            if store.head(self._table, instance, digest) is not None:
+                self._blobs.link(held.repository_id, digest, "")
+
+
+def new_manifest(
+    repository: str,
+    digest: Digest,
+    parsed: rules.Parsed,
+    body: bytes,
+    tags: Sequence[TagName],
+    by: str,
+    moment: datetime,
+) -> ManifestRecord:
+    """The manifest as it would stand if the repository does not hold it yet, under a fresh incarnation."""
+    inline = len(body) <= rules.INLINE_LIMIT_BYTES
+    blobs = tuple(parsed.blobs) if inline else (*parsed.blobs, digest)
+    return ManifestRecord(
+        repository_id=repository,
+        digest=digest,
+        incarnation=new_id(),
+        mortal=bool(tags),
+        media_type=parsed.media_type,
+        artifact_type=parsed.artifact_type,
+        size=len(body),
+        content_size=sum(parsed.blobs.values()) + sum(parsed.children.values()),
+        body=body if inline else None,
+        blobs=blobs,
+        optional=tuple(sorted(parsed.optional)),
+        children=tuple(parsed.children),
+        subject=parsed.subject,
+        pushed_at=to_text(moment),
+        pushed_by=by,
+    )

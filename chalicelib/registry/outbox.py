@@ -1,0 +1,64 @@
+"""The event of a push: committed with it, announced after it, repaired if the announcement was lost."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Final
+
+from chalicelib.instances.models import Instance
+from chalicelib.kernel.messages import ImagePushed
+from chalicelib.kernel.moment import to_text
+from chalicelib.ports import keys, paths
+from chalicelib.ports.objects import ObjectExists
+from chalicelib.ports.stack import Stack
+from chalicelib.ports.table import ConditionFailed, Item, Update, present
+from chalicelib.repositories.models import Repository
+
+# The event of a committed push is made again after this long, if nobody has handled it (DESIGN: within 60 s).
+PATIENCE: Final = timedelta(seconds=45)
+
+
+class Outbox:
+    def __init__(self, stack: Stack) -> None:
+        self._stack = stack
+
+    def announce(self, instance: Instance, repository: Repository, incarnation: str) -> None:
+        """Writes the push object, whose creation is the event. It may get lost: the outbox row stands until handled."""
+        key = paths.push(instance.id, repository.id, incarnation)
+        try:
+            self._stack.objects(instance.bucket).put(key, b"", relaxed=True)
+        except ObjectExists:
+            return
+
+    def message(self, incarnation: str) -> ImagePushed | None:
+        """What is to be told of the push; None if it was handled already. The message's id is the push's own, so that
+        it is known again however often it is told."""
+        row = self._stack.table.get(keys.outbox(incarnation))
+        if row is None:
+            return None
+        return ImagePushed(
+            id=incarnation,
+            instance_id=row["instance_id"],
+            repository_id=row["repository_id"],
+            repository=row["repository"],
+            digest=row["digest"],
+            incarnation=incarnation,
+            tags=tuple(row["tags"]),
+            pushed_by=row["pushed_by"],
+        )
+
+    def settle(self, incarnation: str) -> None:
+        """Nobody needs to be told of the push again."""
+        self._stack.table.delete(keys.outbox(incarnation), relaxed=True)
+
+    def announce_again(self, row: Item, moment: datetime) -> None:
+        """Makes the event once more, and looks again later if that is lost too."""
+        objects = self._stack.objects(row["bucket"])
+        key = paths.push(row["instance_id"], row["repository_id"], row["incarnation"])
+        objects.delete(key)
+        objects.put(key, b"", relaxed=True)
+        due = keys.due("outbox", to_text(moment + PATIENCE), row["incarnation"])
+        try:
+            self._stack.table.update(Update(keys.outbox(row["incarnation"]), set=due, when=present()), relaxed=True)
+        except ConditionFailed:
+            return

@@ -1,0 +1,265 @@
+"""How content leaves: tags and manifests into the recycle bin, manifests out of life when nothing holds them.
+
+    tag deleted        TAG and its HOLD go, a bin entry and its HOLD come         ─┐  one transaction each,
+    manifest deleted   the same for all its tags, and the manifest is `binned`    ─┤  raising the manifest's version
+    entry expires      entry and HOLD go, the manifest is due                     ─┘
+    manifest due       no HOLD, mortal, grace over → the row goes at the version seen, RELEASE comes
+    release            edges and links go, blobs are collected, children and referrers are due
+
+A RELEASE row stands until its work is done, so a crash anywhere leaves something to find.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from chalicelib.instances.models import Instance
+from chalicelib.kernel.errors import InUse, ManifestUnknown, Unavailable
+from chalicelib.kernel.ids import new_id
+from chalicelib.kernel.moment import from_text, to_text
+from chalicelib.kernel.names import Digest, TagName
+from chalicelib.ports import keys
+from chalicelib.ports.stack import Stack
+from chalicelib.ports.table import (
+    ConditionFailed,
+    Delete,
+    Item,
+    Key,
+    OutcomeUnknown,
+    Put,
+    TransactionCancelled,
+    Update,
+    Write,
+    equals,
+    present,
+)
+from chalicelib.repositories.models import Repository
+
+from . import store
+from .blobs import ATTEMPTS, Blobs
+from .children import let_go
+from .models import BinEntry, ManifestRecord, TagRecord
+
+# Two writes a tag, and room for the entry, its hold and the manifest within the 100 of a transaction.
+TAGS_PER_TRANSACTION: Final = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Deletion:
+    """Who deletes in which repository, and when."""
+
+    instance: Instance
+    repository: Repository
+    sparse: bool
+    by: str
+    moment: datetime
+
+
+class Retirement:
+    def __init__(self, stack: Stack) -> None:
+        self._stack = stack
+        self._table = stack.table
+        self._blobs = Blobs(stack)
+
+    # Into the bin
+
+    def delete_tag(self, deletion: Deletion, name: TagName) -> None:
+        """Raises ManifestUnknown. The content stays as long as anything holds it, the bin entry included."""
+        entry_id = new_id()
+        for _ in range(ATTEMPTS):
+            tag = store.tag(self._table, deletion.repository.id, name)
+            manifest = store.manifest(self._table, deletion.repository.id, tag.digest) if tag else None
+            if tag is None or manifest is None or manifest.state == "binned":
+                raise ManifestUnknown(name)
+            entry = self._entry(deletion, entry_id, "tag", name, manifest, [tag])
+            if self._transact(self._untag([tag]) + self._enter(entry) + [self._raise_version(manifest)]):
+                return
+        raise Unavailable
+
+    def delete_manifest(self, deletion: Deletion, digest: Digest) -> None:
+        """Its tags go with it, into one bin entry. Raises ManifestUnknown, InUse while an index holds it."""
+        entry_id = new_id()
+        gone: list[TagRecord] = []
+        for _ in range(ATTEMPTS):
+            manifest = store.manifest(self._table, deletion.repository.id, digest)
+            if manifest is None or manifest.state == "binned":
+                raise ManifestUnknown(digest)
+            if not deletion.sparse and (index := self._index_holding(deletion.repository.id, digest)):
+                raise InUse("an index lists this manifest; delete the index first", index)
+            tags, more = self._tags_of(deletion.repository.id, digest)
+            entry = self._entry(deletion, entry_id, "manifest", digest, manifest, [*gone, *tags])
+            change = {} if more else {"state": "binned"}
+            writes = self._untag(tags) + self._enter(entry) + [self._raise_version(manifest, **change)]
+            if manifest.subject and not more:
+                writes.append(Delete(keys.referrer(deletion.repository.id, manifest.subject, digest)))
+            if self._transact(writes):
+                if not more:
+                    return
+                gone += tags
+        raise Unavailable
+
+    def _entry(
+        self,
+        deletion: Deletion,
+        entry_id: str,
+        kind: str,
+        name: str,
+        manifest: ManifestRecord,
+        tags: list[TagRecord],
+    ) -> BinEntry:
+        kept = tuple({"name": t.name, "pushed_at": t.pushed_at, "pushed_by": t.pushed_by} for t in tags)
+        return BinEntry.model_validate(
+            {
+                "id": entry_id,
+                "instance_id": deletion.instance.id,
+                "repository_id": deletion.repository.id,
+                "repository": deletion.repository.name,
+                "kind": kind,
+                "name": name,
+                "digest": manifest.digest,
+                "tags": kept,
+                "size": manifest.content_size,
+                "deleted_at": to_text(deletion.moment),
+                "deleted_by": deletion.by,
+                "expires_at": to_text(deletion.moment + timedelta(seconds=self._stack.settings.grace_s)),
+            }
+        )
+
+    def _enter(self, entry: BinEntry) -> list[Write]:
+        hold = store.hold_item(entry.repository_id, entry.digest, "BIN", entry.id)
+        return [Put(store.bin_item(entry)), Put(hold)]
+
+    def _untag(self, tags: list[TagRecord]) -> list[Write]:
+        writes: list[Write] = []
+        for tag in tags:
+            writes.append(Delete(keys.tag(tag.repository_id, tag.name), when=equals("version", tag.version)))
+            writes.append(Delete(keys.hold(tag.repository_id, tag.digest, "TAG", tag.name)))
+        return writes
+
+    def _raise_version(self, manifest: ManifestRecord, **change: str) -> Update:
+        key = keys.manifest(manifest.repository_id, manifest.digest)
+        return Update(key, set=change, add={"version": 1}, when=equals("version", manifest.version))
+
+    def _tags_of(self, repository: str, digest: str) -> tuple[list[TagRecord], bool]:
+        """Some of the tags that point to the manifest, and whether there are more."""
+        page = self._table.query(
+            keys.repository_partition(repository),
+            prefix=f"{keys.hold_prefix(digest)}TAG#",
+            limit=TAGS_PER_TRANSACTION,
+        )
+        found = self._table.get_many([keys.tag(repository, hold["owner"]) for hold in page.items])
+        tags = [TagRecord.model_validate(item) for item in found.values()]
+        return [tag for tag in tags if tag.digest == digest], page.next is not None
+
+    def _index_holding(self, repository: str, digest: str) -> str:
+        prefix = f"{keys.hold_prefix(digest)}INDEX#"
+        page = self._table.query(keys.repository_partition(repository), prefix=prefix, limit=1)
+        return str(page.items[0]["owner"]) if page.items else ""
+
+    def _transact(self, writes: list[Write]) -> bool:
+        """Whether it took effect; False: look again. Deleting again what is deleted already ends as missing."""
+        try:
+            self._table.transact(writes)
+        except (TransactionCancelled, OutcomeUnknown):
+            return False
+        return True
+
+    # Out of the bin, for good
+
+    def expire(self, entry: BinEntry) -> None:
+        """The grace period of a bin entry is over. Safe to repeat."""
+        key = keys.bin_entry(entry.instance_id, entry.id)
+        for _ in range(ATTEMPTS):
+            if self._table.get(key) is None:
+                return
+            writes: list[Write] = [
+                Delete(key, when=present()),
+                Delete(keys.hold(entry.repository_id, entry.digest, "BIN", entry.id)),
+            ]
+            manifest = store.manifest(self._table, entry.repository_id, entry.digest)
+            if manifest is not None:
+                writes.append(self._look_again(manifest, mortal=True))
+            if self._transact(writes):
+                return
+        raise Unavailable
+
+    def _look_again(self, manifest: ManifestRecord, *, mortal: bool) -> Update:
+        """Makes the manifest due as soon as its own grace period allows."""
+        moment = max(manifest.held_until, to_text(self._stack.clock.now()))
+        due = store.manifest_due(manifest.digest, manifest.repository_id, moment)
+        change = {"mortal": manifest.mortal or mortal, **due}
+        key = keys.manifest(manifest.repository_id, manifest.digest)
+        return Update(key, set=change, add={"version": 1}, when=equals("version", manifest.version))
+
+    def settle(self, instance: str, repository: str, digest: str) -> None:
+        """A manifest is due: it goes if nothing holds it, or is left alone. Safe to repeat.
+
+        The version is read before the holds are looked for, and the row goes only at that version.
+        """
+        manifest = store.manifest(self._table, repository, digest)
+        if manifest is None:
+            return
+        if manifest.held_until and from_text(manifest.held_until) > self._stack.clock.now():
+            return
+        key = keys.manifest(repository, digest)
+        partition, prefix = keys.repository_partition(repository), keys.hold_prefix(digest)
+        held = bool(self._table.query(partition, prefix=prefix, limit=1).items)
+        at_version_seen = equals("version", manifest.version)
+        if held or not manifest.mortal:
+            try:
+                self._table.update(Update(key, remove=("i1pk", "i1sk"), when=at_version_seen), relaxed=True)
+            except ConditionFailed:
+                return
+            return
+        writes: list[Write] = [
+            Delete(key, when=at_version_seen),
+            Put(store.release_item(instance, manifest, to_text(self._stack.clock.now()))),
+        ]
+        if manifest.subject:
+            writes.append(Delete(keys.referrer(repository, manifest.subject, digest)))
+        if self._transact(writes):
+            self.release(instance, manifest.incarnation)
+
+    def release(self, instance: str, incarnation: str) -> None:
+        """A dead manifest's edges, links, holds and referrers go. Safe to repeat and to interrupt."""
+        key = keys.release(incarnation)
+        row = self._table.get(key)
+        if row is None:
+            return
+        moment, repository = self._stack.clock.now(), row["repository_id"]
+        for digest in row["blobs"]:
+            self._blobs.drop_edge(keys.edge(instance, digest, repository, "MANIFEST", incarnation))
+            self._blobs.release(instance, repository, digest, moment)
+        for child in row["children"]:
+            let_go(self._table, repository, child, incarnation, to_text(moment), mortal=True)
+        self._orphan_referrers(repository, row["digest"])
+        self._table.delete(Key(*key), relaxed=True)
+
+    def _orphan_referrers(self, repository: str, subject: str) -> None:
+        """What referred to a manifest goes with it, unless a tag or an index holds it."""
+        if store.manifest(self._table, repository, subject) is not None:
+            return  # Pushed again meanwhile.
+        cursor = None
+        while True:
+            page = self._table.query(
+                keys.repository_partition(repository), prefix=keys.referrer_prefix(subject), cursor=cursor
+            )
+            for item in page.items:
+                self._orphan(repository, item)
+            cursor = page.next
+            if cursor is None:
+                return
+
+    def _orphan(self, repository: str, referrer: Item) -> None:
+        for _ in range(ATTEMPTS):
+            manifest = store.manifest(self._table, repository, referrer["digest"])
+            if manifest is None:
+                return
+            try:
+                self._table.update(self._look_again(manifest, mortal=True), relaxed=True)
+            except ConditionFailed:
+                continue
+            return
+        raise Unavailable

@@ -1,0 +1,357 @@
+"""The door of the room: pull, push, list and delete content, each by name, each authorised here.
+
+Forbidden and missing answer alike: whoever has no right in a repository cannot tell whether it exists. Reads may be
+answered from what this process remembers of names and rights; writes read the table itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from chalicelib.instances.service import Instances
+from chalicelib.kernel import strict_json
+from chalicelib.kernel.errors import (
+    BlobUnknown,
+    DigestInvalid,
+    ManifestUnknown,
+    NotFound,
+    RepositoryMissing,
+    Unauthenticated,
+)
+from chalicelib.kernel.names import Digest, RepositoryName, TagName
+from chalicelib.kernel.paging import Page
+from chalicelib.kernel.principal import Action
+from chalicelib.namespaces.service import Namespaces
+from chalicelib.ports import keys, paths
+from chalicelib.ports.objects import Reading
+from chalicelib.ports.stack import Stack
+from chalicelib.ports.table import Item
+from chalicelib.repositories.models import Repository
+from chalicelib.repositories.service import Repositories, may
+
+from . import rules, store
+from .blobs import Blobs
+from .manifests import Manifests, Push, new_manifest
+from .models import Caller, ManifestRecord, Pulled, Pushed, Referrer, StoredBlob, UploadRecord
+from .retirement import Deletion, Retirement
+from .upkeep import KINDS, Upkeep
+from .uploads import Uploads, Writer
+
+__all__ = ["KINDS", "Registry", "Upkeep", "UploadWriter"]
+
+# A mount that names no source looks into this many repositories that hold the blob.
+MOUNT_SOURCES: Final = 20
+
+
+class Registry:
+    def __init__(self, stack: Stack) -> None:
+        self._stack = stack
+        self._table = stack.table
+        self._instances = Instances(stack)
+        self._namespaces = Namespaces(stack)
+        self._repositories = Repositories(stack)
+        self._blobs = Blobs(stack)
+        self._manifests = Manifests(stack)
+        self._retirement = Retirement(stack)
+        self._uploads = Uploads(stack)
+
+    # Pulling
+
+    def pull(self, caller: Caller, name: RepositoryName, reference: TagName | Digest) -> Pulled:
+        """Raises ManifestUnknown and what `_readable` raises."""
+        repository = self._readable(caller, name)
+        if isinstance(reference, Digest):
+            return self._remembered_manifest(caller, repository, reference, reference)
+        tag = self._table.get(keys.tag(repository.id, reference))
+        if tag is None:
+            raise ManifestUnknown(reference)
+        return self._remembered_manifest(caller, repository, tag["digest"], reference)
+
+    def _remembered_manifest(self, caller: Caller, repository: Repository, digest: str, reference: str) -> Pulled:
+        key = ("manifest", repository.id, digest)
+        pulled = self._stack.memory.get(key, lambda: self._load_manifest(caller, repository, digest))
+        if pulled is None:
+            raise ManifestUnknown(reference)
+        return pulled
+
+    def _load_manifest(self, caller: Caller, repository: Repository, digest: str) -> Pulled | None:
+        record = store.manifest(self._table, repository.id, digest)
+        if record is None or record.state != "live":
+            return None
+        return Pulled(record.digest, record.media_type, self._body(caller, record))
+
+    def _body(self, caller: Caller, record: ManifestRecord) -> bytes:
+        if record.body is not None:
+            return record.body
+        head = store.head(self._table, caller.instance.id, record.digest)
+        if head is None:
+            raise ManifestUnknown(record.digest)
+        reading = self._stack.objects(head.bucket).get(head.key)
+        try:
+            return b"".join(reading.chunks())
+        finally:
+            reading.close()
+
+    def tags(self, caller: Caller, name: RepositoryName, after: str = "", limit: int = 1000) -> Page[str]:
+        """Tag names in byte order. `next` is the last name of the page where there are more."""
+        repository = self._readable(caller, name)
+        if limit == 0:
+            return Page(())
+        page = self._table.query(
+            keys.repository_partition(repository.id),
+            prefix="TAG#",
+            after=f"TAG#{after}" if after else None,
+            limit=limit,
+        )
+        names = tuple(item["name"] for item in page.items)
+        return Page(names, names[-1] if page.next is not None and names else None)
+
+    def referrers(
+        self, caller: Caller, name: RepositoryName, digest: Digest, artifact_type: str = "", cursor: str | None = None
+    ) -> Page[Referrer]:
+        repository = self._readable(caller, name)
+        page = self._table.query(
+            keys.repository_partition(repository.id), prefix=keys.referrer_prefix(digest), cursor=cursor
+        )
+        wanted = [item for item in page.items if not artifact_type or item["artifact_type"] == artifact_type]
+        return Page(tuple(self._referrer(caller, repository, item) for item in wanted), page.next)
+
+    def _referrer(self, caller: Caller, repository: Repository, item: Item) -> Referrer:
+        annotations = item["annotations"]
+        if annotations is None:
+            body = self._remembered_manifest(caller, repository, item["digest"], item["digest"]).body
+            annotations = strict_json.parse(body, "manifest").get("annotations") or {}
+        return Referrer(item["media_type"], item["digest"], item["size"], item["artifact_type"], annotations)
+
+    def blob(self, caller: Caller, name: RepositoryName, digest: Digest) -> StoredBlob:
+        """Raises BlobUnknown and what `_readable` raises."""
+        repository = self._readable(caller, name)
+        key = ("blob", repository.id, digest)
+        return self._stack.memory.get(key, lambda: self._blobs.find(caller.instance.id, repository.id, digest))
+
+    def read_blob(self, blob: StoredBlob, start: int = 0, end: int | None = None) -> Reading:
+        """Bytes start..end (end exclusive). Raises ports.objects.ObjectMissing where the bytes went meanwhile."""
+        return self._stack.objects(blob.bucket).get(blob.key, start, end)
+
+    def presign_blob(self, blob: StoredBlob, expires_s: int) -> str | None:
+        media_type = "application/octet-stream"
+        return self._stack.objects(blob.bucket).presign(blob.key, expires_s=expires_s, media_type=media_type)
+
+    # Pushing
+
+    def push(
+        self,
+        caller: Caller,
+        name: RepositoryName,
+        reference: TagName | Digest,
+        tags: Sequence[TagName],
+        body: bytes,
+        content_type: str,
+    ) -> Pushed:
+        """Raises ManifestInvalid, ManifestBlobUnknown, DigestInvalid, QuotaExceeded and what `_writable` raises."""
+        self._authorise_push(caller, name)
+        parsed = rules.parse_manifest(body, content_type)
+        digest = Digest.of(body, reference.algorithm if isinstance(reference, Digest) else "sha256")
+        if isinstance(reference, Digest) and digest != reference:
+            raise DigestInvalid(f"the body is not {reference} but {digest}", digest=digest)
+        wanted = tuple(dict.fromkeys([reference, *tags] if isinstance(reference, TagName) else tags))
+        sparse = self._sparse(caller, name)
+        repository = self._repositories.ensure(caller.instance, name, caller.principal.name)
+        moment = self._stack.clock.now()
+        record = new_manifest(repository.id, digest, parsed, body, wanted, caller.principal.name, moment)
+        if record.body is None:
+            self._store_body(caller, repository, digest, body)
+        self._manifests.push(Push(caller.instance, repository, sparse, parsed, record, wanted, moment))
+        return Pushed(digest, parsed.subject, wanted)
+
+    def _store_body(self, caller: Caller, repository: Repository, digest: Digest, body: bytes) -> None:
+        """A large body is a blob like any other: same edges, same collection, same quota."""
+        upload = self._uploads.start(caller.instance, repository.name, _owner(caller), digest.algorithm)
+        writer = self._uploads.write(upload, 0)
+        try:
+            writer.append(body)
+            self._finish(caller, repository.name, writer, digest)
+        finally:
+            writer.close()
+
+    def _finish(self, caller: Caller, name: RepositoryName, writer: Writer, digest: Digest) -> StoredBlob:
+        repository = self._repositories.ensure(caller.instance, name, caller.principal.name)
+        finished = writer.complete(digest)
+        key = paths.blob(caller.instance.id, finished.id)
+        return self._blobs.adopt(caller.instance, repository.id, finished, key, self._stack.clock.now())
+
+    def start_upload(self, caller: Caller, name: RepositoryName, algorithm: str = "sha256") -> UploadRecord:
+        """Nothing is made for it but the session: the repository comes with the first content that is acknowledged."""
+        self._authorise_push(caller, name)
+        self._refuse_unmakeable(caller, name)
+        return self._uploads.start(caller.instance, name, _owner(caller), algorithm)
+
+    def upload(self, caller: Caller, name: RepositoryName, upload_id: str) -> UploadRecord:
+        """Raises UploadUnknown and what `_authorise_push` raises."""
+        self._authorise_push(caller, name)
+        return self._uploads.find(caller.instance, name, _owner(caller), upload_id)
+
+    def cancel_upload(self, caller: Caller, name: RepositoryName, upload_id: str) -> None:
+        self._uploads.cancel(self.upload(caller, name, upload_id))
+
+    def resume(self, caller: Caller, name: RepositoryName, upload_id: str, offset: int | None) -> UploadWriter:
+        """A writer into the session. Raises UploadUnknown, RangeInvalid, Conflict while another request writes."""
+        upload = self.upload(caller, name, upload_id)
+        writer = self._uploads.write(upload, offset)
+        return UploadWriter(writer, lambda digest: self._finish(caller, name, writer, digest))
+
+    def mount(self, caller: Caller, name: RepositoryName, digest: Digest, source: RepositoryName | None) -> bool:
+        """Whether the blob now belongs to the repository too, without having moved. False: upload it."""
+        self._authorise_push(caller, name)
+        if not self._mountable(caller, digest, source):
+            return False
+        repository = self._repositories.ensure(caller.instance, name, caller.principal.name)
+        try:
+            self._blobs.lease(caller.instance.id, repository.id, digest, self._stack.clock.now())
+        except BlobUnknown:
+            return False
+        return True
+
+    def _mountable(self, caller: Caller, digest: Digest, source: RepositoryName | None) -> bool:
+        """Whether the caller may read the blob in the source, or without one anywhere. A digest grants nothing."""
+        for candidate in [source] if source else self._holders(caller, digest):
+            try:
+                self.blob(caller, candidate, digest)
+            except (NotFound, Unauthenticated):
+                continue
+            return True
+        return False
+
+    def _holders(self, caller: Caller, digest: Digest) -> list[RepositoryName]:
+        page = self._table.query(
+            keys.blob_partition(caller.instance.id, digest), prefix=keys.edge_prefix(), limit=MOUNT_SOURCES
+        )
+        names = []
+        for repository_id in {edge["repository_id"]: None for edge in page.items}:
+            try:
+                names.append(self._repositories.by_id(repository_id).name)
+            except NotFound:
+                continue
+        return names
+
+    def renew(self, caller: Caller, name: RepositoryName, digest: Digest) -> None:
+        """A pusher was told that a blob is here: it stays a day for the manifest to come. Raises BlobUnknown."""
+        repository = self._authorise_push(caller, name)
+        if repository is None:
+            raise BlobUnknown(digest)
+        self._blobs.renew(caller.instance.id, repository.id, digest, self._stack.clock.now())
+
+    # Deleting
+
+    def delete(self, caller: Caller, name: RepositoryName, reference: TagName | Digest) -> None:
+        """A tag, or a manifest with its tags, goes into the recycle bin. Raises ManifestUnknown, InUse."""
+        repository = self._deletable(caller, name)
+        deletion = Deletion(
+            caller.instance, repository, self._sparse(caller, name), caller.principal.name, self._stack.clock.now()
+        )
+        if isinstance(reference, Digest):
+            self._retirement.delete_manifest(deletion, reference)
+        else:
+            self._retirement.delete_tag(deletion, reference)
+
+    def delete_blob(self, caller: Caller, name: RepositoryName, digest: Digest) -> None:
+        """Raises BlobUnknown, InUse while a live manifest of the repository needs it."""
+        repository = self._deletable(caller, name)
+        self._blobs.delete(caller.instance.id, repository.id, digest)
+
+    # Who may
+
+    def _readable(self, caller: Caller, name: RepositoryName) -> Repository:
+        """Raises InstanceFrozen, Unauthenticated or NotFound, alike for what is missing and what is forbidden."""
+        self._instances.require_running(caller.instance)
+        try:
+            repository = self._repositories.get(caller.instance.id, name)
+        except NotFound:
+            repository = None
+        if not may(caller.principal, caller.instance, repository, name, Action.PULL):
+            raise _refusal(caller, name)
+        if repository is None:
+            raise NotFound(f"there is no repository {name}", repository=name)
+        return repository
+
+    def _authorise_push(self, caller: Caller, name: RepositoryName) -> Repository | None:
+        """The repository as the table has it, None if a push would have to make it."""
+        self._instances.require_running(caller.instance)
+        repository = self._fresh(caller, name)
+        if not may(caller.principal, caller.instance, repository, name, Action.PUSH):
+            raise _refusal(caller, name)
+        return repository
+
+    def _deletable(self, caller: Caller, name: RepositoryName) -> Repository:
+        self._instances.require_running(caller.instance)
+        repository = self._fresh(caller, name)
+        if not may(caller.principal, caller.instance, repository, name, Action.DELETE):
+            raise _refusal(caller, name)
+        if repository is None:
+            raise NotFound(f"there is no repository {name}", repository=name)
+        return repository
+
+    def _fresh(self, caller: Caller, name: RepositoryName) -> Repository | None:
+        try:
+            return self._repositories.get(caller.instance.id, name, fresh=True)
+        except NotFound:
+            return None
+
+    def _refuse_unmakeable(self, caller: Caller, name: RepositoryName) -> None:
+        """An upload into a repository that no push may make is refused before its bytes are sent."""
+        if self._fresh(caller, name) is not None:
+            return
+        try:
+            namespace = self._namespaces.get(caller.instance.id, name.namespace, fresh=True)
+        except NotFound:
+            raise RepositoryMissing(name) from None
+        if not namespace.auto_create_repository:
+            raise RepositoryMissing(name)
+
+    def _sparse(self, caller: Caller, name: RepositoryName) -> bool:
+        try:
+            return self._namespaces.get(caller.instance.id, name.namespace, fresh=True).allow_sparse_indexes
+        except NotFound:
+            raise RepositoryMissing(name) from None
+
+
+class UploadWriter:
+    """One request's bytes on their way into an upload. Blocking; one call at a time; always `close` it."""
+
+    piece_bytes: Final = Writer.piece_bytes
+
+    def __init__(self, writer: Writer, finish: Callable[[Digest], StoredBlob]) -> None:
+        self._writer = writer
+        self._finish = finish
+
+    @property
+    def record(self) -> UploadRecord:
+        return self._writer.record
+
+    def append(self, data: bytes | bytearray | memoryview) -> None:
+        self._writer.append(data)
+
+    def keep(self) -> UploadRecord:
+        """The end of a request, also of one that was cut off: what arrived is kept, durably."""
+        return self._writer.keep()
+
+    def finish(self, digest: Digest) -> StoredBlob:
+        """Verified, live and linked. Raises DigestInvalid, after which the session is gone, and QuotaExceeded."""
+        return self._finish(digest)
+
+    def close(self) -> None:
+        """Lets the next request write. Harmless twice."""
+        self._writer.close()
+
+
+def _owner(caller: Caller) -> str:
+    """Whose upload it is: another login of the instance cannot see, write or cancel it."""
+    return f"{caller.principal.kind}:{caller.principal.name}"
+
+
+def _refusal(caller: Caller, name: RepositoryName) -> NotFound | Unauthenticated:
+    """Nobody, and a token that was not asked for this, are told to log in; everybody else that there is nothing."""
+    if caller.principal.anonymous or caller.principal.grants is not None:
+        return Unauthenticated()
+    return NotFound(f"there is no repository {name}", repository=name)

@@ -1,0 +1,189 @@
+"""Items ↔ models. The only place of the room that builds items."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeVar
+
+from chalicelib.kernel.ids import new_id
+from chalicelib.ports import keys
+from chalicelib.ports.table import Item, Key, Table
+
+from .models import BinEntry, HeadRecord, ManifestRecord, Record, TagRecord, UploadRecord
+
+R = TypeVar("R", bound=Record)
+
+
+def item(key: Key, record: Record, **index: str) -> dict[str, Any]:
+    return {"pk": key.pk, "sk": key.sk, **record.model_dump(), **index}
+
+
+def read(table: Table, key: Key, model: type[R]) -> R | None:
+    found = table.get(key)
+    return None if found is None else model.model_validate(found)
+
+
+# Manifests and tags
+
+
+def manifest(table: Table, repository: str, digest: str) -> ManifestRecord | None:
+    return read(table, keys.manifest(repository, digest), ManifestRecord)
+
+
+def manifest_item(record: ManifestRecord) -> dict[str, Any]:
+    return item(keys.manifest(record.repository_id, record.digest), record)
+
+
+def manifest_due(digest: str, repository: str, moment: str) -> dict[str, str]:
+    return keys.due("manifest", moment, f"{repository}#{digest}")
+
+
+def tag(table: Table, repository: str, name: str) -> TagRecord | None:
+    return read(table, keys.tag(repository, name), TagRecord)
+
+
+def tag_item(record: TagRecord) -> dict[str, Any]:
+    index = {"i1pk": keys.pushed_order(record.repository_id), "i1sk": f"{record.pushed_at}#{record.name}"}
+    return item(keys.tag(record.repository_id, record.name), record, **index)
+
+
+def history_item(record: TagRecord, left: str) -> dict[str, Any]:
+    """`left`: the digest that the tag pointed to before, empty for none."""
+    key = keys.history(record.repository_id, record.name, new_id())
+    return {
+        "pk": key.pk,
+        "sk": key.sk,
+        "digest": record.digest,
+        "previous": left,
+        "pushed_at": record.pushed_at,
+        "pushed_by": record.pushed_by,
+    }
+
+
+def hold_item(repository: str, digest: str, kind: str, owner: str) -> dict[str, Any]:
+    key = keys.hold(repository, digest, kind, owner)
+    return {"pk": key.pk, "sk": key.sk, "digest": digest, "kind": kind, "owner": owner}
+
+
+def referrer_item(
+    record: ManifestRecord, annotations: Mapping[str, str], annotations_limit_bytes: int
+) -> dict[str, Any]:
+    key = keys.referrer(record.repository_id, record.subject, record.digest)
+    size = sum(len(name.encode()) + len(value.encode()) for name, value in annotations.items())
+    return {
+        "pk": key.pk,
+        "sk": key.sk,
+        "digest": record.digest,
+        "media_type": record.media_type,
+        "size": record.size,
+        "artifact_type": record.artifact_type,
+        "annotations": dict(annotations) if size <= annotations_limit_bytes else None,
+    }
+
+
+# Blobs
+
+
+def head(table: Table, instance: str, digest: str) -> HeadRecord | None:
+    return read(table, keys.head(instance, digest), HeadRecord)
+
+
+def edge_item(
+    instance: str, digest: str, repository: str, kind: str, owner: str, manifest: str, due: str = ""
+) -> dict[str, Any]:
+    """`manifest`: digest of the manifest that needs the blob, empty for an upload; `due`: end of an upload's edge."""
+    key = keys.edge(instance, digest, repository, kind, owner)
+    edge: dict[str, Any] = {
+        "pk": key.pk,
+        "sk": key.sk,
+        "instance_id": instance,
+        "repository_id": repository,
+        "digest": digest,
+        "kind": kind,
+        "owner": owner,
+        "manifest": manifest,
+    }
+    if due:
+        edge |= {"lease_until": due, **keys.due("lease", due, f"{owner}#{digest}")}
+    return edge
+
+
+def edge_items(
+    instance: str, digests: Iterable[str], repository: str, incarnation: str, manifest: str
+) -> list[dict[str, Any]]:
+    return [edge_item(instance, digest, repository, "MANIFEST", incarnation, manifest) for digest in digests]
+
+
+def link_item(repository: str, digest: str, lease_until: str) -> dict[str, Any]:
+    key = keys.link(repository, digest)
+    return {"pk": key.pk, "sk": key.sk, "digest": digest, "state": "L", "token": "", "lease_until": lease_until}
+
+
+# Pushes, uploads and what is to be cleared away
+
+
+def intent_item(incarnation: str, instance: str, record: ManifestRecord, moment: str) -> dict[str, Any]:
+    key = keys.intent(incarnation)
+    return {
+        "pk": key.pk,
+        "sk": key.sk,
+        "state": "OPEN",
+        "incarnation": incarnation,
+        "instance_id": instance,
+        "repository_id": record.repository_id,
+        "digest": record.digest,
+        "blobs": list(record.held),
+        "children": list(record.children),
+        **keys.due("intent", moment, incarnation),
+    }
+
+
+def release_item(instance: str, record: ManifestRecord, moment: str) -> dict[str, Any]:
+    key = keys.release(record.incarnation)
+    return {
+        "pk": key.pk,
+        "sk": key.sk,
+        "incarnation": record.incarnation,
+        "instance_id": instance,
+        "repository_id": record.repository_id,
+        "digest": record.digest,
+        "blobs": list(record.held),
+        "children": list(record.children),
+        **keys.due("release", moment, record.incarnation),
+    }
+
+
+def upload(table: Table, upload_id: str) -> UploadRecord | None:
+    return read(table, keys.upload(upload_id), UploadRecord)
+
+
+def upload_item(record: UploadRecord, due: str) -> dict[str, Any]:
+    index = keys.due("upload", due, record.id) if record.state == "open" else {}
+    return item(keys.upload(record.id), record, **index)
+
+
+def tombstone_item(
+    generation: str, bucket: str, key: str, moment: str, *, digest: str, instance: str
+) -> dict[str, Any]:
+    """`digest`: of the HEAD that died with this generation, empty where no HEAD ever named it."""
+    at = keys.tombstone(generation)
+    return {
+        "pk": at.pk,
+        "sk": at.sk,
+        "generation": generation,
+        "bucket": bucket,
+        "object": key,
+        "digest": digest,
+        "instance_id": instance,
+        **keys.due("tombstone", moment, generation),
+    }
+
+
+def bin_item(entry: BinEntry) -> dict[str, Any]:
+    index = keys.due("bin", entry.expires_at, entry.id)
+    return item(keys.bin_entry(entry.instance_id, entry.id), entry, **index)
+
+
+def outbox_item(push: Item, moment: str) -> dict[str, Any]:
+    key = keys.outbox(push["incarnation"])
+    return {"pk": key.pk, "sk": key.sk, **push, **keys.due("outbox", moment, push["incarnation"])}

@@ -1,0 +1,103 @@
+"""Work that is due: what pushes, uploads and deletions leave for later, or left undone because something died.
+
+Each kind of due row has one step here. A row that an index read shows is a hint: the step reads the row itself again,
+does its work behind a condition, and takes the row off the list last, so that it may run twice, late, or in two places.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from chalicelib.kernel.errors import NotFound, UploadUnknown
+from chalicelib.kernel.moment import to_text
+from chalicelib.ports import keys
+from chalicelib.ports.stack import Stack
+from chalicelib.ports.table import Item, Key, Table
+
+from . import store
+from .blobs import Blobs
+from .intents import Intents
+from .manifests import Manifests
+from .models import BinEntry, ManifestRecord, UploadRecord
+from .outbox import Outbox
+from .retirement import Retirement
+from .uploads import Uploads
+
+# In this order, so that what one step leaves behind is met by a later one in the same round.
+KINDS: Final = ("intent", "upload", "lease", "bin", "manifest", "release", "tombstone", "outbox")
+
+
+class Upkeep:
+    def __init__(self, stack: Stack) -> None:
+        self._stack = stack
+        self._table: Table = stack.table
+        self._blobs = Blobs(stack)
+        self._intents = Intents(stack)
+        self._retirement = Retirement(stack)
+        self._uploads = Uploads(stack)
+        self._outbox = Outbox(stack)
+        self._manifests = Manifests(stack)
+        self._steps: dict[str, Callable[[Item], None]] = {
+            "intent": self._intent,
+            "upload": self._upload,
+            "lease": self._lease,
+            "bin": self._bin,
+            "manifest": self._manifest,
+            "release": self._release,
+            "tombstone": self._tombstone,
+            "outbox": self._push,
+        }
+
+    def due(self, partition: str, limit: int) -> list[Item]:
+        """Rows of one shard that are due by now, most overdue first."""
+        until = f"{to_text(self._stack.clock.now())}~"
+        return list(self._table.query(partition, index="i1", until=until, limit=limit).items)
+
+    def do(self, kind: str, hint: Item) -> None:
+        """One due row's step. The row may be gone, moved or done already."""
+        key = Key(hint["pk"], hint["sk"])
+        row = self._table.get(key)
+        if row is None or row.get("i1sk", "~") > f"{to_text(self._stack.clock.now())}~":
+            return
+        self._steps[kind](row)
+
+    def _intent(self, row: Item) -> None:
+        self._intents.abandon(row["incarnation"])
+
+    def _upload(self, row: Item) -> None:
+        try:
+            self._uploads.cancel(UploadRecord.model_validate(row))
+        except UploadUnknown:
+            return
+
+    def _lease(self, row: Item) -> None:
+        self._blobs.drop_edge(Key(row["pk"], row["sk"]))
+        self._blobs.release(row["instance_id"], row["repository_id"], row["digest"], self._stack.clock.now())
+
+    def _bin(self, row: Item) -> None:
+        self._retirement.expire(BinEntry.model_validate(row))
+
+    def _manifest(self, row: Item) -> None:
+        manifest = ManifestRecord.model_validate(row)
+        instance = self._instance_of(manifest.repository_id)
+        self._retirement.settle(instance, manifest.repository_id, manifest.digest)
+
+    def _release(self, row: Item) -> None:
+        self._retirement.release(row["instance_id"], row["incarnation"])
+
+    def _tombstone(self, row: Item) -> None:
+        self._blobs.erase(row)
+
+    def _push(self, row: Item) -> None:
+        """The event was not handled in time: what it tells of is made whole, then it is made again."""
+        held = store.manifest(self._table, row["repository_id"], row["digest"])
+        if held is not None and held.state == "live":
+            self._manifests.relink(row["instance_id"], held)
+        self._outbox.announce_again(row, self._stack.clock.now())
+
+    def _instance_of(self, repository: str) -> str:
+        row: Any = self._table.get(keys.repository_by_id(repository))
+        if row is None:
+            raise NotFound("the repository of a manifest is gone", repository=repository)
+        return str(row["instance_id"])

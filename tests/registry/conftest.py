@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from chalicelib.instances.models import Instance
+from chalicelib.ports.stack import Stack
+from chalicelib.registry.models import Caller
+from chalicelib.registry.service import Registry
+from tests.stacks import FrozenClock, embedded_stack, make_instance, make_namespace
+
+from .images import owner_of
+
+
+@pytest.fixture
+def clock() -> FrozenClock:
+    return FrozenClock()
+
+
+@pytest.fixture
+def stack(tmp_path: Path, clock: FrozenClock) -> Iterator[Stack]:
+    stack = embedded_stack(tmp_path, clock)
+    yield stack
+    stack.close()
+
+
+@pytest.fixture
+def instance(stack: Stack) -> Instance:
+    instance = make_instance(stack)
+    make_namespace(stack, instance)
+    return instance
+
+
+@pytest.fixture
+def registry(stack: Stack) -> Registry:
+    return Registry(stack)
+
+
+@pytest.fixture
+def caller(instance: Instance) -> Caller:
+    return owner_of(instance)
