@@ -1,0 +1,121 @@
+"""Who asks, of which instance: decided from the listener, the Host header, the socket's other end and the credentials.
+
+For reads the decision is remembered while the table stands still and until the credentials expire; for writes it is
+made anew each time (`fresh`), so that a revocation holds at once.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Final, NoReturn
+
+from chalicelib.access.service import Access
+from chalicelib.credentials.service import Credentials
+from chalicelib.edge.address import AddressPolicy, client_address, parse_address
+from chalicelib.edge.asgi import Visit
+from chalicelib.instances.models import Instance
+from chalicelib.instances.service import Instances
+from chalicelib.kernel.errors import AddressNotAllowed
+from chalicelib.kernel.principal import ANONYMOUS, Principal
+from chalicelib.ports.stack import Stack
+
+from .models import Caller
+
+# A checked password is looked at again after so long; `credentials` remembers the check itself for 300 s.
+BASIC_TTL_S: Final = 60.0
+# What a token lives at most (DESIGN §7).
+TOKEN_TTL_S: Final = 300
+
+
+class Admitted:
+    """A caller, and until when (seconds since 1970) that may be served from memory. Equal only to itself."""
+
+    __slots__ = ("address", "caller", "internal", "until")
+
+    def __init__(self, caller: Caller, address: str, internal: bool, until: float) -> None:
+        self.caller = caller
+        self.address = address
+        self.internal = internal
+        self.until = until
+
+
+class NotRemembered(Exception):
+    """What memory is asked to load when there is nothing to be loaded in line."""
+
+
+def not_remembered() -> NoReturn:
+    raise NotRemembered
+
+
+class Callers:
+    def __init__(self, stack: Stack) -> None:
+        self._stack = stack
+        self._instances = Instances(stack)
+        self._access = Access(stack)
+        self._credentials = Credentials(stack)
+        self._policy = AddressPolicy.of(stack.settings)
+
+    async def remembered(self, visit: Visit) -> Admitted:
+        """For reads. Raises what `fresh` raises; refusals are not remembered."""
+        headers = visit.headers
+        authorization = headers.get(b"authorization")
+        key = (visit.port, visit.peer, headers.get(b"host"), authorization, headers.get(b"x-forwarded-for"))
+        try:
+            admitted: Admitted = self._stack.memory.get(key, not_remembered)
+        except NotRemembered:
+            # A password may take 30 ms to check, which must not hold up the event loop.
+            by_password = authorization is not None and authorization[:6].lower() == b"basic "
+            run = self._stack.write if by_password else self._stack.read
+            return await run(self._stack.memory.get, key, lambda: self.decide(visit, fresh=False))
+        if admitted.until <= self._stack.clock.now().timestamp():
+            admitted.until = (await self._stack.write(self.decide, visit, fresh=False)).until
+        return admitted
+
+    def fresh(self, visit: Visit) -> Admitted:
+        """For writes. Raises NotFound for the instance, AddressNotAllowed, Unauthenticated, Throttled. Blocks."""
+        return self.decide(visit, fresh=True)
+
+    def instance(self, visit: Visit) -> Instance:
+        """Raises NotFound."""
+        return self._instances.find(visit.text(b"host"), visit.port)
+
+    def public_address(self, instance: Instance) -> str:
+        return self._instances.public_address(instance)
+
+    def decide(self, visit: Visit, *, fresh: bool) -> Admitted:
+        instance = self.instance(visit)
+        internal = self._stack.settings.internal_port is not None and visit.port == self._stack.settings.internal_port
+        address = client_address(visit.peer, visit.raw_headers, self._policy)
+        self._access.admit(instance, address, internal)
+        principal, until = self._principal(visit, instance, address, fresh)
+        if instance.expires_at is not None:
+            expires_at = instance.expires_at.timestamp()
+            until = min(until, expires_at) if expires_at > self._stack.clock.now().timestamp() else until
+        return Admitted(Caller(instance, principal), address, internal, until)
+
+    def may_redirect(self, admitted: Admitted) -> bool:
+        """Whether a link that reads without credentials may be given: it carries an allowlisted client's right away."""
+        unrestricted = admitted.internal or not self._access.restricted(admitted.caller.instance)
+        return unrestricted or self._stack.settings.redirect_ttl_s > 0
+
+    def scheme(self, visit: Visit) -> str:
+        """http or https, as the client sees it. Only a proxy of ours is believed about it."""
+        if visit.headers.get(b"x-forwarded-proto") in (b"http", b"https") and self._by_our_proxy(visit):
+            return visit.text(b"x-forwarded-proto")
+        return "https" if visit.scope.get("scheme") == "https" else "http"
+
+    def _by_our_proxy(self, visit: Visit) -> bool:
+        try:
+            return self._policy.trusts(parse_address(visit.peer or ""))
+        except AddressNotAllowed:
+            return False
+
+    def _principal(self, visit: Visit, instance: Instance, address: str, fresh: bool) -> tuple[Principal, float]:
+        """Who, and until when that is known."""
+        if b"authorization" not in visit.headers:
+            return ANONYMOUS, math.inf
+        text = visit.text(b"authorization")
+        principal = self._credentials.authenticate(instance, text, address, fresh=fresh)
+        if principal.grants is None:
+            return principal, self._stack.clock.now().timestamp() + BASIC_TTL_S
+        return principal, float(principal.issued_at + TOKEN_TTL_S)

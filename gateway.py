@@ -1,0 +1,100 @@
+"""The gateway: one ASGI application for /v2, /token and health.
+
+uvicorn gateway:app --factory     from the environment
+build(stack)                      on ports that somebody else opened, and closes
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from typing import Final
+
+from chalicelib.credentials.endpoint import TokenApplication
+from chalicelib.edge.asgi import Answer, Application, Body, Receive, Scope, Send, Visit, send_answer
+from chalicelib.edge.log import logger
+from chalicelib.edge.refusals import error
+from chalicelib.edge.requests import new_request_id
+from chalicelib.kernel.errors import Refused
+from chalicelib.kernel.settings import Settings
+from chalicelib.ports.objects import ObjectMissing
+from chalicelib.ports.stack import Stack, open_stack
+from chalicelib.ports.table import Key
+from chalicelib.registry.protocol import Protocol
+from chalicelib.repositories.service import Repositories
+
+# A store that takes longer to answer is not ready.
+READY_TIMEOUT_S: Final = 5.0
+
+
+class Gateway:
+    """Sends each request to whom its path belongs. owns: the stack is closed at shutdown."""
+
+    def __init__(self, stack: Stack, *, owns: bool) -> None:
+        self._stack = stack
+        self._owns = owns
+        self._registry = Protocol(stack)
+        self._token = TokenApplication(stack, Repositories(stack).permitted)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            path: str = scope["path"]
+            if path.startswith("/v2/") or path == "/v2":
+                await self._registry(scope, receive, send)
+            elif path == "/token":
+                await self._token(scope, receive, send)
+            else:
+                answer = await self._plain(path)
+                headers = (*answer.headers, (b"x-request-id", new_request_id()))
+                await send_answer(send, Body.of(Visit(scope), receive), Answer(answer.status, headers, answer.body))
+        elif scope["type"] == "lifespan":
+            await self._live(receive, send)
+
+    async def _plain(self, path: str) -> Answer:
+        if path == "/healthz":
+            return _text(200, b"alive\n")
+        if path == "/readyz":
+            return _text(200, b"ready\n") if await self._ready() else _text(503, b"a store does not answer\n")
+        return error(404, "UNSUPPORTED", "there is nothing at this path")
+
+    async def _ready(self) -> bool:
+        try:
+            await asyncio.wait_for(self._stack.write(_touch_stores, self._stack), READY_TIMEOUT_S)
+        except (Refused, OSError, TimeoutError) as unready:
+            logger.warning("failed to reach a store", reason=type(unready).__name__)
+            return False
+        return True
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        while True:
+            message = await receive()
+            if message["type"] == "lifespan.startup":
+                await send({"type": "lifespan.startup.complete"})
+            elif message["type"] == "lifespan.shutdown":
+                if self._owns:
+                    self._stack.close()
+                await send({"type": "lifespan.shutdown.complete"})
+                return
+
+
+def build(stack: Stack) -> Application:
+    """The application on these ports, which the caller opened and closes."""
+    return Gateway(stack, owns=False)
+
+
+def app() -> Application:
+    """The application that the environment describes."""
+    return Gateway(open_stack(Settings.from_environment(os.environ)), owns=True)
+
+
+def _touch_stores(stack: Stack) -> None:
+    """Reads what is not there: any answer will do."""
+    stack.table.get(Key("READY", "READY"))
+    try:
+        stack.objects(stack.settings.bucket).get("ready").close()
+    except ObjectMissing:
+        return
+
+
+def _text(status: int, body: bytes) -> Answer:
+    return Answer(status, ((b"content-type", b"text/plain"), (b"content-length", b"%d" % len(body))), body)
