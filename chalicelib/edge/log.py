@@ -7,4 +7,4 @@ from typing import Final
 
 from aws_lambda_powertools import Logger
 
-logger: Final = Logger(service="crs", stream=sys.stderr)
+logger: Final = Logger(service="crs", stream=sys.stderr, serialize_stacktrace=False)

@@ -1,4 +1,4 @@
-"""The contract with uvicorn that `host/sendfile.py` relies on, over real sockets. An upgrade that breaks it fails here."""
+"""The contract with uvicorn that `host/sendfile.py` relies on, over real sockets. A breaking upgrade fails here."""
 
 from __future__ import annotations
 

@@ -1,0 +1,64 @@
+# run · test · check · bench. Each makes .venv from the locked files with the system's Python; nothing else is needed.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes
+# What it takes to serve, and everything. Stamps are made anew when a lock changes.
+RUN_READY := .venv/.run-ready
+DEV_READY := .venv/.dev-ready
+LOCKS := requirements.txt requirements-gateway.txt requirements-dev.txt
+COMPILE := $(BIN)/uv pip compile --quiet --generate-hashes --no-emit-index-url --no-header --universal --python-version 3.11
+
+.PHONY: run test check format bench lock conformance clients campaign-kills
+
+run: $(RUN_READY)
+	@exec $(BIN)/python -m chalicelib.cli serve
+
+test: $(DEV_READY)
+	$(BIN)/python -m pytest
+
+check: $(DEV_READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest tests/house
+
+format: $(DEV_READY)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+# Side by side with the other registries found on this machine; writes benchmarks/RESULTS.md.
+bench: $(DEV_READY)
+	$(BIN)/python -m benchmarks
+
+# The upstream conformance program against the embedded stack; .ci/install-conformance brings it.
+conformance: $(DEV_READY)
+	$(BIN)/python -m pytest -m conformance tests/conformance
+
+# Real registry clients; .ci/install-clients brings them.
+clients: $(DEV_READY)
+	$(BIN)/python -m pytest -m clients tests/clients
+
+# kill -9 at random moments, with a check of the data folder after each; goes on where an earlier run stopped.
+campaign-kills: $(DEV_READY)
+	$(BIN)/python -m tests.faults.kills
+
+# Exact versions with hashes, from pyproject.toml. Versions in the locks stay unless LOCK="--upgrade" is given.
+lock: $(DEV_READY)
+	$(COMPILE) $(LOCK) pyproject.toml -o requirements.txt
+	$(COMPILE) $(LOCK) pyproject.toml --extra gateway -c requirements.txt -o requirements-gateway.txt
+	$(COMPILE) $(LOCK) pyproject.toml --extra gateway --extra dev -c requirements-gateway.txt -o requirements-dev.txt
+
+.venv/bin/python:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed")'
+	$(PYTHON) -m venv .venv
+
+$(RUN_READY): requirements-gateway.txt | .venv/bin/python
+	test -e $(DEV_READY) && test ! requirements-gateway.txt -nt $(DEV_READY) || $(PIP) -r requirements-gateway.txt
+	touch $@
+
+$(DEV_READY): requirements-dev.txt | .venv/bin/python
+	$(PIP) -r requirements-dev.txt
+	touch $@

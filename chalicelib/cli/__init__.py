@@ -1,0 +1,1 @@
+"""`crs`: what an operator types."""

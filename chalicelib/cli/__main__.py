@@ -1,0 +1,3 @@
+from .commands import crs
+
+crs(prog_name="crs")

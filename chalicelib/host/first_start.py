@@ -1,0 +1,109 @@
+"""What a first start makes. Every step may be repeated, so a crash anywhere in between is finished by the next start.
+
+1 the password, durably, in <data>/secrets/admin-password      (unless CRS_ADMIN_PASSWORD gives it)
+2 enterprise instance `default` of account `default`, reachable from 127.0.0.1 alone until its allowlist says more
+3 namespace `library`, which makes repositories on push
+4 registry credential `admin`
+5 the marker <data>/first-start-done: what people delete later stays deleted
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from chalicelib.access.service import Access
+from chalicelib.credentials.service import Credentials
+from chalicelib.instances.models import Instance
+from chalicelib.instances.service import DEFAULT_ACCOUNT, DEFAULT_NAME, Instances
+from chalicelib.kernel.errors import NotFound
+from chalicelib.kernel.names import NamespaceName
+from chalicelib.namespaces.models import NewNamespace
+from chalicelib.namespaces.service import Namespaces
+from chalicelib.ports.stack import Stack
+
+USERNAME: Final = "admin"
+NAMESPACE: Final = NamespaceName("library")
+MARKER: Final = "first-start-done"
+PASSWORD_FILE: Final = Path("secrets") / "admin-password"
+# 24 bytes are 32 characters and 192 bits.
+PASSWORD_BYTES: Final = 24
+
+
+@dataclass(frozen=True)
+class FirstStart:
+    """fresh: this start made what there is. password_file: where a generated password stands, if one does."""
+
+    instance: Instance
+    fresh: bool
+    password_file: Path | None
+
+
+def first_start(stack: Stack) -> FirstStart:
+    """Makes what is missing; afterwards only reads."""
+    data = stack.settings.data
+    password_file = data / PASSWORD_FILE
+    if (data / MARKER).exists():
+        instance = Instances(stack).named(DEFAULT_ACCOUNT, DEFAULT_NAME)
+        return FirstStart(instance, False, password_file if password_file.exists() else None)
+    password = stack.settings.admin_password or generated_password(data)
+    instance = _instance(stack, password)
+    _namespace(stack, instance)
+    write_durably(data / MARKER, "")
+    return FirstStart(instance, True, password_file if password_file.exists() else None)
+
+
+def generated_password(data: Path) -> str:
+    """The password kept in the data folder, made now if there is none."""
+    path = data / PASSWORD_FILE
+    if path.exists():
+        return path.read_text().strip()
+    password = secrets.token_urlsafe(PASSWORD_BYTES)
+    write_durably(path, password + "\n")
+    return password
+
+
+def write_durably(path: Path, text: str) -> None:
+    """Whole or not at all, and readable by the owner alone."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    part = path.with_name(path.name + ".part")
+    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    try:
+        os.write(descriptor, text.encode())
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    part.replace(path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def _instance(stack: Stack, password: str) -> Instance:
+    """One that an interrupted start made stays, and its credential is given the password that this start will tell."""
+    instances, credentials = Instances(stack), Credentials(stack)
+    try:
+        instance = instances.named(DEFAULT_ACCOUNT, DEFAULT_NAME)
+    except NotFound:
+        return instances.create(
+            name=DEFAULT_NAME,
+            edition="enterprise",
+            bucket=stack.settings.bucket,
+            account_id=DEFAULT_ACCOUNT,
+            also=lambda new: [*Access(stack).opening(new), *credentials.opening(new, USERNAME, password)],
+        )
+    credentials.reset_password(instance.id, USERNAME, password)
+    return instance
+
+
+def _namespace(stack: Stack, instance: Instance) -> None:
+    namespaces = Namespaces(stack)
+    try:
+        namespaces.get(instance.id, NAMESPACE, fresh=True)
+    except NotFound:
+        namespaces.create(instance, NewNamespace(name=NAMESPACE, auto_create_repository=True))

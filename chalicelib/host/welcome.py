@@ -1,0 +1,54 @@
+"""What the operator reads once the service answers: where it is, who may log in, what to type first."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+
+from chalicelib.instances.service import Instances
+from chalicelib.kernel.settings import Settings
+from chalicelib.ports.stack import Stack
+
+from .first_start import NAMESPACE, USERNAME, FirstStart
+
+
+def welcome(stack: Stack, start: FirstStart) -> str:
+    settings = stack.settings
+    address = _address(settings)
+    insecure = "" if settings.tls else " --tls-verify=false"
+    other = Instances(stack).public_address(start.instance)
+    lines = [
+        "",
+        f"The registry answers at {'https' if settings.tls else 'http'}://{address}",
+        f"  instance   {start.instance.name} ({start.instance.id}), also {other}",
+        f"  data       {settings.data.resolve()}",
+        f"  user       {USERNAME}",
+        f"  password   {_password(start)}",
+        "",
+        "First commands:",
+        f"  docker login {address} -u {USERNAME}",
+        f"  docker tag alpine:latest {address}/{NAMESPACE}/alpine:latest",
+        f"  docker push {address}/{NAMESPACE}/alpine:latest",
+        f"  skopeo list-tags{insecure} docker://{address}/{NAMESPACE}/alpine",
+    ]
+    if not _loopback(settings.host):
+        lines += ["", "Until its allowlist says more, the instance answers clients of this machine (127.0.0.1) only."]
+    return "\n".join([*lines, ""])
+
+
+def _password(start: FirstStart) -> str:
+    if start.password_file is None:
+        return "as CRS_ADMIN_PASSWORD said at the first start"
+    kept = f"kept in {start.password_file}"
+    return f"{start.password_file.read_text().strip()}  ({kept})" if start.fresh else kept
+
+
+def _address(settings: Settings) -> str:
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    return f"{host}:{settings.port}"
+
+
+def _loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

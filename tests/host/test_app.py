@@ -1,0 +1,99 @@
+"""The Chalice app as Lambda sees it, through Chalice's own test client."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from chalice.test import Client
+
+import app as service
+from chalicelib.edge.consume import Chain, consume, decode, encode, handle
+from chalicelib.kernel.errors import Invalid
+from chalicelib.kernel.messages import ClearDue, ImagePushed, Message
+from chalicelib.ports.stack import Stack
+from tests.stacks import embedded_stack
+
+
+@pytest.fixture
+def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
+    with embedded_stack(tmp_path) as opened:
+        monkeypatch.setattr(service, "stack", lambda: opened)
+        yield opened
+
+
+@pytest.fixture
+def client() -> Client:
+    return Client(service.app)
+
+
+def test_every_event_source_is_declared_in_app_py() -> None:
+    assert sorted(service.app.handler_map) == ["collection", "object_created", "sweep"]
+
+
+def test_object_event_of_a_push_nobody_knows_is_harmless(client: Client, stack: Stack) -> None:
+    key = "01J00000000000000000000000/pushes/01J00000000000000000000001/01J00000000000000000000002"
+    detail = {"bucket": {"name": "bucket"}, "object": {"key": key}}
+    stack.objects.create("bucket")  # type: ignore[attr-defined]
+    event = client.events.generate_cw_event("aws.s3", "Object Created", detail, [])
+    assert client.lambda_.invoke("object_created", event).payload is None
+
+
+def test_batch_answers_which_messages_failed(client: Client, stack: Stack) -> None:
+    body = encode(ClearDue(kind="upload", partition="DUE#upload#0"))
+    event = client.events.generate_sqs_event([body, "not a message"], "crs-collection")
+    event["Records"][1]["messageId"] = "the bad one"
+    assert client.lambda_.invoke("collection", event).payload == {
+        "batchItemFailures": [{"itemIdentifier": "the bad one"}]
+    }
+
+
+def test_sweep_of_an_empty_service_sends_nothing(client: Client, stack: Stack) -> None:
+    event = client.events.generate_cw_event("aws.events", "Scheduled Event", {}, [])
+    assert client.lambda_.invoke("sweep", event).payload is None
+    assert stack.queues.receive("collection") == []
+
+
+def test_follow_ups_are_sent_and_what_nobody_handles_is_not(stack: Stack) -> None:
+    pushed = ImagePushed(
+        instance_id="i", repository_id="r", repository="a/b", digest="d", incarnation="n", tags=(), pushed_by="admin"
+    )
+    due = ClearDue(kind="upload", partition="0")
+
+    def first(_stack: Stack, _message: Message) -> list[Message]:
+        return [due, pushed]
+
+    chain: Chain = {ClearDue: (first,), ImagePushed: ()}
+    handle(stack, ClearDue(kind="upload", partition="1"), chain)
+    assert [delivery.body for delivery in stack.queues.receive("collection")] == [encode(due)]
+    assert stack.queues.receive("events") == []
+
+
+def test_handler_that_fails_fails_its_message_alone(stack: Stack, client: Client) -> None:
+    handled: list[str] = []
+
+    def picky(_stack: Stack, message: ClearDue) -> list[Message]:
+        if message.kind == "bad":
+            raise RuntimeError("cannot")
+        handled.append(message.kind)
+        return []
+
+    bodies = [encode(ClearDue(kind=kind, partition="0")) for kind in ("one", "bad", "two")]
+    event = client.events.generate_sqs_event(bodies, "crs-collection")
+    for record, identifier in zip(event["Records"], "abc", strict=True):
+        record["messageId"] = identifier
+    answer = consume(stack, event, None, {ClearDue: (picky,)}, queue="collection")
+    assert answer == {"batchItemFailures": [{"itemIdentifier": "b"}]}
+    assert handled == ["one", "two"]
+
+
+def test_message_survives_its_way_through_a_queue() -> None:
+    message = ClearDue(kind="upload", partition="DUE#upload#1", caused_by="x")
+    assert decode(encode(message), [ClearDue, ImagePushed]) == message
+
+
+@pytest.mark.parametrize("body", ["", "[]", "{}", '{"type":"Unknown"}', '{"type":"ClearDue"}', "null"])
+def test_body_of_something_else_is_refused(body: str) -> None:
+    with pytest.raises(Invalid):
+        decode(body, [ClearDue, ImagePushed])
