@@ -10,6 +10,10 @@ from chalicelib.ports import keys
 from chalicelib.ports.stack import Stack
 from chalicelib.registry.service import KINDS, Upkeep
 
+from .fsck import Finding, Fsck
+
+__all__ = ["Finding", "Fsck", "Sweeper"]
+
 # Rows done by one message: well within a function's time, also where each is a manifest of many layers.
 BATCH: Final = 100
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
-from chalicelib.collection.service import Sweeper
+from chalicelib.collection.service import Fsck, Sweeper
 from chalicelib.instances.models import Instance
 from chalicelib.instances.service import Instances
 from chalicelib.kernel.errors import BlobUnknown, InUse, ManifestBlobUnknown, ManifestUnknown, SizeInvalid
@@ -27,6 +29,13 @@ def read(registry: Registry, caller: Caller, data: bytes, name: RepositoryName =
         return b"".join(reading.chunks())
     finally:
         reading.close()
+
+
+@pytest.fixture(autouse=True)
+def whole_afterwards(stack: Stack, instance: Instance) -> Iterator[None]:
+    """Whatever a test does, nothing is lost, leaked or miscounted at its end."""
+    yield
+    assert list(Fsck(stack, deep=True).run()) == []
 
 
 def stored(stack: Stack, instance: Instance) -> int:
