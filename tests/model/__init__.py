@@ -1,0 +1,1 @@
+"""The storage protocols as executable specification; README.md here says what each model shows."""

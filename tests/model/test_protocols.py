@@ -1,0 +1,103 @@
+"""No interleaving loses anything; without any one mechanism some interleaving does (R1, R7, X1)."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from . import core, holders, links, recycling, uploads
+from .protocols import PROTOCOLS, counterexamples, run, scenario_line
+
+README = (Path(__file__).parent / "README.md").read_text(encoding="utf-8")
+
+SHORT = [(name, scenario) for name, protocol in PROTOCOLS.items() for scenario in protocol.SHORT]
+LONG = [(name, scenario) for name, protocol in PROTOCOLS.items() for scenario in protocol.LONG]
+MECHANISMS = [
+    pytest.param(name, mechanism, rules, id=f"{name}-{mechanism}")
+    for name, protocol in PROTOCOLS.items()
+    for mechanism, rules in core.ablations(protocol.Rules())
+]
+# Steps that a scenario without them would make idle; the searches below have to take each at least once.
+TELLING_STEPS = {
+    "core": {"upload object", "rescue", "restore", "doom", "delete head", "abort intent", "remove edge"},
+    "uploads": {
+        "claim head",
+        "rescue",
+        "throw ours away",
+        "look once more",
+        "answer 201",
+        "answer 200",
+        "answer blob unknown",
+        "answer upload unknown",
+        "remove lease",
+        "delete rubbish",
+        "doom",
+    },
+    "links": {"rescue link", "rescue head", "set link", "restore link", "delete link", "answer blob unknown", "doom"},
+    "holders": {"bump child", "kill", "hide", "commit again", "commit new", "remove hold", "answer manifest unknown"},
+    "recycling": {"delete tag", "restore tag", "expire", "kill", "commit again", "commit new", "rescue", "doom"},
+}
+
+
+@pytest.mark.parametrize(("name", "scenario"), SHORT)
+def test_no_interleaving_of_the_protocol_loses_anything(name: str, scenario: str) -> None:
+    protocol = PROTOCOLS[name]
+    found = run(protocol, protocol.Rules(), scenario)
+    assert found.safe, "\n".join((str(found.broken), *found.trace))
+    assert scenario_line(scenario, found.states) in README
+
+
+@pytest.mark.campaign
+@pytest.mark.parametrize(("name", "scenario"), LONG)
+def test_no_interleaving_of_more_processes_loses_anything(name: str, scenario: str) -> None:
+    protocol = PROTOCOLS[name]
+    found = run(protocol, protocol.Rules(), scenario)
+    assert found.safe, "\n".join((str(found.broken), *found.trace))
+    assert scenario_line(scenario, found.states) in README
+
+
+@pytest.mark.parametrize(("name", "mechanism", "rules"), MECHANISMS)
+def test_without_one_mechanism_something_is_lost(name: str, mechanism: str, rules: Any) -> None:
+    found = next(counterexamples(PROTOCOLS[name], rules), None)
+    assert found is not None, f"{mechanism} isn't needed: take it out of the protocol"
+    assert found.broken in PROTOCOLS[name].INVARIANTS
+    assert f"| `{mechanism}` |" in README.split(f"\n## {name}\n")[1].split("\n## ")[0]
+
+
+@pytest.mark.parametrize("name", PROTOCOLS)
+def test_the_searches_reach_every_telling_step(name: str) -> None:
+    protocol = PROTOCOLS[name]
+    small = [scenario for scenario in protocol.SHORT if scenario != "two pushes, a death, two collectors, a reaper"]
+    fired = {step for scenario in small for _, step in run(protocol, protocol.Rules(), scenario).fired}
+    assert not TELLING_STEPS[name] - fired
+
+
+def test_a_blob_nobody_holds_is_collected_and_may_come_back() -> None:
+    worlds = run(core, core.Rules(), "two pushes, a death, one collector, a reaper").worlds
+    assert any(world.head is None and not world.objects for world in worlds)
+    assert any(world.manifests and world.head.generation == 2 for world in worlds)
+
+
+def test_an_expired_upload_may_be_collected_and_its_push_refused() -> None:
+    found = run(uploads, uploads.Rules(), "an upload of a known blob, a renewal, a push")
+    assert ("push", "answer blob unknown") in found.fired
+    assert any(world.promised and not core.downloadable(world) for world in found.worlds)
+
+
+def test_a_person_may_delete_a_blob_that_only_a_lease_holds() -> None:
+    worlds = run(links, links.Rules(), "an upload, a push, a person's delete, a release").worlds
+    assert any(world.lease and world.link is None for world in worlds)
+
+
+def test_an_expired_bin_entry_frees_manifest_and_blob() -> None:
+    worlds = run(
+        recycling, recycling.Rules(), "an entry restored twice, expired, pushed over; a sweep, a collector"
+    ).worlds
+    assert any(world.ended and world.manifest is None and world.head is None for world in worlds)
+
+
+@pytest.mark.parametrize("order", holders.ORDERS)
+def test_an_index_push_holds_its_children_only_in_an_order_that_is_safe(order: str) -> None:
+    rules, safe = holders.ORDERS[order]
+    assert (next(counterexamples(holders, rules), None) is None) is safe
+    assert f"| {order} | {'safe' if safe else 'loses a child'} |" in README
