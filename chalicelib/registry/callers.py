@@ -7,7 +7,7 @@ made anew each time (`fresh`), so that a revocation holds at once.
 from __future__ import annotations
 
 import math
-from typing import Final, NoReturn
+from typing import Final
 
 from chalicelib.access.service import Access
 from chalicelib.credentials.service import Credentials
@@ -20,6 +20,7 @@ from chalicelib.kernel.principal import ANONYMOUS, Principal
 from chalicelib.ports.stack import Stack
 
 from .models import Caller
+from .remembered import Remembered
 
 # A checked password is looked at again after so long; `credentials` remembers the check itself for 300 s.
 BASIC_TTL_S: Final = 60.0
@@ -39,14 +40,6 @@ class Admitted:
         self.until = until
 
 
-class NotRemembered(Exception):
-    """What memory is asked to load when there is nothing to be loaded in line."""
-
-
-def not_remembered() -> NoReturn:
-    raise NotRemembered
-
-
 class Callers:
     def __init__(self, stack: Stack) -> None:
         self._stack = stack
@@ -55,20 +48,19 @@ class Callers:
         self._credentials = Credentials(stack)
         self._policy = AddressPolicy.of(stack.settings)
 
-    async def remembered(self, visit: Visit) -> Admitted:
-        """For reads. Raises what `fresh` raises; refusals are not remembered."""
+    async def admit(self, visit: Visit, remembered: Remembered) -> Admitted:
+        """For reads. Raises what `fresh` raises."""
         headers = visit.headers
-        authorization = headers.get(b"authorization")
-        key = (visit.port, visit.peer, headers.get(b"host"), authorization, headers.get(b"x-forwarded-for"))
-        try:
-            admitted: Admitted = self._stack.memory.get(key, not_remembered)
-        except NotRemembered:
-            # A password may take 30 ms to check, which must not hold up the event loop.
-            by_password = authorization is not None and authorization[:6].lower() == b"basic "
-            run = self._stack.write if by_password else self._stack.read
-            return await run(self._stack.memory.get, key, lambda: self.decide(visit, fresh=False))
-        if admitted.until <= self._stack.clock.now().timestamp():
-            admitted.until = (await self._stack.write(self.decide, visit, fresh=False)).until
+        host, authorization = headers.get(b"host", b""), headers.get(b"authorization", b"")
+        forwarded = headers.get(b"x-forwarded-for", b"") if self._policy.proxies else b""
+        key = (visit.port, visit.peer, host, authorization, forwarded)
+        admitted: Admitted | None = remembered.get(key)
+        if admitted is not None and admitted.until > self._stack.clock.now().timestamp():
+            return admitted
+        # A password may take 30 ms to check, which must not hold up the event loop.
+        run = self._stack.write if authorization[:6].lower() == b"basic " else self._stack.read
+        admitted = await run(self.decide, visit, fresh=False)
+        remembered.keep(key, admitted, len(host) + len(authorization) + len(forwarded))
         return admitted
 
     def fresh(self, visit: Visit) -> Admitted:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import Any, Final
+from typing import Final
 
 from chalicelib.edge.asgi import Answer, Body, ClientGone, Headers, Receive, Scope, Send, Visit, send_answer
 from chalicelib.edge.log import logger
@@ -22,8 +22,9 @@ from chalicelib.kernel.errors import NameInvalid, RangeInvalid, Refused, Unauthe
 from chalicelib.kernel.names import RepositoryName
 from chalicelib.ports.stack import Stack
 
-from .callers import Admitted, Callers, NotRemembered, not_remembered
+from .callers import Admitted, Callers
 from .models import Caller
+from .remembered import Remembered
 from .routes import METHODS, Route, route
 from .service import Registry
 from .wire import Wire
@@ -36,8 +37,6 @@ Read = Callable[[Wire, Caller, Route, Visit], Answer]
 Write = Callable[[Wire, Visit, Route, Body], Awaitable[Answer]]
 
 API_VERSION: Final = (b"docker-distribution-api-version", b"registry/2.0")
-# Larger answers are made anew: memory counts entries, not bytes.
-REMEMBERED_LIMIT_BYTES: Final = 16 * 1024
 
 
 def ping(wire: Wire, caller: Caller, route: Route, visit: Visit) -> Answer:
@@ -67,12 +66,6 @@ WRITES: Final[dict[tuple[str, str], Write]] = {
 }
 
 
-class TooLargeToRemember(Exception):
-    def __init__(self, answer: Answer) -> None:
-        super().__init__("made for this request alone")
-        self.answer = answer
-
-
 class MethodNotAllowed(Refused):
     code = "METHOD_NOT_ALLOWED"
     status = 405
@@ -99,14 +92,15 @@ class Protocol:
             await self._write(visit, receive, send, (API_VERSION, (b"x-request-id", new_request_id())))
 
     async def _read(self, visit: Visit, receive: Receive, send: Send, own: Headers) -> None:
-        admitted: Admitted | None = None
         try:
-            admitted = await self._callers.remembered(visit)
+            remembered = self._memory.get("answers", Remembered)
+            admitted = await self._callers.admit(visit, remembered)
             key = (admitted, visit.method, visit.raw_path, visit.raw_query)
-            try:
-                answer: Answer = self._memory.get(key, not_remembered)
-            except NotRemembered:
-                answer = await self._load(visit, admitted, key)
+            answer: Answer | None = remembered.get(key)
+            if answer is None:
+                answer = await self._load(visit, admitted)
+                if answer.status == 200:
+                    remembered.keep(key, answer, len(visit.raw_path) + len(visit.raw_query) + len(answer.body))
             if b"if-none-match" in visit.headers:
                 answer = _unless_matching(visit, answer)
             if isinstance(answer, BlobAnswer) and visit.method == "GET":
@@ -125,8 +119,8 @@ class Protocol:
         await send({"type": "http.response.start", "status": answer.status, "headers": (*answer.headers, *own)})
         await send({"type": "http.response.body", "body": answer.body})
 
-    async def _load(self, visit: Visit, admitted: Admitted, key: tuple[Any, ...]) -> Answer:
-        """Asks the registry, and remembers what may be."""
+    async def _load(self, visit: Visit, admitted: Admitted) -> Answer:
+        """Asks the registry."""
         found = route(visit.path, visit.raw_path)
         if visit.method not in METHODS[found.kind]:
             raise MethodNotAllowed(found)
@@ -134,19 +128,9 @@ class Protocol:
         if found.kind == "upload":
             fresh = await self._stack.write(self._callers.fresh, visit)
             return await self._stack.write(read, self._wire, fresh.caller, found, visit)
-
-        def load() -> Answer:
-            answer = read(self._wire, admitted.caller, found, visit)
-            if len(answer.body) > REMEMBERED_LIMIT_BYTES:
-                raise TooLargeToRemember(answer)
-            return answer
-
         renews = found.kind == "blob" and visit.method == "HEAD" and may_push(admitted.caller, found.name)
         run = self._stack.write if renews else self._stack.read
-        try:
-            return await run(self._memory.get, key, load)
-        except TooLargeToRemember as made:
-            return made.answer
+        return await run(read, self._wire, admitted.caller, found, visit)
 
     async def _write(self, visit: Visit, receive: Receive, send: Send, own: Headers) -> None:
         body = Body(receive, None, taken=False)
@@ -181,7 +165,7 @@ class Protocol:
             return _with(refusal(refused, code="SIZE_INVALID"), (b"content-range", b"bytes */%d" % refused.offset))
         if isinstance(refused, Unauthenticated):
             too_narrow = await self._token_is_good(visit)
-            return _challenged(visit, self._callers, found, refusal(refused), too_narrow)
+            return _challenged(visit, self._callers, found, refused, too_narrow)
         return refusal(refused)
 
     async def _token_is_good(self, visit: Visit) -> bool:
@@ -215,18 +199,19 @@ def _unless_matching(visit: Visit, answer: Answer) -> Answer:
     return Answer(304, tuple(header for header in answer.headers if header[0] in (b"etag", b"docker-content-digest")))
 
 
-def _challenged(visit: Visit, callers: Callers, found: Route, answer: Answer, too_narrow: bool) -> Answer:
+def _challenged(visit: Visit, callers: Callers, found: Route, refused: Unauthenticated, too_narrow: bool) -> Answer:
     """Tells the client where to get a token, and for what. too_narrow: it has one that does not reach this far."""
     instance = callers.instance(visit)
     realm = f"{callers.scheme(visit)}://{visit.host or callers.public_address(instance)}/token"
     parts = [f'realm="{realm}"', f'service="{instance.id}"']
     if scope := _scope(visit, found):
-        parts.append(f'scope="{scope}"')
+        also = f" repository:{refused.pull_from}:pull" if refused.pull_from else ""
+        parts.append(f'scope="{scope}{also}"')
     if too_narrow:
         parts.append('error="insufficient_scope"')
     elif b"authorization" in visit.headers:
         parts.append('error="invalid_token"')
-    return _with(answer, (b"www-authenticate", f"Bearer {','.join(parts)}".encode()))
+    return _with(refusal(refused), (b"www-authenticate", f"Bearer {','.join(parts)}".encode()))
 
 
 def _scope(visit: Visit, found: Route) -> str:
