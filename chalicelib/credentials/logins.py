@@ -17,7 +17,7 @@ from chalicelib.ports.stack import Stack
 
 from . import store
 from .keyring import Keyring
-from .passwords import Desk, matches
+from .passwords import Desk
 from .remembered import PAIR_TTL_S, Recent, Verdict
 from .rules import is_possible_password, is_username, password_bytes
 from .throttle import Throttle
@@ -57,7 +57,7 @@ class Logins:
     def _compute(self, digest: bytes, instance_id: str, username: str, password: str, address: str) -> Principal:
         attempt = self._throttle.attempt(instance_id, username, address)
         credential = store.load(self._stack.table, instance_id, username)
-        right = matches(credential.password_hash if credential else None, password)
+        right = self._desk.matches(credential.password_hash if credential else None, password)
         until = self._stack.clock.now().timestamp() + PAIR_TTL_S
         if credential is None or not right:
             self._verdicts.put(digest, Verdict(None, credential.version if credential else 0, until))

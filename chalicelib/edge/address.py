@@ -43,6 +43,8 @@ class AddressPolicy:
 
 def parse_network(text: str) -> Network:
     """Raises ValueError, also where bits are set after the prefix. Mapped IPv4 is taken for the IPv4 it is."""
+    if "%" in text:
+        raise ValueError("a network has no zone")
     network = ip_network(text)
     if network.version == 6 and network.prefixlen >= 96:
         inner = unmapped(network.network_address)

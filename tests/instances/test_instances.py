@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -53,8 +54,7 @@ def test_a_default_instance_of_another_account_takes_no_strangers(stack: Stack) 
 
 def test_on_several_machines_an_unknown_host_name_is_nobody(stack: Stack) -> None:
     make_instance(stack, "default")
-    settings = stack.settings.model_copy(update={"stack": "aws"})
-    elsewhere = Stack(**{**_ports(stack), "settings": settings})
+    elsewhere = replace(stack, settings=stack.settings.model_copy(update={"stack": "aws"}))
     for host in ("127.0.0.1:5000", "gone-00000000.localhost"):
         with pytest.raises(NotFound):
             Instances(elsewhere).find(host, 5000)
@@ -185,8 +185,3 @@ def test_what_goes_with_the_opening_is_made_with_it_or_not_at_all(stack: Stack) 
             also=lambda _: [instances.count_change(first, namespaces=first.namespace_limit + 1)],
         )
     assert instances.every() == [first]
-
-
-def _ports(stack: Stack) -> dict[str, object]:
-    names = ("settings", "table", "audit", "objects", "queues", "read", "write", "close", "clock")
-    return {name: getattr(stack, name) for name in names}

@@ -156,7 +156,7 @@ def test_a_name_without_repository_allows_what_a_push_would_need(stack: Stack, i
     """R2, N1"""
     admin = Principal("primary", "admin", instance.id, 1)
     permitted = Repositories(stack).permitted
-    assert permitted(admin, instance, name("library/new")) == ("", {Action.PULL, Action.PUSH})
+    assert permitted(admin, instance, name("library/new")) == ("", frozenset({Action.PULL, Action.PUSH}))
     for missing in ("closed/new", "nowhere/new"):
         assert permitted(admin, instance, name(missing)) == ("", frozenset())
     assert permitted(ANONYMOUS, instance, name("library/new")) == ("", frozenset())
@@ -168,6 +168,6 @@ def test_a_name_with_repository_allows_what_may_be_done(stack: Stack, instance: 
     repositories = Repositories(stack)
     open_one = repositories.create(instance, name("library/open"), "public", "admin")
     private = repositories.create(instance, name("library/private"), "private", "admin")
-    assert repositories.permitted(admin, instance, private.name) == (private.id, set(Action))
-    assert repositories.permitted(ANONYMOUS, instance, open_one.name) == (open_one.id, {Action.PULL})
+    assert repositories.permitted(admin, instance, private.name) == (private.id, frozenset(Action))
+    assert repositories.permitted(ANONYMOUS, instance, open_one.name) == (open_one.id, frozenset({Action.PULL}))
     assert repositories.permitted(ANONYMOUS, instance, private.name) == (private.id, frozenset())
