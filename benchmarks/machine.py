@@ -23,7 +23,7 @@ def describe_machine(data: Path) -> tuple[tuple[str, str], ...]:
         ("processor", f"{_processor()}, {len(os.sched_getaffinity(0))} cores used of {os.cpu_count()}"),
         ("memory", f"{memory_bytes / 1024**3:.0f} GiB"),
         ("system", f"{platform.system()} {platform.release()}, Python {platform.python_version()}"),
-        ("disk", f"{_file_system(data)}, {shutil.disk_usage(data).free / 1e9:.0f} GB free"),
+        ("disk", f"{_disk_kind(data)}, {shutil.disk_usage(data).free / 1e9:.0f} GB free"),
         ("client for small GETs", _wrk_version()),
         ("load before the run (1 min)", f"{os.getloadavg()[0]:.2f}"),
     )
@@ -36,7 +36,7 @@ def _processor() -> str:
     return platform.machine()
 
 
-def _file_system(folder: Path) -> str:
+def _disk_kind(folder: Path) -> str:
     """Type of the file system a folder is on: that of the longest mount point above it."""
     best, kind = "", "unknown file system"
     for line in Path("/proc/mounts").read_text().splitlines():
@@ -44,7 +44,7 @@ def _file_system(folder: Path) -> str:
         above = folder.resolve().is_relative_to(point)
         if above and len(point) >= len(best):
             best, kind = point, found
-    return kind
+    return f"{kind}, where fsync costs nothing: choose --data on a disk" if kind == "tmpfs" else kind
 
 
 def _wrk_version() -> str:

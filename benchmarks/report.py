@@ -22,6 +22,8 @@ is in the last column.
 - **CPU**: user and system time of the server's whole process tree for one operation, including half a second after the
   last answer of rows that write
 - **memory**: peak resident set of the process tree during the row; pages shared between processes count for each
+- **dropped by the kernel**: the client throws the body away uncopied (`MSG_TRUNC`), so the row shows what the server
+  alone can hand out; the row above it reads every byte, and a fast server waits there for the client
 - 64 MiB pushes are a fixed number; all other rows run for a fixed time. p99 of few operations is their slowest
 - distribution 2.8 knows no pages of tags: it answers the whole list of {tags} tags
 - zot as it comes does not fsync what it answers 201 to; `--subjects …,zot-commit` measures it with `commit: true`

@@ -20,7 +20,7 @@ from benchmarks.operations import (
 )
 from benchmarks.stage import LARGE_BLOB_BYTES, READ_TAG, Stage
 from benchmarks.target import Target
-from benchmarks.wire import Operation, Request
+from benchmarks.wire import Operation, Request, Take
 
 _BIG_PUSH_BYTES = 64 * 1024 * 1024
 _SMALL_PUSH_BYTES = 4096
@@ -61,14 +61,14 @@ class Row:
     writes: bool = False
 
 
-def repeat_read(target: Target, method: str, suffix: str, discard: bool = False) -> Workload:
+def repeat_read(target: Target, method: str, suffix: str, take: Take = Take.KEEP) -> Workload:
     """One read, over and over, with the token it has now."""
 
     def ask(path: str) -> Request:
-        return target.request(method, path, {"Accept": MANIFEST_TYPE}, discard=discard)
+        return target.request(method, path, {"Accept": MANIFEST_TYPE}, take=take)
 
     request = ask(target.path(suffix))
-    steady = request if method == "GET" and not discard else None
+    steady = request if method == "GET" and take is Take.KEEP else None
     return Workload(lambda: fetch(request, ask), steady)
 
 
@@ -83,9 +83,10 @@ def _head_blob(stage: Stage, _tags: int) -> Workload:
     return repeat_read(content.target, "HEAD", f"blobs/{content.layer_digest}")
 
 
-def _get_blob(stage: Stage, _tags: int) -> Workload:
+def _get_blob(dropped: bool, stage: Stage, _tags: int) -> Workload:
     content = stage.read_content()
-    return repeat_read(content.target, "GET", f"blobs/{content.large_digest}", discard=True)
+    take = Take.DROP if dropped else Take.READ
+    return repeat_read(content.target, "GET", f"blobs/{content.large_digest}", take)
 
 
 def _get_tag_page(stage: Stage, tags: int) -> Workload:
@@ -160,7 +161,13 @@ ROWS: tuple[Row, ...] = (
     Row("manifest-head-digest", "manifest HEAD by digest", partial(_read_manifest, "HEAD", False), cpu_floor=True),
     Row("blob-head", "blob HEAD", _head_blob, cpu_floor=True),
     Row("tag-page", "tag list page, n=50", _get_tag_page),
-    Row("blob-get-10m", "blob GET, 10 MiB", _get_blob, payload_bytes=LARGE_BLOB_BYTES),
+    Row("blob-get-10m", "blob GET, 10 MiB", partial(_get_blob, False), payload_bytes=LARGE_BLOB_BYTES),
+    Row(
+        "blob-get-10m-dropped",
+        "blob GET, 10 MiB, dropped by the kernel",
+        partial(_get_blob, True),
+        payload_bytes=LARGE_BLOB_BYTES,
+    ),
     Row(
         "push-64m-patch",
         "push 64 MiB, POST+PATCH+PUT",

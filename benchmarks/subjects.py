@@ -78,6 +78,12 @@ def _say_last_word(*argv: str) -> str:
     return _say(*argv).split()[-1]
 
 
+def _say_zot_version(binary: str) -> str:
+    """zot answers with a line of JSON whose commit names the release, and is empty in a plain build."""
+    said = json.loads(_say(binary, "--version"))
+    return said.get("commit") or f"no release named, distribution-spec {said.get('distribution-spec')}"
+
+
 def _ours() -> Subject:
     account = Account("admin", secrets.token_urlsafe(24))
 
@@ -153,7 +159,7 @@ def _zot(key: str, title: str, commit: bool) -> Subject:
         key=key,
         title=title,
         binary=binary,
-        version=partial(_say, binary or "zot", "--version"),
+        version=partial(_say_zot_version, binary or "zot"),
         launch=launch,
         optional=commit,
     )

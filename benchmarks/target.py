@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from benchmarks.subjects import Account
-from benchmarks.wire import Request, build_request
+from benchmarks.wire import Request, Take, build_request
 
 NAMESPACE = "library"
 """The namespace a first start of ours makes, with repositories created on push; to the others a part of the name."""
@@ -108,10 +108,10 @@ class Target:
         path: str,
         extra: dict[str, str] | None = None,
         body: tuple[memoryview, ...] = (),
-        discard: bool = False,
+        take: Take = Take.KEEP,
     ) -> Request:
         """A request with this repository's authorisation."""
-        return build_request(method, path, self.headers(extra), body, discard)
+        return build_request(method, path, self.headers(extra), body, take)
 
 
 def open_target(port: int, gate: Gate, name: str) -> Target:

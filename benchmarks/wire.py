@@ -7,6 +7,7 @@ a request is its finished bytes, an answer keeps its head unparsed until somebod
 import re
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass
+from enum import Enum
 from urllib.parse import urlsplit
 
 _LENGTH = re.compile(rb"\r\ncontent-length: *([0-9]+)", re.IGNORECASE)
@@ -18,6 +19,19 @@ class Refused(Exception):
     """An answer other than the one the operation needs; the text names the request and what came back."""
 
 
+class Take(Enum):
+    """What becomes of the body of an answer.
+
+    KEEP  it is handed to the operation
+    READ  it is copied out of the kernel, as a client must to use it, and forgotten
+    DROP  the kernel throws it away uncopied (``MSG_TRUNC``), so that only the server's work remains to be measured
+    """
+
+    KEEP = "keep"
+    READ = "read"
+    DROP = "drop"
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
     """One request, ready to send.
@@ -25,18 +39,18 @@ class Request:
     head      request line and header lines, with the empty line at the end
     body      buffers sent after the head, in order and without joining them
     bodiless  True for HEAD, whose answer announces a length and sends nothing
-    discard   let the kernel throw the body of the answer away instead of copying it out
+    take      what becomes of the body of the answer
     """
 
     head: bytes
     body: tuple[memoryview, ...] = ()
     bodiless: bool = False
-    discard: bool = False
+    take: Take = Take.KEEP
 
 
 @dataclass(slots=True)
 class Answer:
-    """One answer; ``body`` is empty where the request asked to discard it."""
+    """One answer; ``body`` is what came with the head, or nothing, where the request does not keep it."""
 
     request: Request
     status: int
@@ -73,14 +87,14 @@ def build_request(
     path: str,
     headers: Mapping[str, str],
     body: tuple[memoryview, ...] = (),
-    discard: bool = False,
+    take: Take = Take.KEEP,
 ) -> Request:
     """A request with its Content-Length, where the method is one that may carry a body."""
     lines = [f"{method} {path} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items())]
     if method in ("POST", "PUT", "PATCH"):
         lines.append(f"Content-Length: {sum(len(part) for part in body)}")
     head = ("\r\n".join(lines) + "\r\n\r\n").encode()
-    return Request(head, body, bodiless=method == "HEAD", discard=discard)
+    return Request(head, body, bodiless=method == "HEAD", take=take)
 
 
 def body_length(request: Request, head: bytes) -> int | None:
