@@ -51,7 +51,10 @@ def check_transaction(writes: Sequence[Write]) -> None:
     """Raises ValueError on too few or too many writes, or two on one item."""
     if not 1 <= len(writes) <= TRANSACTION_LIMIT_ITEMS:
         raise ValueError(f"a transaction has 1–{TRANSACTION_LIMIT_ITEMS} writes, not {len(writes)}")
-    check_distinct([write.key for write in writes])
+    try:
+        check_distinct([write.key for write in writes])
+    except KeyError as error:
+        raise ValueError("an item needs pk and sk") from error
 
 
 def _check_key_part(name: str, value: Any) -> None:

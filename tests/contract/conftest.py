@@ -20,19 +20,22 @@ from chalicelib.ports.embedded.table import SqliteTable
 from chalicelib.ports.objects import Objects
 from chalicelib.ports.queues import Queues
 from chalicelib.ports.table import Table
+from tests.ports_aws import adapters as aws
 
 
 class HandClock:
-    """Moved by hand. `advance` is what a test calls where real stores would let time pass."""
+    """Moved by hand. An adapter that keeps its own time sets `passes`, which then really waits."""
 
     def __init__(self) -> None:
         self._now = datetime(2026, 1, 31, 8, tzinfo=UTC)
+        self.passes: Callable[[float], None] = lambda seconds: None
 
     def now(self) -> datetime:
         return self._now
 
     def advance(self, seconds: float) -> None:
         self._now += timedelta(seconds=seconds)
+        self.passes(seconds)
 
 
 @contextmanager
@@ -63,10 +66,10 @@ def open_sqlite_queues(folder: Path, clock: HandClock) -> Iterator[Queues]:
 
 
 Opener = Callable[..., AbstractContextManager[Any]]
-TABLES: Final[dict[str, Opener]] = {"sqlite": open_sqlite_table}
-OBJECTS: Final[dict[str, Opener]] = {"files": open_file_objects}
-QUEUES: Final[dict[str, Opener]] = {"sqlite": open_sqlite_queues}
-CONCURRENT: Final = frozenset({"sqlite", "files"})
+TABLES: Final[dict[str, Opener]] = {"sqlite": open_sqlite_table, **aws.TABLES}
+OBJECTS: Final[dict[str, Opener]] = {"files": open_file_objects, **aws.OBJECTS}
+QUEUES: Final[dict[str, Opener]] = {"sqlite": open_sqlite_queues, **aws.QUEUES}
+CONCURRENT: Final = frozenset({"sqlite", "files", *aws.CONCURRENT})
 
 
 @pytest.fixture(params=sorted(TABLES))
@@ -107,6 +110,6 @@ def clock() -> HandClock:
 
 @pytest.fixture(params=sorted(QUEUES))
 def queues(request: pytest.FixtureRequest, tmp_path: Path, clock: HandClock) -> Iterator[Queues]:
-    """Queues `work` and `work-dead`, and time that passes by `clock.advance` alone."""
+    """Queues `work`, `work-dead` and `other`, and time that passes by `clock.advance` alone."""
     with QUEUES[request.param](tmp_path, clock) as opened:
         yield opened

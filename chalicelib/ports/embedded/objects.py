@@ -123,7 +123,7 @@ class FileObjects:
         self._announce(key)
 
     def abort(self, key: str, multipart: str) -> None:
-        with _translated(key):
+        with contextlib.suppress(ObjectMissing), _translated(key):
             _unlink(self._part_path(key, multipart))
 
     def copy(self, source_bucket: str, source_key: str, key: str) -> None:

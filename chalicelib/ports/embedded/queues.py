@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final, NoReturn
 
+from chalicelib.kernel.errors import TooLarge
 from chalicelib.kernel.ids import new_id
 from chalicelib.kernel.moment import Clock
 from chalicelib.ports.queues import Delivery
@@ -51,7 +52,7 @@ class SqliteQueues:
         if not 0 <= delay_s <= DELAY_LIMIT_S:
             raise ValueError(f"a message waits 0–{DELAY_LIMIT_S} s")
         if any(len(body.encode()) > BODY_LIMIT_BYTES for body in bodies):
-            raise ValueError(f"a message has at most {BODY_LIMIT_BYTES} bytes")
+            raise TooLarge("message", BODY_LIMIT_BYTES)
         if not bodies:
             return
         visible_ms = self._now_ms() + delay_s * 1000
@@ -86,7 +87,7 @@ class SqliteQueues:
         self._database.write(lambda cursor: cursor.executemany(sql, done), relaxed=True)
 
     def fail(self, delivery: Delivery, *, delay_s: int) -> None:
-        if delivery.attempt >= MOST_ATTEMPTS:
+        if delivery.attempt >= MOST_ATTEMPTS and not delivery.queue.endswith(DEAD):
             self._database.write(lambda cursor: self._bury(cursor, delivery.id, delivery.receipt), relaxed=True)
         else:
             self.extend(delivery, delay_s)
