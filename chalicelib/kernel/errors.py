@@ -117,11 +117,16 @@ class TooLarge(Invalid):
 
 
 class Unauthenticated(Refused):
+    """`pull_from`: a repository that a token for this request must allow to pull from too, empty for none."""
+
     code = "UNAUTHENTICATED"
     status = 401
 
-    def __init__(self, message: str = "log in with a user name and password of this instance") -> None:
+    def __init__(
+        self, message: str = "log in with a user name and password of this instance", pull_from: str = ""
+    ) -> None:
         super().__init__(message)
+        self.pull_from = pull_from
 
 
 class Denied(Refused):

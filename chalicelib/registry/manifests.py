@@ -248,7 +248,7 @@ def new_manifest(
         media_type=parsed.media_type,
         artifact_type=parsed.artifact_type,
         size=len(body),
-        content_size=sum(parsed.blobs.values()) + sum(parsed.children.values()),
+        content_size=parsed.content_size,
         body=body if inline else None,
         blobs=blobs,
         optional=tuple(sorted(parsed.optional)),

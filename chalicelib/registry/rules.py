@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from chalicelib.kernel import media, strict_json
@@ -27,15 +27,18 @@ ANNOTATIONS_LIMIT_BYTES: Final = 16 * 1024
 @dataclass(frozen=True, slots=True)
 class Parsed:
     """
-    blobs     digest → size in bytes of each blob that a pull needs
-    optional  digests of layers that clients fetch from elsewhere; held if they are here
+    blobs     digest → size in bytes of each blob that must be here
+    optional  digests of those that need not be; held if they are: layers that clients fetch from elsewhere
     children  digest → size of each manifest that an index lists
+
+    content_size: of everything it names, once each, in bytes
     """
 
     media_type: str
     artifact_type: str
     subject: str
     annotations: dict[str, str]
+    content_size: int
     blobs: dict[str, int] = field(default_factory=dict)
     optional: frozenset[str] = frozenset()
     children: dict[str, int] = field(default_factory=dict)
@@ -91,6 +94,7 @@ def _parse_image(document: dict[str, Any], media_type: str) -> Parsed:
         artifact_type=_text(document, "artifactType") or str(config["mediaType"]),
         subject=_subject(document),
         annotations=_annotations(document),
+        content_size=sum(needed.values()),
         blobs=needed,
         optional=optional,
     )
@@ -109,6 +113,7 @@ def _parse_index(document: dict[str, Any], media_type: str) -> Parsed:
         artifact_type=_text(document, "artifactType"),
         subject=_subject(document),
         annotations=_annotations(document),
+        content_size=sum(children.values()),
         children=children,
     )
 
@@ -181,6 +186,11 @@ def _list(document: dict[str, Any], name: str) -> Iterable[Any]:
     if not isinstance(value, list):
         raise ManifestInvalid(f"{name} must be a list")
     return value
+
+
+def loosened(parsed: Parsed) -> Parsed:
+    """The same manifest where sparse content is allowed: nothing that it names needs to be here."""
+    return replace(parsed, blobs={}, optional=parsed.optional | parsed.blobs.keys())
 
 
 def refuse_wrong_size(digest: str, declared: int, actual: int) -> None:

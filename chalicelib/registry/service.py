@@ -7,6 +7,7 @@ answered from what this process remembers of names and rights; writes read the t
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Final
 
 from chalicelib.instances.service import Instances
@@ -110,7 +111,10 @@ class Registry:
     def referrers(
         self, caller: Caller, name: RepositoryName, digest: Digest, artifact_type: str = "", cursor: str | None = None
     ) -> Page[Referrer]:
-        repository = self._readable(caller, name)
+        try:
+            repository = self._readable(caller, name)
+        except NotFound:
+            return Page(())  # The specification never answers 404 here; nobody learns more from this than from one.
         page = self._table.query(
             keys.repository_partition(repository.id), prefix=keys.referrer_prefix(digest), cursor=cursor
         )
@@ -159,6 +163,8 @@ class Registry:
         sparse = self._sparse(caller, name)
         repository = self._repositories.ensure(caller.instance, name, caller.principal.name)
         moment = self._stack.clock.now()
+        if sparse:
+            parsed = rules.loosened(parsed)
         record = new_manifest(repository.id, digest, parsed, body, wanted, caller.principal.name, moment)
         if record.body is None:
             self._store_body(caller, repository, digest, body)
@@ -214,14 +220,26 @@ class Registry:
         return True
 
     def _mountable(self, caller: Caller, digest: Digest, source: RepositoryName | None) -> bool:
-        """Whether the caller may read the blob in the source, or without one anywhere. A digest grants nothing."""
+        """Whether the caller may read the blob in the source, or without one anywhere. A digest grants nothing.
+
+        Raises Unauthenticated where only the token stands in the way: its holder may fetch one that reaches further.
+        """
+        beyond_token = ""
         for candidate in [source] if source else self._holders(caller, digest):
-            try:
-                self.blob(caller, candidate, digest)
-            except (NotFound, Unauthenticated):
-                continue
-            return True
+            if self._reads(caller, candidate, digest):
+                return True
+            if self._reads(replace(caller, principal=replace(caller.principal, grants=None)), candidate, digest):
+                beyond_token = candidate
+        if beyond_token:
+            raise Unauthenticated(pull_from=beyond_token)
         return False
+
+    def _reads(self, caller: Caller, name: RepositoryName, digest: Digest) -> bool:
+        try:
+            self.blob(caller, name, digest)
+        except (NotFound, Unauthenticated):
+            return False
+        return True
 
     def _holders(self, caller: Caller, digest: Digest) -> list[RepositoryName]:
         page = self._table.query(

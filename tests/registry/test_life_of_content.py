@@ -14,7 +14,7 @@ from chalicelib.kernel.names import Digest, RepositoryName, TagName
 from chalicelib.ports.stack import Stack
 from chalicelib.registry.models import Caller
 from chalicelib.registry.service import Registry
-from tests.stacks import FrozenClock
+from tests.stacks import FrozenClock, make_namespace
 
 from .images import NAME, image, index, push_blob, push_image, push_manifest
 
@@ -285,3 +285,16 @@ def test_a_blob_uploaded_again_after_its_death_lives(
     assert read(registry, caller, BASE) == BASE
     blobs = stack.objects(instance.bucket).list(f"{instance.id}/blobs/").items
     assert sorted(blob.size for blob in blobs) == [2, len(BASE)]
+
+
+def test_where_sparse_content_is_allowed_absent_parts_are_no_obstacle(
+    registry: Registry, caller: Caller, stack: Stack, instance: Instance
+) -> None:
+    """R1, N1: what is there is held all the same."""
+    make_namespace(stack, instance, "sparse", allow_sparse_indexes=True)
+    name = RepositoryName("sparse/app")
+    push_blob(registry, caller, b"{}", name)
+    push_manifest(registry, caller, image(BASE), "image", name=name)
+    push_manifest(registry, caller, index(image(TOP)), "index", name=name)
+    assert registry.pull(caller, name, TagName("image")).body == image(BASE)
+    assert registry.pull(caller, name, TagName("index")).body == index(image(TOP))
