@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,15 +39,21 @@ class Desk:
         return TokenEndpoint(self.stack, self.repositories.permitted)
 
 
-@pytest.fixture
-def desk(tmp_path: Path) -> Iterator[Desk]:
+@contextmanager
+def open_desk(folder: Path) -> Iterator[Desk]:
     clock = FrozenClock()
-    with embedded_stack(tmp_path, clock) as stack:
+    with embedded_stack(folder, clock) as stack:
         instance = make_instance(stack)
         make_namespace(stack, instance, default_visibility="public")
         credentials = Credentials(stack)
         credentials.create(instance, "admin", "secret")
         yield Desk(stack, clock, instance, credentials, Repositories(stack))
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    with open_desk(tmp_path) as opened:
+        yield opened
 
 
 def basic_header(username: str = "admin", password: str = "secret") -> str:
