@@ -26,14 +26,15 @@ def serve() -> None:
 @click.option("--deep", is_flag=True, help="Also read and hash the bytes of every blob.")
 def fsck(deep: bool) -> None:
     """Prove a data folder whole. Prints what is wrong, and exits with 1 if anything is."""
-    from chalicelib.collection.service import Fsck
+    from chalicelib.collection.fsck import Fsck
 
+    found = 0
     with opened_stack() as stack:
-        findings = Fsck(stack).run(deep=deep)
-    for finding in findings:
-        click.echo(str(finding))
-    click.echo(f"{len(findings)} findings" if findings else "clean")
-    if findings:
+        for finding in Fsck(stack, deep=deep).run():
+            found += 1
+            click.echo(f"{finding.kind}  {finding.subject}  {finding.message}")
+    click.echo(f"{found} findings" if found else "clean")
+    if found:
         raise SystemExit(1)
 
 
@@ -132,7 +133,7 @@ def backup(folder: Path) -> None:
     from chalicelib.host.backup import backup as back_up
 
     report = back_up(settings(), folder)
-    click.echo(f"{folder} holds {report.tables} tables and {report.objects} objects, {report.copied} of them new")
+    click.echo(f"{folder} holds {report.tables} tables and {report.files} files, {report.copied} of them new")
 
 
 @crs.command()

@@ -1,7 +1,7 @@
 """Backup of a data folder while its service runs, and restore.
 
     T   the tables, each by SQLite's own backup: one consistent state each, `table.sqlite3` first
-        then every object that the backup does not hold yet, under the names they have
+        then every object that these tables know of and the backup does not hold yet, under the name it has
         then the tables are given their names, then what the data folder no longer holds is removed
     ─────────────────────────────────────────────────────────────────────────────────────────► time
 
@@ -9,8 +9,7 @@ Rows first, objects second is safe because of three promises. A row that names b
 whole, so all that the tables of T name existed at T. Objects are never written twice, so what is copied later is what
 it was at T. Bytes are deleted `tombstone_s` (a day) after their row let go of them, and not before, so nothing that
 was alive at T can vanish before T + tombstone_s: a backup that took longer is refused, and the next attempt has less
-to copy. Objects younger than T are rubbish to the tables of T; the sweepers of the restored service collect them.
-Uploads under way are copied as they are; one that ended meanwhile starts again after a restore.
+to copy. Uploads under way are copied as they are; one that ended meanwhile starts again after a restore.
 
 Until its tables have their names, an older backup in the same folder stays whole.
 """
@@ -20,10 +19,11 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import re
 import shutil
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +32,8 @@ from typing import Final
 from chalicelib.kernel.errors import Conflict, Invalid
 from chalicelib.kernel.moment import SystemClock, to_text
 from chalicelib.kernel.settings import Settings
+from chalicelib.ports import keys
+from chalicelib.ports.embedded.table import SqliteTable
 
 from .first_start import write_durably
 from .lock import LOCK_FILE
@@ -39,15 +41,16 @@ from .lock import LOCK_FILE
 SEAL: Final = "backup.json"
 _TABLES: Final = ("table.sqlite3", "audit.sqlite3", "queues.sqlite3")
 _OF_SQLITE: Final = (".sqlite3", ".sqlite3-wal", ".sqlite3-shm", ".lock")
-_NEW: Final = ".new"
+_NEW: Final = "+tables"
 _PARTS: Final = "+parts"
+_BLOB: Final = re.compile(r"buckets/[^/]+/[^/]+/blobs/[^/]+/([^/]+)")
 _FICLONE: Final = 0x40049409  # linux/fs.h: share the blocks, where the file system can
 
 
 @dataclass(frozen=True)
 class Report:
     tables: int
-    objects: int
+    files: int
     copied: int
 
 
@@ -61,14 +64,15 @@ def backup(settings: Settings, folder: Path, elapsed_s: Callable[[], float] = ti
     began = elapsed_s()
     tables = [name for name in _TABLES if (data / name).exists()]
     for name in tables:
-        _copy_table(data / name, folder / (name + _NEW))
-    names = set(_files(data))
+        _copy_table(data / name, folder / _NEW / name)
+    names = set(_known(_files(data), folder / _NEW / _TABLES[0]))
     copied = [name for name in sorted(names) if _copy_missing(data, folder, name)]
     if elapsed_s() - began >= settings.tombstone_s:
         raise Conflict("the backup took longer than deleted bytes are kept (CRS_TOMBSTONE_S); start it again")
     os.sync()
     for name in tables:
-        (folder / (name + _NEW)).replace(folder / name)
+        (folder / _NEW / name).replace(folder / name)
+    shutil.rmtree(folder / _NEW)
     write_durably(folder / SEAL, json.dumps({"made_at": to_text(SystemClock().now()), "tables": tables}))
     for name in set(_files(folder)) - names:
         (folder / name).unlink()
@@ -97,12 +101,12 @@ def _open_target(folder: Path, data: Path) -> None:
     if folder == data or data in folder.parents:
         raise Invalid("folder", f"a backup may not lie inside the data folder {data}")
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    begun = folder / (_TABLES[0] + _NEW)
-    if any(folder.iterdir()) and not (folder / SEAL).exists() and not begun.exists():
+    if any(folder.iterdir()) and not (folder / SEAL).exists() and not (folder / _NEW).exists():
         raise Conflict(f"{folder} is not empty and holds no backup; name another folder")
 
 
 def _copy_table(source: Path, target: Path) -> None:
+    target.parent.mkdir(mode=0o700, exist_ok=True)
     target.unlink(missing_ok=True)
     with closing(sqlite3.connect(f"file:{source}?mode=ro", uri=True)) as live, closing(sqlite3.connect(target)) as copy:
         target.chmod(0o600)
@@ -116,9 +120,21 @@ def _files(root: Path) -> Iterator[str]:
     for folder, _, names in os.walk(root):
         relative = Path(folder).relative_to(root)
         for name in names:
-            ours = relative == Path() and (name.endswith((*_OF_SQLITE, _NEW, ".part")) or name in (LOCK_FILE, SEAL))
-            if not ours:
+            at_top = relative == Path() and (name.endswith((*_OF_SQLITE, ".part")) or name in (LOCK_FILE, SEAL))
+            if not at_top and relative.parts[:1] != (_NEW,):
                 yield str(relative / name)
+
+
+def _known(names: Iterable[str], tables: Path) -> Iterator[str]:
+    """Without the blobs that were finished after T: no upload and no tombstone of that moment names them."""
+    rows = SqliteTable(tables)
+    try:
+        for name in names:
+            match = _BLOB.fullmatch(name)
+            if not match or rows.get_many([keys.upload(match[1]), keys.tombstone(match[1])]):
+                yield name
+    finally:
+        rows.close()
 
 
 def _copy_missing(data: Path, folder: Path, name: str) -> bool:

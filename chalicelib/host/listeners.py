@@ -46,8 +46,8 @@ def instance_ports(settings: Settings) -> list[int]:
     """The ports named in `<instance id>=<port>,…`, in that order. Raises Invalid."""
     ports = []
     for pair in filter(None, settings.instance_ports.split(",")):
-        _, _, port = pair.strip().rpartition("=")
-        if not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
+        instance, _, port = pair.strip().partition("=")
+        if not (instance and port.isascii() and port.isdigit() and 0 < int(port) < 65536):
             raise Invalid("CRS_INSTANCE_PORTS", f"{pair.strip()!r} is not of the form <instance id>=<port>")
         ports.append(int(port))
     return ports

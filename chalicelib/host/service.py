@@ -45,10 +45,15 @@ def serve(settings: Settings, say: Callable[[str], None] = print) -> None:
 
 def _run(stack: Stack, start: FirstStart, sockets: list[Any], say: Callable[[str], None]) -> None:
     consumers = ConsumersProcess(stack.settings)
-    consumers.start()
+
+    def ready() -> None:
+        # Requests first: the consumers' start takes a core for half a second.
+        consumers.start()
+        say(welcome(stack, start))
+
     try:
         app = importlib.import_module("gateway").build(stack)
-        run_gateway(app, stack.settings, sockets, ready=lambda: say(welcome(stack, start)))
+        run_gateway(app, stack.settings, sockets, ready)
     finally:
         consumers.end()
 
