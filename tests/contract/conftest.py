@@ -113,3 +113,7 @@ def queues(request: pytest.FixtureRequest, tmp_path: Path, clock: HandClock) -> 
     """Queues `work`, `work-dead` and `other`, and time that passes by `clock.advance` alone."""
     with QUEUES[request.param](tmp_path, clock) as opened:
         yield opened
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    aws.expect_gaps(items)

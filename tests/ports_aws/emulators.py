@@ -1,4 +1,4 @@
-"""Engines that speak AWS's protocols, on loopback: a table engine, and S3 with SQS. `.ci/install-emulators` brings them."""
+"""Engines that speak AWS's protocols, on loopback: a table engine, and S3 with SQS (`.ci/install-emulators`)."""
 
 from __future__ import annotations
 
@@ -60,7 +60,13 @@ def s3_and_sqs(folder: Path) -> Iterator[str]:
         yield f"http://127.0.0.1:{port}"
 
 
-def environment_of(tables: str, objects_and_queues: str) -> dict[str, str]:
+def environment_of(tables: str = "", objects_and_queues: str = "") -> dict[str, str]:
+    """What AWS's clients read. Without endpoints they would call AWS itself, with credentials that open nothing."""
+    endpoints = {
+        "AWS_ENDPOINT_URL_DYNAMODB": tables,
+        "AWS_ENDPOINT_URL_S3": objects_and_queues,
+        "AWS_ENDPOINT_URL_SQS": objects_and_queues,
+    }
     return {
         "AWS_ACCESS_KEY_ID": "test",
         "AWS_SECRET_ACCESS_KEY": "test",
@@ -69,10 +75,7 @@ def environment_of(tables: str, objects_and_queues: str) -> dict[str, str]:
         "AWS_EC2_METADATA_DISABLED": "true",
         "AWS_CONFIG_FILE": os.devnull,
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
-        "AWS_ENDPOINT_URL_DYNAMODB": tables,
-        "AWS_ENDPOINT_URL_S3": objects_and_queues,
-        "AWS_ENDPOINT_URL_SQS": objects_and_queues,
-    }
+    } | {name: endpoint for name, endpoint in endpoints.items() if endpoint}
 
 
 def clean_environment() -> dict[str, str]:

@@ -63,7 +63,20 @@ class S3Objects:
         self._copy_part_bytes = copy_part_bytes
 
     def put(self, key: str, data: bytes, *, relaxed: bool = False) -> None:
-        self._put(key, data, new_id())
+        writer = new_id()
+        try:
+            with translated("the object store", _error):
+                self._client.put_object(
+                    Bucket=self._bucket,
+                    Key=key,
+                    Body=data,
+                    ChecksumCRC32=_checksum(data),
+                    IfNoneMatch="*",
+                    Metadata={_WRITER: writer},
+                )
+        except ObjectExists:
+            if self._writer(key) != writer:
+                raise
 
     def get(self, key: str, start: int = 0, end: int | None = None) -> Reading:
         if end is not None and end <= start:
@@ -115,10 +128,8 @@ class S3Objects:
     def complete(self, key: str, multipart: str, parts: Sequence[Part]) -> None:
         writer, upload = _split(multipart)
         try:
-            if parts:
-                self._complete(key, upload, parts)
-            else:
-                self._complete_empty(key, writer, upload)
+            # S3 completes no upload without parts, but takes an empty one.
+            self._complete(key, upload, parts or [self.part(key, multipart, 1, 0, b"")])
         except (ObjectMissing, ObjectExists):
             # Our own earlier call may have made the object; if so, this one has nothing left to do.
             there = self._writer(key)
@@ -174,21 +185,6 @@ class S3Objects:
         )
         return Page(items, items[-1].key if answer["IsTruncated"] and items else None)
 
-    def _put(self, key: str, data: bytes, writer: str) -> None:
-        try:
-            with translated("the object store", _error):
-                self._client.put_object(
-                    Bucket=self._bucket,
-                    Key=key,
-                    Body=data,
-                    ChecksumCRC32=_checksum(data),
-                    IfNoneMatch="*",
-                    Metadata={_WRITER: writer},
-                )
-        except ObjectExists:
-            if self._writer(key) != writer:
-                raise
-
     def _complete(self, key: str, upload: str, parts: Sequence[Part]) -> None:
         ordered = sorted(parts)
         completed: list[CompletedPartTypeDef] = [{"PartNumber": part.number, "ETag": part.etag} for part in ordered]
@@ -201,14 +197,6 @@ class S3Objects:
                 MpuObjectSize=sum(part.size for part in ordered),
                 IfNoneMatch="*",
             )
-
-    def _complete_empty(self, key: str, writer: str, upload: str) -> None:
-        """S3 completes no upload without parts: the object is put, then the upload forgotten."""
-        with translated("the object store", _error):
-            self._client.list_parts(Bucket=self._bucket, Key=key, UploadId=upload, MaxParts=1)
-        self._put(key, b"", writer)
-        with contextlib.suppress(ObjectMissing), translated("the object store", _error):
-            self._client.abort_multipart_upload(Bucket=self._bucket, Key=key, UploadId=upload)
 
     def _copy_in_parts(self, source: CopySourceTypeDef, size: int, key: str) -> None:
         multipart = self.begin(key)

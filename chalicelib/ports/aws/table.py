@@ -146,12 +146,13 @@ class DynamoTable:
         self._write(self._client.delete_item, Repeat.SAME, self._delete(Delete(key, when)))
 
     def transact(self, writes: Sequence[Write], *, relaxed: bool = False) -> None:
+        transacted = [self._transacted(write) for write in writes]
         check_transaction(writes)
         try:
             self._calls.call(
                 self._client.transact_write_items,
                 Repeat.TOKEN,
-                TransactItems=[self._transacted(write) for write in writes],
+                TransactItems=transacted,
                 ClientRequestToken=new_id(),
             )
         except ClientError as error:
