@@ -16,6 +16,18 @@ def pin_to_cores() -> None:
     os.sched_setaffinity(0, set(sorted(os.sched_getaffinity(0))[:CORES]))
 
 
+def busy_s() -> float:
+    """CPU seconds the cores of this process have spent on anything at all, since the machine started."""
+    wanted = {f"cpu{core}" for core in os.sched_getaffinity(0)}
+    ticks = 0
+    for line in Path("/proc/stat").read_text().splitlines():
+        name, *fields = line.split()
+        if name in wanted:
+            user, nice, system, _idle, _waiting, interrupts, soft_interrupts, stolen = (int(f) for f in fields[:8])
+            ticks += user + nice + system + interrupts + soft_interrupts + stolen
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
 def describe_machine(data: Path) -> tuple[tuple[str, str], ...]:
     """Name and value pairs for the report."""
     memory_bytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

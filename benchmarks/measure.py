@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.load import LoadFailed, drive
+from benchmarks.machine import busy_s
 from benchmarks.operations import fetch_directly
 from benchmarks.process import Server
 from benchmarks.results import Sample, percentile_ms
@@ -68,11 +69,13 @@ def measure(
         raise LoadFailed(warmed.errors[0] if warmed.errors else "nothing ended during the warm-up")
     os.sync()
     server.reset_peak_memory()
-    cpu_before_s = server.cpu_s()
+    cpu_before_s, busy_before_s, begun = server.cpu_s(), busy_s(), time.perf_counter()
     taken = _run(address, workload, row, connections, effort, client)
     if row.writes:
         time.sleep(_SETTLE_S)
     cpu_s = server.cpu_s() - cpu_before_s
+    foreign_s = busy_s() - busy_before_s - cpu_s - taken.client_cpu_s
+    core_s = (time.perf_counter() - begun) * len(os.sched_getaffinity(0))
     unit = row.payload_bytes / 1e6 if row.payload_bytes else 1.0
     return Sample(
         rate=taken.operations * unit / taken.elapsed_s,
@@ -82,6 +85,7 @@ def measure(
         client_cpu_ms=taken.client_cpu_s * 1e3 / taken.operations,
         peak_memory_bytes=server.peak_memory_bytes(),
         operations=taken.operations,
+        foreign_share=max(0.0, foreign_s / core_s),
         errors=taken.errors,
     )
 

@@ -8,6 +8,8 @@ from benchmarks.subjects import OURS
 from benchmarks.verdict import CPU_FLOORS, SCALE_TOLERANCE, compare, cpu, judge, judge_scale, rates
 
 _MIB = 1024 * 1024
+_QUIET_SHARE = 0.1
+"""More than this of the cores' time for others, and the figures say as much about them as about the registries."""
 _ROWS = {row.key: row for row in (*ROWS, *SCALE_ROWS)}
 
 _METHOD = """\
@@ -70,8 +72,21 @@ def _facts(run: Run) -> str:
         f"- **{fact.title}**: {fact.version or 'MISSING: not installed, so not compared'}" for fact in run.subjects
     ]
     machine = [f"- {name}: {value}" for name, value in run.machine]
+    disturbance = _disturbance(run)
     heading = f"{run.started_at}, {run.repetitions} repetitions of {run.seconds:g} s: `{run.command}`"
-    return "\n".join([heading, "", *machine, "", *versions])
+    return "\n".join([heading, "", *machine, *disturbance, "", *versions])
+
+
+def _disturbance(run: Run) -> list[str]:
+    """How much else ran, so that a disturbed run is never mistaken for a quiet one."""
+    shares = [sample.foreign_share for measurement in run.measurements for sample in measurement.samples]
+    if not shares:
+        return []
+    seen = spread(shares)
+    said = (
+        f"other work on these cores: {seen.median:.0%} of their time (median of all rows; at most {seen.greatest:.0%})"
+    )
+    return [f"- {said}", *(["- **A disturbed run: compare with care.**"] if seen.median > _QUIET_SHARE else [])]
 
 
 def _connections(run: Run) -> list[int]:

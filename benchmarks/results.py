@@ -11,7 +11,10 @@ class _Record(BaseModel):
 
 
 class Sample(_Record):
-    """One repetition of one row on one registry. The rate is operations, or MB, per second."""
+    """One repetition of one row on one registry. The rate is operations, or MB, per second.
+
+    foreign_share  of the cores' time went to neither server nor client: other programs, the kernel's own threads
+    """
 
     rate: float
     p50_ms: float
@@ -20,6 +23,7 @@ class Sample(_Record):
     client_cpu_ms: float
     peak_memory_bytes: int
     operations: int
+    foreign_share: float
     errors: tuple[str, ...] = ()
 
 

@@ -7,7 +7,9 @@ from benchmarks.results import Measurement, Run, Sample, Scale, SubjectFact, per
 from benchmarks.verdict import compare, judge, judge_scale
 
 
-def sample(rate: float = 100.0, cpu_ms: float = 1.0, errors: tuple[str, ...] = ()) -> Sample:
+def sample(
+    rate: float = 100.0, cpu_ms: float = 1.0, errors: tuple[str, ...] = (), foreign_share: float = 0.0
+) -> Sample:
     return Sample(
         rate=rate,
         p50_ms=2.0,
@@ -16,6 +18,7 @@ def sample(rate: float = 100.0, cpu_ms: float = 1.0, errors: tuple[str, ...] = (
         client_cpu_ms=0.01,
         peak_memory_bytes=50 * 1024 * 1024,
         operations=300,
+        foreign_share=foreign_share,
         errors=errors,
     )
 
@@ -165,6 +168,13 @@ def test_report_shows_the_cost_at_scale_or_why_it_is_missing() -> None:
     assert "✓ the same" in page
     assert "ready after 1.25 s" in page
     assert "Not measured: it stalled" in write_report(run_of(scale_failure="it stalled"), {}, 1000)
+
+
+def test_report_warns_when_other_programs_used_the_cores() -> None:
+    quiet = write_report(run_of(measured("ours", sample(foreign_share=0.05))), {}, 1000)
+    loud = write_report(run_of(measured("ours", sample(foreign_share=0.4))), {}, 1000)
+    assert "disturbed" not in quiet
+    assert "A disturbed run" in loud
 
 
 def test_a_run_survives_being_written_and_read() -> None:
