@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from chalicelib.kernel.errors import Unavailable
 from chalicelib.ports import keys
-from chalicelib.ports.table import Delete, Table, TransactionCancelled, Update, Write, equals
+from chalicelib.ports.table import Delete, Table, TransactionCancelled, Update, Write
 
 from . import store
 from .blobs import ATTEMPTS
@@ -20,9 +20,8 @@ def let_go(table: Table, repository: str, digest: str, incarnation: str, moment:
         if child is not None:
             due = store.manifest_due(digest, repository, max(child.held_until, moment))
             change = {"mortal": child.mortal or mortal, **due}
-            at_version_seen = equals("version", child.version)
             key = keys.manifest(repository, digest)
-            writes.append(Update(key, set=change, add={"version": 1}, when=at_version_seen))
+            writes.append(Update(key, set=change, add={"version": 1}, when=store.as_seen(child)))
         try:
             return table.transact(writes, relaxed=True)
         except TransactionCancelled:

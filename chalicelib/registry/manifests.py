@@ -180,14 +180,14 @@ class Manifests:
                 repository_id=push.repository.id,
                 name=name,
                 digest=push.record.digest,
+                push=push.record.incarnation,
                 version=before.version + 1 if before else 1,
                 media_type=push.record.media_type,
                 size=push.record.content_size,
                 pushed_at=push.record.pushed_at,
                 pushed_by=push.record.pushed_by,
             )
-            at_version_seen = equals("version", before.version) if before else absent()
-            writes.append(Put(store.tag_item(record), when=at_version_seen))
+            writes.append(Put(store.tag_item(record), when=store.as_seen(before) if before else absent()))
             if before is not None and before.digest == record.digest:
                 continue
             writes.append(Put(store.hold_item(push.repository.id, record.digest, "TAG", name)))

@@ -27,7 +27,7 @@ class Record(BaseModel):
 
 class ManifestRecord(Record):
     """
-    version     raised by every change of the row or of what holds it; the fence of every deletion
+    version     raised by every change of the row or of what holds it; with the incarnation, the fence of every deletion
     state       `binned`: deleted, answers like missing, restorable while a bin entry holds it
     mortal      it once had a tag, an index or a living subject, and goes with its last holder
     held_until  it stays at least until then though nothing holds it (the grace period)
@@ -63,11 +63,16 @@ class ManifestRecord(Record):
 
 
 class TagRecord(Record):
-    """`version` is raised by every push of the tag; a worker moves a tag only at the version it saw."""
+    """
+    push      id of the push that put the tag where it is; never the same twice, not even for a tag that was deleted and
+              made anew, so it is what a worker moves or deletes a tag by
+    version   counts the pushes of the tag since it was made
+    """
 
     repository_id: str
     name: TagName
     digest: Digest
+    push: str
     version: int = 1
     media_type: str
     size: int

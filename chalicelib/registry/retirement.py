@@ -32,7 +32,6 @@ from chalicelib.ports.table import (
     TransactionCancelled,
     Update,
     Write,
-    equals,
     present,
 )
 from chalicelib.repositories.models import Repository
@@ -134,13 +133,13 @@ class Retirement:
     def _untag(self, tags: list[TagRecord]) -> list[Write]:
         writes: list[Write] = []
         for tag in tags:
-            writes.append(Delete(keys.tag(tag.repository_id, tag.name), when=equals("version", tag.version)))
+            writes.append(Delete(keys.tag(tag.repository_id, tag.name), when=store.as_seen(tag)))
             writes.append(Delete(keys.hold(tag.repository_id, tag.digest, "TAG", tag.name)))
         return writes
 
     def _raise_version(self, manifest: ManifestRecord, **change: str) -> Update:
         key = keys.manifest(manifest.repository_id, manifest.digest)
-        return Update(key, set=change, add={"version": 1}, when=equals("version", manifest.version))
+        return Update(key, set=change, add={"version": 1}, when=store.as_seen(manifest))
 
     def _tags_of(self, repository: str, digest: str) -> tuple[list[TagRecord], bool]:
         """Some of the tags that point to the manifest, and whether there are more."""
@@ -191,7 +190,7 @@ class Retirement:
         due = store.manifest_due(manifest.digest, manifest.repository_id, moment)
         change = {"mortal": manifest.mortal or mortal, **due}
         key = keys.manifest(manifest.repository_id, manifest.digest)
-        return Update(key, set=change, add={"version": 1}, when=equals("version", manifest.version))
+        return Update(key, set=change, add={"version": 1}, when=store.as_seen(manifest))
 
     def settle(self, instance: str, repository: str, digest: str) -> None:
         """A manifest is due: it goes if nothing holds it, or is left alone. Safe to repeat.
@@ -206,15 +205,15 @@ class Retirement:
         key = keys.manifest(repository, digest)
         partition, prefix = keys.repository_partition(repository), keys.hold_prefix(digest)
         held = bool(self._table.query(partition, prefix=prefix, limit=1).items)
-        at_version_seen = equals("version", manifest.version)
+        as_seen = store.as_seen(manifest)
         if held or not manifest.mortal:
             try:
-                self._table.update(Update(key, remove=("i1pk", "i1sk"), when=at_version_seen), relaxed=True)
+                self._table.update(Update(key, remove=("i1pk", "i1sk"), when=as_seen), relaxed=True)
             except ConditionFailed:
                 return
             return
         writes: list[Write] = [
-            Delete(key, when=at_version_seen),
+            Delete(key, when=as_seen),
             Put(store.release_item(instance, manifest, to_text(self._stack.clock.now()))),
         ]
         if manifest.subject:

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from chalicelib.kernel.ids import new_id
 from chalicelib.ports import keys
-from chalicelib.ports.table import Item, Key, Table
+from chalicelib.ports.table import Condition, Item, Key, Table, all_of, equals
 
 from .models import BinEntry, HeadRecord, ManifestRecord, Record, TagRecord, UploadRecord
 
@@ -28,6 +28,13 @@ def read(table: Table, key: Key, model: type[R]) -> R | None:
 
 def manifest(table: Table, repository: str, digest: str) -> ManifestRecord | None:
     return read(table, keys.manifest(repository, digest), ManifestRecord)
+
+
+def as_seen(record: ManifestRecord | TagRecord) -> Condition:
+    """Nobody has changed the row since; nor deleted it and made another that counts from 1 again."""
+    if isinstance(record, TagRecord):
+        return equals("push", record.push)
+    return all_of(equals("incarnation", record.incarnation), equals("version", record.version))
 
 
 def manifest_item(record: ManifestRecord) -> dict[str, Any]:
