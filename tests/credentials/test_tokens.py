@@ -7,9 +7,8 @@ import hashlib
 import hmac
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import jwt
 import pytest
@@ -25,7 +24,7 @@ from chalicelib.kernel.principal import ANONYMOUS, Action
 from chalicelib.ports import keys
 from chalicelib.ports.table import Table
 from tests.credentials.conftest import HOME, Desk, open_desk
-from tests.stacks import embedded_stack, make_instance
+from tests.stacks import embedded_stack, make_instance, with_table
 
 NAME = RepositoryName.parse("library/x")
 GRANT = Grant(NAME, "R1", frozenset({Action.PULL, Action.PUSH}))
@@ -118,7 +117,7 @@ def test_a_write_asks_the_table_itself_whether_the_token_was_revoked(desk: Desk)
     """G3: a gateway that may serve pulls from memory for 5 s must not take a push by a revoked token."""
     token = issued(desk)
     desk.credentials.bearer(desk.instance, token)
-    late = Credentials(replace(desk.stack, table=cast(Any, _LateTable(desk.stack.table))))
+    late = Credentials(with_table(desk.stack, _LateTable(desk.stack.table)))
     late.bearer(desk.instance, token)
     desk.credentials.reset_password(desk.instance.id, "admin", "new")
     late.bearer(desk.instance, token)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,9 +16,10 @@ from chalicelib.kernel.names import RepositoryName
 from chalicelib.kernel.principal import ANONYMOUS, Action, Principal
 from chalicelib.ports import keys
 from chalicelib.ports.stack import Stack
-from chalicelib.repositories.models import RepositoryEdit
+from chalicelib.ports.table import OutcomeUnknown, Table, Write
+from chalicelib.repositories.models import Repository, RepositoryEdit
 from chalicelib.repositories.service import Repositories
-from tests.stacks import embedded_stack, make_instance, make_namespace
+from tests.stacks import TableWith, embedded_stack, make_instance, make_namespace, with_table
 
 
 @pytest.fixture
@@ -64,6 +66,40 @@ def test_pushes_at_once_make_one_repository_and_count_it_once(stack: Stack, inst
     with ThreadPoolExecutor(16) as threads:
         made = list(threads.map(lambda _: Repositories(stack).ensure(instance, name("library/x"), "admin"), range(32)))
     assert len({repository.id for repository in made}) == 1
+    assert used(stack, instance) == 1
+
+
+def test_who_finds_a_rival_quicker_gets_the_rivals_repository(stack: Stack, instance: Instance) -> None:
+    """N1"""
+    rival = Repositories(stack)
+    late = with_table(stack, TableWith(stack.table, lambda: made.append(rival.ensure(instance, wanted, "rival"))))
+    made: list[Repository] = []
+    wanted = name("library/x")
+    assert Repositories(late).ensure(instance, wanted, "admin") == made[0]
+    assert used(stack, instance) == 1
+
+
+def test_a_namespace_that_goes_meanwhile_takes_no_repository(stack: Stack, instance: Instance) -> None:
+    """N1, N2"""
+    key = keys.namespace(instance.id, "library")
+    late = with_table(stack, TableWith(stack.table, lambda: stack.table.delete(key)))
+    with pytest.raises(NotFound):
+        Repositories(late).ensure(instance, name("library/x"), "admin")
+    assert used(stack, instance) == 0
+    assert Repositories(stack).list(instance.id).items == ()
+
+
+def test_an_unknown_outcome_is_found_out_by_reading(stack: Stack, instance: Instance) -> None:
+    """N1: the store made the repository and then did not say so."""
+    for took_effect in (True, False):
+        silent = with_table(stack, _Silent(stack.table, took_effect))
+        wanted = name(f"library/x{took_effect}".lower())
+        if took_effect:
+            made = Repositories(silent).ensure(instance, wanted, "admin")
+            assert Repositories(stack).get(instance.id, wanted) == made
+        else:
+            with pytest.raises(OutcomeUnknown):
+                Repositories(silent).ensure(instance, wanted, "admin")
     assert used(stack, instance) == 1
 
 
@@ -171,3 +207,19 @@ def test_a_name_with_repository_allows_what_may_be_done(stack: Stack, instance: 
     assert repositories.permitted(admin, instance, private.name) == (private.id, frozenset(Action))
     assert repositories.permitted(ANONYMOUS, instance, open_one.name) == (open_one.id, frozenset({Action.PULL}))
     assert repositories.permitted(ANONYMOUS, instance, private.name) == (private.id, frozenset())
+
+
+class _Silent:
+    """A table whose transactions end without an answer."""
+
+    def __init__(self, table: Table, takes_effect: bool) -> None:
+        self._table = table
+        self._takes_effect = takes_effect
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._table, name)
+
+    def transact(self, writes: Sequence[Write], *, relaxed: bool = False) -> None:
+        if self._takes_effect:
+            self._table.transact(writes, relaxed=relaxed)
+        raise OutcomeUnknown
