@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import click
@@ -120,7 +121,7 @@ def reset_password(instance_name: str, username: str, password_stdin: bool) -> N
     """Give a registry credential a new password. The old one ends at once, and so do tokens made with it."""
     from .instances import reset_password as reset
 
-    given = click.get_text_stream("stdin").readline().rstrip("\r\n") if password_stdin else None
+    given = sys.stdin.readline().rstrip("\r\n") if password_stdin else None
     with opened_stack() as stack:
         password = reset(stack, instance_name, username, given)
     click.echo(f"user {username} has a new password" + ("" if given else f": {password}"))

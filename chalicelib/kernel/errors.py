@@ -176,7 +176,7 @@ class NotFound(Refused):
 class RepositoryMissing(NotFound):
     def __init__(self, repository: str) -> None:
         super().__init__(
-            f"repository {repository} does not exist and its namespace does not make repositories on push; create it first",
+            f"repository {repository} does not exist and its namespace makes none on push; create it first",
             repository=repository,
         )
 

@@ -77,7 +77,7 @@ class RepositoryName(Name):
     @classmethod
     def parse(cls, text: str) -> Self:
         if len(text) > 255 or not _REPOSITORY.fullmatch(text) or not 2 <= text.index("/") <= 64:
-            raise NameInvalid("name", "a repository is named <namespace>/<name> in a–z, 0–9, with . _ - or / between them")
+            raise NameInvalid("name", "a repository is named <namespace>/<name> in a–z, 0–9, with . _ - / between them")
         return cls(text)
 
     @property

@@ -1,1 +1,1 @@
-"""What the rooms ask of the world: a table, objects, queues. Contracts here, adapters below; no room knows which it has."""
+"""What the rooms ask of the world: a table, objects, queues. Contracts here, adapters below; no room knows which."""

@@ -111,6 +111,7 @@ class Registry:
     def referrers(
         self, caller: Caller, name: RepositoryName, digest: Digest, artifact_type: str = "", cursor: str | None = None
     ) -> Page[Referrer]:
+        """Manifests whose subject is `digest`, one query a page; empty where the repository may not be read."""
         try:
             repository = self._readable(caller, name)
         except NotFound:
