@@ -22,10 +22,12 @@ T = TypeVar("T")
 
 # Other programs (a backup, the sqlite3 shell) may hold SQLite's own lock; our processes queue at the lock file.
 BUSY_TIMEOUT_S: Final = 10.0
-# About 1000 pages: what a checkpoint copies in a few milliseconds, and a restart reads in as many.
-CHECKPOINT_AFTER_COMMITS: Final = 400
+# About 1500 pages: what a checkpoint copies in a few milliseconds, and a restart reads in as many.
+CHECKPOINT_AFTER_BYTES: Final = 6 * 1024 * 1024
+# What a commit adds to the WAL for every small change: a leaf of the table, of an index, and what lies above them.
+_COMMIT_BYTES: Final = 4 * 4096
 # Past this many frames in the WAL a checkpoint is finished with writers held up, or it would grow for ever under load.
-FRAMES_LIMIT: Final = 8000
+FRAMES_LIMIT: Final = 4000
 
 
 class _Connection(sqlite3.Connection):
@@ -39,7 +41,13 @@ class Database:
     Raises Unavailable where the file is locked for too long or the disk is full.
     """
 
-    def __init__(self, path: Path, schema: str, end: Callable[[str], NoReturn] = end_process) -> None:
+    def __init__(
+        self,
+        path: Path,
+        schema: str,
+        end: Callable[[str], NoReturn] = end_process,
+        sync: Callable[[int], None] = os.fdatasync,
+    ) -> None:
         self._path = path
         self._end = end
         self._local = threading.local()
@@ -53,15 +61,17 @@ class Database:
             self._writer.executescript(f"BEGIN IMMEDIATE; {schema}; COMMIT")
         # A read after the schema: from here on the connection holds its lock, and the WAL stays.
         self._writer.execute("SELECT count(*) FROM sqlite_schema").fetchone()
-        self._barrier = Barrier(Path(f"{path}-wal"), end)
+        self._barrier = Barrier(Path(f"{path}-wal"), end, sync)
         sync_folder(str(path.parent))
         self._barrier.wait(self._barrier.committed())
         self._watcher = self._connect().cursor()
         self._watcher_lock = threading.Lock()
-        self._new_commits = 0
+        self._new_bytes = 0
         self._checkpoint_wanted = threading.Event()
         self._closed = False
-        self._checkpointer = threading.Thread(target=self._checkpoints, name=f"checkpoint-{path.stem}", daemon=True)
+        self._checkpointer = threading.Thread(
+            target=self._checkpoints, args=(self._connect(),), name=f"checkpoint-{path.stem}", daemon=True
+        )
         self._checkpointer.start()
 
     def reader(self) -> sqlite3.Cursor:
@@ -98,12 +108,16 @@ class Database:
                 raise
             self._commit(cursor)
             ticket = self._barrier.committed()
-            self._new_commits += 1
-            if self._new_commits >= CHECKPOINT_AFTER_COMMITS:
+            self._new_bytes += _COMMIT_BYTES
+            if self._new_bytes >= CHECKPOINT_AFTER_BYTES:
                 self._checkpoint_wanted.set()
         if not relaxed:
             self._barrier.wait(ticket)
         return answer
+
+    def weigh(self, size_bytes: int) -> None:
+        """Called by a `change` that writes bodies of this size: the WAL grows by as much."""
+        self._new_bytes += size_bytes
 
     def epoch(self) -> int:
         """Changes with every commit of any connection and process, before that commit can be read.
@@ -173,27 +187,29 @@ class Database:
         if self._writer.in_transaction:
             self._writer.execute("ROLLBACK")
 
-    def _checkpoints(self) -> None:
+    def _checkpoints(self, connection: sqlite3.Connection) -> None:
         """Copies the WAL into the file beside the writers, so that no commit ever waits for it.
 
         A checkpoint that runs beside writers never reaches the WAL's end, and only then it starts over; if it grew
         long all the same, the last few frames are copied while writers wait.
         """
-        connection = self._connect()
         while True:
             self._checkpoint_wanted.wait()
             self._checkpoint_wanted.clear()
             if self._closed:
                 return
-            self._new_commits = 0
+            self._new_bytes = 0
             try:
-                _, frames, _ = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
-                if frames > FRAMES_LIMIT:
-                    with self._alone():
-                        connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+                self._checkpoint(connection)
             except sqlite3.Error as error:
                 with contextlib.suppress(Unavailable):  # the next wish to checkpoint tries again
                     self.refuse(error)
+
+    def _checkpoint(self, connection: sqlite3.Connection) -> None:
+        _, frames, _ = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+        if frames > FRAMES_LIMIT:
+            with self._alone():
+                connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
 
 
 def _make_private(path: Path) -> None:

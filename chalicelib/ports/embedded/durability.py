@@ -38,10 +38,13 @@ class Barrier:
     in the same file.
     """
 
-    def __init__(self, wal: Path, end: Callable[[str], NoReturn] = end_process) -> None:
+    def __init__(
+        self, wal: Path, end: Callable[[str], NoReturn] = end_process, sync: Callable[[int], None] = os.fdatasync
+    ) -> None:
         self._descriptor = os.open(wal, os.O_RDWR | os.O_CLOEXEC)
         self._lock = threading.Lock()
         self._end = end
+        self._sync_file = sync
         self._committed = 0
         self._durable = 0
         self.syncs = 0
@@ -62,7 +65,7 @@ class Barrier:
 
     def _sync(self) -> None:
         try:
-            os.fdatasync(self._descriptor)
+            self._sync_file(self._descriptor)
             linked = os.fstat(self._descriptor).st_nlink
         except OSError as error:
             self._end(str(error))

@@ -20,7 +20,14 @@ CREATE INDEX IF NOT EXISTS items_expires ON items (expires) WHERE expires IS NOT
 """
 SELECT: Final = "SELECT body FROM items WHERE pk=? AND sk=?"
 REPLACE: Final = "INSERT OR REPLACE INTO items VALUES (?,?,?,?,?,?,?,?)"
+EXPIRE: Final = (
+    "DELETE FROM items WHERE (pk, sk) IN (SELECT pk, sk FROM items WHERE expires IS NOT NULL AND expires<=? LIMIT 4)"
+)
 DELETE: Final = "DELETE FROM items WHERE pk=? AND sk=?"
+
+# Times beyond, which are no times, mean never: SQLite has 64 bits.
+_LATEST_S: Final = 2**62
+EXPIRES_COLUMN: Final = 6
 
 Row = tuple[Any, ...]
 
@@ -46,7 +53,7 @@ def row(item: Item) -> Row:
         i1pk = i1sk = None
     if i2pk is None or i2sk is None:
         i2pk = i2sk = None
-    if not isinstance(expires, int):
+    if not isinstance(expires, int) or not 0 <= expires < _LATEST_S:
         expires = None
     try:
         return item["pk"], item["sk"], i1pk, i1sk, i2pk, i2sk, expires, _encode(item)

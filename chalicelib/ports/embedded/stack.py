@@ -101,7 +101,7 @@ def open_embedded_stack(settings: Settings, clock: Clock) -> Stack:
     data = open_data_folder(settings)
     buckets = Buckets(data)
     buckets.create(settings.bucket)
-    table, audit = SqliteTable(data / "table.sqlite3"), SqliteTable(data / "audit.sqlite3")
+    table, audit = SqliteTable(data / "table.sqlite3", clock), SqliteTable(data / "audit.sqlite3", clock)
     queues = SqliteQueues(data / "queues.sqlite3", clock)
     threads = _Threads()
 

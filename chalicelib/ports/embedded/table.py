@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
+from chalicelib.kernel.moment import Clock, SystemClock
 from chalicelib.kernel.paging import Page
 from chalicelib.ports.limits import TRANSACTION_LIMIT_BYTES, check_distinct, check_key, check_transaction
 from chalicelib.ports.table import (
@@ -27,19 +29,29 @@ from chalicelib.ports.table import (
 from .conditions import holds, updated
 from .database import Database
 from .durability import end_process
-from .items import DELETE, REPLACE, SCHEMA, SELECT, Row, decode, row
+from .items import DELETE, EXPIRE, EXPIRES_COLUMN, REPLACE, SCHEMA, SELECT, Row, decode, row
 from .pages import Query
 
 # Keeps one big `put_many` from holding up other writers for more than some milliseconds.
 _BATCH_ROWS: Final = 200
 _BATCH_BYTES: Final = 1024 * 1024
+# DynamoDB takes its time as well; nobody may mistake expiry for a lock that ends on the second.
+EXPIRY_MARGIN_S: Final = 3600
 
 
 class SqliteTable:
     """See `ports.table.Table`. Numbers have at most 64 bits. Any thread, and any number of processes, may use it."""
 
-    def __init__(self, path: Path, *, end: Callable[[str], NoReturn] = end_process) -> None:
-        self._database = Database(path, SCHEMA, end)
+    def __init__(
+        self,
+        path: Path,
+        clock: Clock | None = None,
+        *,
+        end: Callable[[str], NoReturn] = end_process,
+        sync: Callable[[int], None] = os.fdatasync,
+    ) -> None:
+        self._database = Database(path, SCHEMA, end, sync)
+        self._clock = clock or SystemClock()
         self._reader = self._database.reader
         self.epoch = self._database.epoch
         self.close = self._database.close
@@ -93,6 +105,7 @@ class SqliteTable:
 
             def put_batch(cursor: sqlite3.Cursor, batch: list[Row] = batch) -> None:
                 cursor.executemany(REPLACE, batch)
+                self._database.weigh(sum(len(one[-1]) for one in batch))
 
             # One barrier behind the last batch covers them all.
             self._database.write(put_batch, relaxed=relaxed or bool(rows))
@@ -116,21 +129,9 @@ class SqliteTable:
                 raise TransactionCancelled(failed)
             if sum(len(plan.row[-1]) for plan in plans if plan.row) > TRANSACTION_LIMIT_BYTES:
                 raise ValueError(f"a transaction writes at most {TRANSACTION_LIMIT_BYTES} bytes")
-            for plan in plans:
-                plan.carry_out(cursor)
+            self._carry_out(cursor, plans)
 
         self._database.write(change, relaxed=relaxed)
-
-    def expire(self, now_s: int, limit: int = 500) -> int:
-        """Drops items whose `expires` is past, as DynamoDB does by itself; answers how many (at most `limit`)."""
-
-        def change(cursor: sqlite3.Cursor) -> int:
-            sql = "SELECT pk, sk FROM items WHERE expires IS NOT NULL AND expires <= ? ORDER BY expires LIMIT ?"
-            expired = cursor.execute(sql, (now_s, limit)).fetchall()
-            cursor.executemany(DELETE, expired)
-            return len(expired)
-
-        return self._database.write(change, relaxed=True)
 
     def _single(self, write: Put | Update | Delete, relaxed: bool) -> Item | None:
         new = _row_of(write)
@@ -139,10 +140,22 @@ class SqliteTable:
             plan = _plan(cursor, write, new)
             if not plan.holds:
                 raise ConditionFailed(plan.before)
-            plan.carry_out(cursor)
+            self._carry_out(cursor, [plan])
             return plan.after
 
         return self._database.write(change, relaxed=relaxed)
+
+    def _carry_out(self, cursor: sqlite3.Cursor, plans: Sequence[_Plan]) -> None:
+        size, expiring = 0, False
+        for plan in plans:
+            plan.carry_out(cursor)
+            if plan.row is not None:
+                size += len(plan.row[-1])
+                expiring = expiring or plan.row[EXPIRES_COLUMN] is not None
+        self._database.weigh(size)
+        if expiring:
+            # Whoever adds what expires removes a few that have, so that they never pile up and nobody has to sweep.
+            cursor.execute(EXPIRE, (int(self._clock.now().timestamp()) - EXPIRY_MARGIN_S,))
 
 
 class _Plan:
