@@ -15,7 +15,7 @@ from chalicelib.edge.address import AddressPolicy, client_address, parse_address
 from chalicelib.edge.asgi import Visit
 from chalicelib.instances.models import Instance
 from chalicelib.instances.service import Instances
-from chalicelib.kernel.errors import AddressNotAllowed
+from chalicelib.kernel.errors import AddressNotAllowed, Unauthenticated
 from chalicelib.kernel.principal import ANONYMOUS, Principal
 from chalicelib.ports.stack import Stack
 
@@ -64,8 +64,14 @@ class Callers:
         return admitted
 
     def fresh(self, visit: Visit) -> Admitted:
-        """For writes. Raises NotFound for the instance, AddressNotAllowed, Unauthenticated, Throttled. Blocks."""
-        return self.decide(visit, fresh=True)
+        """For writes, which nobody does without credentials.
+
+        Raises NotFound for the instance, AddressNotAllowed, Unauthenticated, Throttled. Blocks.
+        """
+        admitted = self.decide(visit, fresh=True)
+        if admitted.caller.principal.anonymous:
+            raise Unauthenticated
+        return admitted
 
     def instance(self, visit: Visit) -> Instance:
         """Raises NotFound."""

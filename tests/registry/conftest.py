@@ -12,6 +12,7 @@ from chalicelib.registry.service import Registry
 from tests.stacks import FrozenClock, embedded_stack, make_instance, make_namespace
 
 from .images import owner_of
+from .wire import Wire
 
 
 @pytest.fixture
@@ -41,3 +42,18 @@ def registry(stack: Stack) -> Registry:
 @pytest.fixture
 def caller(instance: Instance) -> Caller:
     return owner_of(instance)
+
+
+@pytest.fixture
+def wire(tmp_path: Path) -> Iterator[Wire]:
+    served = Wire(tmp_path)
+    yield served
+    served.close()
+
+
+@pytest.fixture(scope="module")
+def calm_wire(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wire]:
+    """One for all tests of a module that leave nothing behind."""
+    served = Wire(tmp_path_factory.mktemp("calm"))
+    yield served
+    served.close()
