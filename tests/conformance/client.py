@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import httpx
 
-from tests.conformance.content import Content, Manifest, digest_of
+from tests.conformance.content import DOCKER_IMAGE, DOCKER_LIST, OCI_IMAGE, OCI_INDEX, Content, Manifest, digest_of
 
 OCTETS = "application/octet-stream"
 # The specification asks clients to honour OCI-Chunk-Min-Length; without the header any chunk will do.
@@ -34,8 +34,8 @@ class TokenLogin(httpx.Auth):
             return
         scope = challenge.get("scope", "")
         if scope not in self._by_scope:
-            asked = [("service", challenge["service"]), *(("scope", one) for one in scope.split(" ") if one)]
-            fetch = httpx.Request("GET", httpx.URL(challenge["realm"]).copy_merge_params(httpx.QueryParams(asked)))
+            asked = {"service": challenge["service"], "scope": [one for one in scope.split(" ") if one]}
+            fetch = httpx.Request("GET", httpx.URL(challenge["realm"]).copy_merge_params(asked))
             basic = httpx.BasicAuth(self.username, self.password)
             answer = yield next(basic.auth_flow(fetch))
             if answer.status_code != 200:
@@ -99,7 +99,7 @@ class Repository:
         return self.http.request(method, self.path(f"blobs/{digest}"), **more)  # type: ignore[arg-type]
 
     def manifest(self, method: str, reference: str) -> httpx.Response:
-        accept = {"Accept": "application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json, */*"}
+        accept = {"Accept": ", ".join((OCI_INDEX, OCI_IMAGE, DOCKER_LIST, DOCKER_IMAGE))}
         return self.http.request(method, self.path(f"manifests/{reference}"), headers=accept)
 
     def put_manifest(self, manifest: Manifest, reference: str, tags: tuple[str, ...] = ()) -> httpx.Response:
