@@ -28,8 +28,9 @@ def is_username(text: str) -> bool:
 
 def is_possible_password(text: str) -> bool:
     """Whether the text may be hashed at all."""
-    short_enough = len(text) <= LONGEST_PASSWORD_BYTES and len(password_bytes(text)) <= LONGEST_PASSWORD_BYTES
-    return bool(text) and short_enough
+    if len(text) * 4 <= LONGEST_PASSWORD_BYTES:
+        return bool(text)
+    return len(text) <= LONGEST_PASSWORD_BYTES and len(password_bytes(text)) <= LONGEST_PASSWORD_BYTES
 
 
 def password_bytes(text: str) -> bytes:
