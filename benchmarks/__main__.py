@@ -1,7 +1,8 @@
 """``python -m benchmarks``: measures this registry beside others and writes RESULTS.md and results.json.
 
 A run of everything writes into ``benchmarks/``; a quick or partial one prints its page, and writes only where
-``--output`` says, so that half a table never takes the place of a whole one.
+``--output`` says, so that half a table never takes the place of a whole one. ``reasons.toml`` beside this file, where
+it exists, holds for a row's key the text that the page shows when ours is not ahead there: the profile and the reason.
 """
 
 import argparse
@@ -129,7 +130,8 @@ def _run(options: argparse.Namespace, arguments: list[str], data: Path) -> tuple
 
 
 def _is_whole(options: argparse.Namespace, plan: Plan) -> bool:
-    everything = options.subjects is None and options.rows is None and options.scale == OURS and not options.quick
+    everyone = options.subjects is None or all(s.optional or s.key in options.subjects for s in list_subjects())
+    everything = everyone and options.rows is None and options.scale == OURS and not options.quick
     return everything and tuple(plan.connections) == _CONNECTIONS and any(s.key == OURS for s in plan.subjects)
 
 
