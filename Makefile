@@ -10,7 +10,7 @@ DEV_READY := .venv/.dev-ready
 LOCKS := requirements.txt requirements-gateway.txt requirements-dev.txt
 COMPILE := $(BIN)/uv pip compile --quiet --generate-hashes --no-emit-index-url --no-header --universal --python-version 3.11
 
-.PHONY: run test check format bench lock conformance clients campaign-kills
+.PHONY: run test check format bench lock conformance clients campaigns campaign-kills
 
 run: $(RUN_READY)
 	@exec $(BIN)/python -m chalicelib.cli serve
@@ -44,6 +44,10 @@ clients: $(DEV_READY)
 # kill -9 at random moments, with a check of the data folder after each; goes on where an earlier run stopped.
 campaign-kills: $(DEV_READY)
 	$(BIN)/python -m tests.faults.kills
+
+# Every bounded campaign: kills, schedules, fault points, long searches. What CI runs.
+campaigns: $(DEV_READY)
+	$(BIN)/python -m pytest -m campaign
 
 # Exact versions with hashes, from pyproject.toml. Versions in the locks stay unless LOCK="--upgrade" is given.
 lock: $(DEV_READY)
