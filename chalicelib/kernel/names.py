@@ -1,10 +1,10 @@
 """Names as types. A raw string stops at the door: `Digest.parse(text)` answers a Digest or raises.
 
-    InstanceName      ci, team-a            2–30 of a–z 0–9 -, starts with a letter
-    NamespaceName     library               2–64; one path segment of a repository's full name
-    RepositoryName    library/nginx/arm     <namespace>/<one or more segments>, at most 255
-    TagName           v1.0                  at most 128
-    Digest            sha256:<64 hex>       sha256 and sha512
+InstanceName      ci, team-a            2–30 of a–z 0–9 -, starts with a letter
+NamespaceName     library               2–64; one path segment of a repository's full name
+RepositoryName    library/nginx/arm     <namespace>/<one or more segments>, at most 255
+TagName           v1.0                  at most 128
+Digest            sha256:<64 hex>       sha256 and sha512
 """
 
 from __future__ import annotations
