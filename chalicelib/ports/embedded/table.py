@@ -146,16 +146,13 @@ class SqliteTable:
         return self._database.write(change, relaxed=relaxed)
 
     def _carry_out(self, cursor: sqlite3.Cursor, plans: Sequence[_Plan]) -> None:
-        size, expiring = 0, False
-        for plan in plans:
-            plan.carry_out(cursor)
-            if plan.row is not None:
-                size += len(plan.row[-1])
-                expiring = expiring or plan.row[EXPIRES_COLUMN] is not None
-        self._database.weigh(size)
-        if expiring:
+        rows = [plan.row for plan in plans if plan.row is not None]
+        self._database.weigh(sum(len(one[-1]) for one in rows))
+        if any(one[EXPIRES_COLUMN] is not None for one in rows):
             # Whoever adds what expires removes a few that have, so that they never pile up and nobody has to sweep.
             cursor.execute(EXPIRE, (int(self._clock.now().timestamp()) - EXPIRY_MARGIN_S,))
+        for plan in plans:
+            plan.carry_out(cursor)
 
 
 class _Plan:
