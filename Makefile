@@ -56,13 +56,15 @@ lock: $(DEV_READY)
 	$(COMPILE) $(LOCK) pyproject.toml --extra gateway --extra dev -c requirements-gateway.txt -o requirements-dev.txt
 
 .venv/bin/python:
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed")'
-	$(PYTHON) -m venv .venv
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed")'
+	@$(PYTHON) -m venv .venv
 
 $(RUN_READY): requirements-gateway.txt | .venv/bin/python
-	test -e $(DEV_READY) && test ! requirements-gateway.txt -nt $(DEV_READY) || $(PIP) -r requirements-gateway.txt
-	touch $@
+	@test -e $(DEV_READY) && test ! requirements-gateway.txt -nt $(DEV_READY) || \
+		{ echo "installing what the service needs into .venv"; $(PIP) -r requirements-gateway.txt; }
+	@touch $@
 
 $(DEV_READY): requirements-dev.txt | .venv/bin/python
-	$(PIP) -r requirements-dev.txt
-	touch $@
+	@echo "installing what tests and checks need into .venv"
+	@$(PIP) -r requirements-dev.txt
+	@touch $@

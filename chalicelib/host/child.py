@@ -40,16 +40,14 @@ class ConsumersProcess:
     def end(self) -> None:
         """Closes the pipe, waits, and kills what does not end by itself. What it had begun is delivered again later."""
         self._ending.set()
-        child = self._child
-        if child is None:
-            return
-        if child.stdin:
-            child.stdin.close()
-        try:
-            child.wait(END_WITHIN_S)
-        except subprocess.TimeoutExpired:
-            child.kill()
-        self._watch.join(END_WITHIN_S)
+        until = time.monotonic() + END_WITHIN_S
+        while self._watch.is_alive() and self._child is not None:
+            # Asked again in every round: a child may have been started while we began to end.
+            if self._child.stdin:
+                self._child.stdin.close()
+            if time.monotonic() > until:
+                self._child.kill()
+            self._watch.join(0.1)
 
     def _spawn(self) -> subprocess.Popen[bytes]:
         return subprocess.Popen(  # noqa: S603 (our own interpreter and module)

@@ -14,7 +14,7 @@ from tests.house.project import PACKAGE, name_of, parsed, product_sources, sourc
 # Put together here, so that this file does not find itself.
 UNFINISHED = re.compile(rf"\b(?:{'TO' + 'DO'}|{'FIX' + 'ME'}|{'X' * 3}|{'HA' + 'CK'})\b")
 PATCHING = re.compile(r"unittest\.mo" + r"ck|mo" + r"ck\.patch|mo" + r"cker\.patch")
-HOSTS_OF_PACKAGES = re.compile("py" + r"pi\.org|files\.python" + r"hosted|registry\.npm" + "js|proxy.golang")
+HOSTS_OF_PACKAGES = re.compile("py" + r"pi\.org|files\.python" + r"hosted|registry\.npm" + r"js|proxy\.gol" + "ang")
 TEXTS = {".py", ".md", ".toml", ".txt", ".json", ".yml", ".yaml", ".svg", ".html", ".css", ".js", ".sh", ""}
 
 
