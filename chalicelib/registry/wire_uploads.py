@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from chalicelib.edge.asgi import SMALL_BYTES, Answer, Body, Headers, Visit
-from chalicelib.kernel.errors import DigestInvalid, Invalid, NotFound, RangeInvalid, SizeInvalid, Unavailable
+from chalicelib.kernel.errors import Conflict, DigestInvalid, Invalid, NotFound, RangeInvalid, SizeInvalid, Unavailable
 from chalicelib.kernel.names import Digest, RepositoryName
 
 from .models import Caller, StoredBlob, UploadRecord
@@ -25,11 +25,21 @@ if TYPE_CHECKING:
     from .service import UploadWriter
 
 T = TypeVar("T")
+R = TypeVar("R")
 # What ends a request: takes the last pieces, not yet appended.
 Ending = Callable[["UploadWriter", list[bytes]], T]
 
+# How often, and after how many seconds, a session that another request writes to is asked for again.
+BUSY_LOOKS: Final = 20
+BUSY_PAUSE_S: Final = 0.05
 ALGORITHMS: Final = ("sha256", "sha512")
 _CONTENT_RANGE: Final = re.compile(r"([0-9]{1,18})-([0-9]{1,18})", re.ASCII)
+
+
+class UploadBusy(Conflict):
+    """Another request writes to the upload."""
+
+    code = "UPLOAD_BUSY"
 
 
 class UploadInvalid(Invalid):
@@ -100,17 +110,31 @@ async def _with_writer(wire: Wire, visit: Visit, route: Route, body: Body, end: 
     offset, expected_bytes = _content_range(visit, body)
 
     def resume() -> UploadWriter:
-        return wire.registry.resume(wire.callers.fresh(visit).caller, route.name, route.reference, offset)
+        caller = wire.callers.fresh(visit).caller
+        try:
+            return wire.registry.resume(caller, route.name, route.reference, offset)
+        except Conflict as busy:
+            raise UploadBusy(busy.message) from busy
 
     if body.is_small:
         data = await body.read(SMALL_BYTES, "body")
-        return await wire.stack.write(_at_once, resume, [data] if data else [], end)
-    writer = await wire.stack.write(resume)
+        return await _when_free(lambda: wire.stack.write(_at_once, resume, [data] if data else [], end))
+    writer = await _when_free(lambda: wire.stack.write(resume))
     try:
         rest = await pour(wire.stack, body, writer, expected_bytes)
         return await wire.stack.write(end, writer, rest)
     finally:
         await asyncio.shield(wire.stack.write(writer.close))
+
+
+async def _when_free(call: Callable[[], Awaitable[R]]) -> R:
+    """Waits a little for the request before, whose client may have gone only a moment ago to come back in this one."""
+    for _ in range(BUSY_LOOKS):
+        try:
+            return await call()
+        except UploadBusy:
+            await asyncio.sleep(BUSY_PAUSE_S)
+    return await call()
 
 
 def _at_once(resume: Callable[[], UploadWriter], pieces: list[bytes], end: Ending[T]) -> T:

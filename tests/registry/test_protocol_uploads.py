@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from chalicelib.edge.asgi import SMALL_BYTES
+from chalicelib.kernel.names import RepositoryName
 from chalicelib.ports.stack import Stack
 
 from .wire import LOGIN, Wire, exchange, sha256
@@ -288,6 +289,22 @@ def test_allowlisted_instance_streams_unless_the_operator_allows_links(tmp_path:
         assert wire.ask("GET", f"/v2/library/app/blobs/{digest}").headers["location"].endswith("?expires=20")
     finally:
         wire.close()
+
+
+def test_two_requests_never_write_to_one_upload_at_once(wire: Wire) -> None:
+    from chalicelib.registry.service import Registry
+
+    from .images import owner_of
+
+    location = start(wire)
+    caller = owner_of(wire.instance)
+    first = Registry(wire.stack).resume(caller, RepositoryName("library/app"), location.rsplit("/", 1)[1], 0)
+    answer = wire.ask("PATCH", location, content=b"second")
+    assert (answer.status_code, answer.json()["errors"][0]["detail"]["reason"]) == (409, "UPLOAD_BUSY")
+    first.append(b"first")
+    first.keep()
+    first.close()
+    assert wire.ask("GET", location).headers["range"] == "0-4"
 
 
 def test_another_login_cannot_see_or_end_an_upload(wire: Wire) -> None:
