@@ -27,23 +27,27 @@ class TokenLogin(httpx.Auth):
 
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
         response = yield request
-        if response.status_code != 401:
-            return
-        challenge = parse_challenge(response.headers.get("WWW-Authenticate", ""))
-        if "realm" not in challenge:
-            return
-        scope = challenge.get("scope", "")
-        if scope not in self._by_scope:
-            asked = {"service": challenge["service"], "scope": [one for one in scope.split(" ") if one]}
-            fetch = httpx.Request("GET", httpx.URL(challenge["realm"]).copy_merge_params(asked))
-            basic = httpx.BasicAuth(self.username, self.password)
-            answer = yield next(basic.auth_flow(fetch))
-            if answer.status_code != 200:
+        # Twice at most: once to be let in, and once more where the first token turns out too narrow for a mount.
+        for _ in range(2):
+            if response.status_code != 401:
                 return
-            answer.read()
-            self._by_scope[scope] = answer.json()["token"]
-        request.headers["Authorization"] = f"Bearer {self._by_scope[scope]}"
-        yield request
+            challenge = parse_challenge(response.headers.get("WWW-Authenticate", ""))
+            if "realm" not in challenge:
+                return
+            scope = challenge.get("scope", "")
+            if scope not in self._by_scope:
+                answer = yield self._token_request(challenge)
+                if answer.status_code != 200:
+                    return
+                answer.read()
+                self._by_scope[scope] = answer.json()["token"]
+            request.headers["Authorization"] = f"Bearer {self._by_scope[scope]}"
+            response = yield request
+
+    def _token_request(self, challenge: dict[str, str]) -> httpx.Request:
+        scopes = [scope for scope in challenge.get("scope", "").split(" ") if scope]
+        url = httpx.URL(challenge["realm"]).copy_merge_params({"service": challenge["service"], "scope": scopes})
+        return next(httpx.BasicAuth(self.username, self.password).auth_flow(httpx.Request("GET", url)))
 
 
 def parse_challenge(header: str) -> dict[str, str]:

@@ -143,12 +143,13 @@ def test_one_put_by_digest_sets_several_tags(registry: Registry, algorithm: str,
         assert (found.content, found.headers["Docker-Content-Digest"]) == (image.body, image.digest)
 
 
-def test_too_many_tags_at_once_are_refused(registry: Registry) -> None:
+@pytest.mark.parametrize("count", [50, 500])
+def test_too_many_tags_at_once_are_refused(registry: Registry, count: int) -> None:
     """R1"""
     repository = registry.repository()
     content = Content()
     index = content.index([], annotations={"n": secrets.token_hex(8)})
-    answer = repository.put_manifest(index, index.digest, tuple(f"v{number}" for number in range(500)))
+    answer = repository.put_manifest(index, index.digest, tuple(f"v{number}" for number in range(count)))
     assert answer.status_code == 414
     assert repository.manifest("HEAD", "v0").status_code == 404
 
@@ -230,4 +231,5 @@ def test_subject_that_is_no_descriptor_is_refused(registry: Registry) -> None:
     for body in content.blobs.values():
         repository.push_blob(body)
     answer = repository.put_manifest(about, "bad")
-    assert (answer.status_code, error_code(answer)) == (400, "MANIFEST_INVALID")
+    assert answer.status_code == 400
+    assert error_code(answer) in {"MANIFEST_INVALID", "DIGEST_INVALID"}
