@@ -111,7 +111,7 @@ def _run(options: argparse.Namespace, arguments: list[str], data: Path) -> tuple
     for missing in (subject for subject in subjects if not subject.binary):
         say(f"MISSING: {missing.title} is not installed and will not be compared")
     plan = _plan(options, subjects, data)
-    started_at, machine = datetime.now(UTC), describe_machine(data)
+    started_at, machine = datetime.now(UTC), describe_machine(data, plan.effort.wrk)
     facts = tuple(SubjectFact(key=s.key, title=s.title, version=s.version() if s.binary else None) for s in subjects)
     measurements = run_rows(plan)
     scale, scale_failure = _scale(options, plan)

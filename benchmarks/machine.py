@@ -6,8 +6,6 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from benchmarks.wrk import find_wrk
-
 CORES = 2
 
 
@@ -28,15 +26,15 @@ def busy_s() -> float:
     return ticks / os.sysconf("SC_CLK_TCK")
 
 
-def describe_machine(data: Path) -> tuple[tuple[str, str], ...]:
-    """Name and value pairs for the report."""
+def describe_machine(data: Path, wrk: str | None) -> tuple[tuple[str, str], ...]:
+    """Name and value pairs for the report; wrk is its path, None where it is not used."""
     memory_bytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return (
         ("processor", f"{_processor()}, {len(os.sched_getaffinity(0))} cores used of {os.cpu_count()}"),
         ("memory", f"{memory_bytes / 1024**3:.0f} GiB"),
         ("system", f"{platform.system()} {platform.release()}, Python {platform.python_version()}"),
         ("disk", f"{_disk_kind(data)}, {shutil.disk_usage(data).free / 1e9:.0f} GB free"),
-        ("client for small GETs", _wrk_version()),
+        ("client for small GETs", _client_for_gets(wrk)),
         ("load before the run (1 min)", f"{os.getloadavg()[0]:.2f}"),
     )
 
@@ -59,9 +57,8 @@ def _disk_kind(folder: Path) -> str:
     return f"{kind}, where fsync costs nothing: choose --data on a disk" if kind == "tmpfs" else kind
 
 
-def _wrk_version() -> str:
-    binary = find_wrk()
-    if binary is None:
-        return "our own (wrk is not installed)"
-    said = subprocess.run([binary, "-v"], capture_output=True, text=True, timeout=10, check=False).stdout
+def _client_for_gets(wrk: str | None) -> str:
+    if wrk is None:
+        return "our own"
+    said = subprocess.run([wrk, "-v"], capture_output=True, text=True, timeout=10, check=False).stdout
     return " ".join(said.split()[:2]) or "wrk"

@@ -74,16 +74,17 @@ class Server:
         deadline = time.monotonic() + _READY_TIMEOUT_S
         while time.monotonic() < deadline:
             if self._process.poll() is not None:
-                raise ServerFailed(f"ended with {self._process.returncode} before it was ready: {self._log_tail()}")
+                raise ServerFailed(f"ended with {self._process.returncode} before it was ready: {self.log_tail()}")
             try:
                 with urllib.request.urlopen(url, timeout=2) as answer:
                     if answer.status == 200:
                         return
             except (urllib.error.URLError, OSError):
                 time.sleep(0.02)
-        raise ServerFailed(f"not ready after {_READY_TIMEOUT_S:.0f} s: {self._log_tail()}")
+        raise ServerFailed(f"not ready after {_READY_TIMEOUT_S:.0f} s: {self.log_tail()}")
 
-    def _log_tail(self) -> str:
+    def log_tail(self) -> str:
+        """The end of what the server has printed: why it refused, where it says so."""
         return self._log.read_text(errors="replace")[-2000:]
 
     def cpu_s(self) -> float:

@@ -77,7 +77,11 @@ def restarted(subject: Subject, data: Path, port: int) -> Iterator[Stage]:
     launch = subject.launch(data / subject.key, port)
     ready_url = f"http://127.0.0.1:{port}{subject.ready_path}"
     with Server(launch, ready_url, data / f"{subject.key}.log") as server:
-        yield Stage(server, port, Gate(port, subject.account))
+        try:
+            yield Stage(server, port, Gate(port, subject.account))
+        except LoadFailed:
+            say(server.log_tail())
+            raise
 
 
 def free_port() -> int:
@@ -128,7 +132,7 @@ def _run_subject(plan: Plan, subject: Subject, stage: Stage, cells: dict[tuple[s
                 sample = measure(stage.server, stage.address, workload, row, connections, plan.effort, cell.client)
             except (LoadFailed, OSError) as failure:
                 cell.failure = str(failure)
-                say(f"  {row.key} × {connections}: FAILED: {failure}")
+                say(f"  {row.key} × {connections}: FAILED: {failure}\n{stage.server.log_tail()}")
                 continue
             cell.samples.append(sample)
             times = f"p50 {sample.p50_ms:.2f} ms p99 {sample.p99_ms:.2f} ms cpu {sample.server_cpu_ms:.3f} ms"
