@@ -52,9 +52,12 @@ class Logins:
         if not is_username(username):
             raise Unauthenticated()
         self._throttle.attempt(instance_id, username, address)
-        with self._desk.place():
+        with self._desk.turn(digest):
             recalled = self._recall(digest, instance_id, username, fresh)
-            return recalled or self._compute(digest, instance_id, username, password, address)
+            if recalled is not None:
+                return recalled
+            with self._desk.place():
+                return self._compute(digest, instance_id, username, password, address)
 
     def _compute(self, digest: bytes, instance_id: str, username: str, password: str, address: str) -> Principal:
         attempt = self._throttle.attempt(instance_id, username, address)

@@ -22,9 +22,17 @@ _HASHER: Final = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=
 _NOBODY: Final = _HASHER.hash(secrets.token_hex(32))
 
 MOST_AT_ONCE: Final = 2
-# Who waits holds a worker thread, so only so many may; a place is free within 0.5 s even then.
-_MOST_WAITING: Final = 16
-_LONGEST_WAIT_S: Final = 10.0
+# Who waits holds one of the worker threads that pushes need too, so only so many may; it takes 0.2 s even then.
+_MOST_WAITING: Final = 10
+_LONGEST_WAIT_S: Final = 5.0
+
+
+class _Turn:
+    """Whose turn it is with one pair, and how many want it."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.wanted = 0
 
 
 class Desk:
@@ -38,6 +46,7 @@ class Desk:
         self._counting = threading.Lock()
         self._places = threading.Semaphore(MOST_AT_ONCE)
         self._door = threading.Semaphore(MOST_AT_ONCE + _MOST_WAITING)
+        self._turns: dict[bytes, _Turn] = {}
 
     def matches(self, password_hash: str | None, password: str) -> bool:
         """Whether the password is the hash's; without a hash it takes as long and is no."""
@@ -48,6 +57,21 @@ class Desk:
         except (VerificationError, InvalidHashError):
             return False
         return password_hash is not None
+
+    @contextmanager
+    def turn(self, pair: bytes) -> Iterator[None]:
+        """One after another for the same pair: when a fleet comes back at once, the first pays, the rest are told."""
+        with self._counting:
+            turn = self._turns.setdefault(pair, _Turn())
+            turn.wanted += 1
+        try:
+            with turn.lock:
+                yield
+        finally:
+            with self._counting:
+                turn.wanted -= 1
+                if not turn.wanted:
+                    del self._turns[pair]
 
     @contextmanager
     def place(self) -> Iterator[None]:

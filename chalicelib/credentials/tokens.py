@@ -75,7 +75,7 @@ class Signer:
                 options={"require": _REQUIRED, "verify_exp": False, "verify_nbf": False, "verify_iat": False},
             )
             return _read(instance_id, claims, int(now.timestamp()))
-        except (jwt.PyJWTError, ValueError, TypeError, KeyError, RecursionError) as malformed:
+        except (jwt.PyJWTError, ValueError, TypeError, KeyError) as malformed:
             raise _refused() from malformed
 
 

@@ -93,9 +93,11 @@ def test_a_token_is_good_for_its_own_instance_alone_also_when_it_is_remembered(d
     """R2"""
     other = make_instance(desk.stack, "other")
     desk.credentials.create(other, "admin", "secret")
-    token = issued(desk)
-    desk.credentials.bearer(desk.instance, token)
-    for one in (token, issued(desk)):
+    token, unused = issued(desk), issued(desk)
+    nobodys = desk.credentials.issue(desk.instance, ANONYMOUS, [GRANT]).text
+    for one in (token, nobodys):
+        desk.credentials.bearer(desk.instance, one)
+    for one in (token, nobodys, unused):
         with pytest.raises(Unauthenticated):
             desk.credentials.bearer(other, one)
 
