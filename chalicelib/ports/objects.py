@@ -1,6 +1,7 @@
 """Objects: one bucket of immutable byte strings under text keys. S3's model.
 
-Keys: `a-z A-Z 0-9 . _ - /`, at most 512 bytes, no empty, `.` or `..` segment. An object appears whole or not at all,
+Keys: `a-z A-Z 0-9 . _ - /`, at most 512 bytes, no empty, `.` or `..` segment, none of more than 255 bytes; no key
+continues another one with a slash. An object appears whole or not at all,
 is durable when the call that made it returns, and is never written twice: rooms make a fresh key instead.
 """
 

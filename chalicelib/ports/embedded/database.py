@@ -53,6 +53,7 @@ class Database:
         self._local = threading.local()
         self._opened: weakref.WeakSet[_Connection] = weakref.WeakSet()
         self._mutex = threading.Lock()
+        self._closed = False
         _make_private(path)
         self._lock_file = os.open(path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         with self._alone():
@@ -68,7 +69,6 @@ class Database:
         self._watcher_lock = threading.Lock()
         self._new_bytes = 0
         self._checkpoint_wanted = threading.Event()
-        self._closed = False
         self._checkpointer = threading.Thread(
             target=self._checkpoints, args=(self._connect(),), name=f"checkpoint-{path.stem}", daemon=True
         )
@@ -143,17 +143,19 @@ class Database:
         self._closed = True
         self._checkpoint_wanted.set()
         self._checkpointer.join()
-        with self._alone():
+        with self._mutex:
+            self._barrier.close()
             for connection in list(self._opened):
                 connection.close()
-        self._barrier.close()
-        os.close(self._lock_file)
+            os.close(self._lock_file)
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:
         """Excludes the writers of this process (mutex) and of others (file lock: it wakes the next at once, where
         SQLite's own lock has to be polled). The kernel releases it when a process dies."""
         with self._mutex:
+            if self._closed:
+                raise Unavailable("the table is closed")
             fcntl.flock(self._lock_file, fcntl.LOCK_EX)
             try:
                 yield
@@ -171,7 +173,7 @@ class Database:
         )
         connection.execute("PRAGMA synchronous=NORMAL")  # see Barrier
         connection.execute("PRAGMA wal_autocheckpoint=0")  # see _checkpoints
-        connection.execute("PRAGMA cache_size=-8000")
+        connection.execute("PRAGMA cache_size=-2000")  # KiB, for each thread; the system's cache holds the file
         self._opened.add(connection)
         return connection
 

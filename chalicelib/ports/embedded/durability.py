@@ -74,4 +74,9 @@ class Barrier:
         self.syncs += 1
 
     def close(self) -> None:
-        os.close(self._descriptor)
+        """Makes durable what was relaxed, and lets those who still wait go."""
+        with self._lock:
+            if self._durable < self._committed:
+                self._sync()
+                self._durable = self._committed
+            os.close(self._descriptor)
