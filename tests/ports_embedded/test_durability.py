@@ -6,6 +6,7 @@ import os
 import random
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -318,6 +319,26 @@ def test_two_processes_count_together(tmp_path: Path, other: Callable[[int], Non
             counting.result(60)
 
     assert table.get(Key("P", "counter")) == {"pk": "P", "sk": "counter", "n": 450}
+    table.close()
+
+
+def test_a_foreign_program_that_writes_is_waited_for(tmp_path: Path) -> None:
+    """A shell or a backup takes SQLite's own lock, not ours; what it wrote is counted upon."""
+    table = SqliteTable(tmp_path / "table.sqlite3")
+    table.put({"pk": "P", "sk": "counter", "n": 1})
+    foreign = sqlite3.connect(tmp_path / "table.sqlite3", isolation_level=None, check_same_thread=False)
+    foreign.execute("BEGIN IMMEDIATE")
+    foreign.execute("DELETE FROM items")
+
+    with ThreadPoolExecutor(1) as pool:
+        counting = pool.submit(count_here, table, 1)
+        time.sleep(0.05)
+        assert not counting.done()
+        foreign.execute("COMMIT")
+        counting.result(10)
+
+    assert table.get(Key("P", "counter")) == {"pk": "P", "sk": "counter", "n": 1}
+    foreign.close()
     table.close()
 
 
