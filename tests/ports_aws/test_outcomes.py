@@ -9,7 +9,8 @@ import pytest
 from botocore.exceptions import ConnectTimeoutError, EndpointConnectionError, ReadTimeoutError
 
 from chalicelib.kernel.errors import Unavailable
-from chalicelib.ports.aws.calls import ATTEMPTS
+from chalicelib.ports.aws.calls import ATTEMPTS, Calls
+from chalicelib.ports.aws.clients import Clients
 from chalicelib.ports.aws.table import DynamoTable
 from chalicelib.ports.table import (
     ConditionFailed,
@@ -143,6 +144,22 @@ def test_one_token_goes_with_every_try_of_a_transaction_and_another_with_the_nex
     assert len(tokens) == 4
     assert len(set(tokens[:3])) == 1
     assert tokens[3] != tokens[0]
+
+
+def test_a_process_frozen_in_the_middle_of_a_transaction_does_not_try_again(clients: Clients, faults: Faults) -> None:
+    """The token of the first try may be forgotten by then, and the same writes would count twice."""
+    now = 0.0
+
+    def freeze(_: float) -> None:
+        nonlocal now
+        now += 15 * 60
+
+    table = DynamoTable(clients.dynamodb, "crs", Calls(sleep=freeze, monotonic=lambda: now))
+    table.put({"pk": "p", "sk": "s", "used": 0})
+    faults.after("dynamodb.TransactWriteItems", TIMEOUT)
+    with pytest.raises(OutcomeUnknown):
+        table.transact([Update(KEY, add={"used": 1})])
+    assert table.get(KEY) == {"pk": "p", "sk": "s", "used": 1}
 
 
 def cancelled(*codes: str) -> dict[str, Any]:

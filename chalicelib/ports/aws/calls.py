@@ -26,6 +26,9 @@ from .clients import code_of, never_sent
 
 # At most about 2 s of waiting before the caller hears that the table is busy; clients of a registry try again.
 ATTEMPTS: Final = 6
+# DynamoDB remembers a transaction's token for 10 minutes. A process that was frozen in the middle of a call must not
+# try again after that: the same writes would count as new ones.
+LONGEST_S: Final = 60.0
 _PAUSE_S: Final = 0.05
 _LONGEST_PAUSE_S: Final = 1.0
 
@@ -60,10 +63,13 @@ class Repeat(Enum):
 
 
 class Calls:
-    """Calls one table's service. `sleep` takes seconds; tests bring their own."""
+    """Calls one table's service. `sleep` takes seconds, `monotonic` answers them; tests bring their own."""
 
-    def __init__(self, sleep: Callable[[float], None] = time.sleep) -> None:
+    def __init__(
+        self, sleep: Callable[[float], None] = time.sleep, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
         self._sleep = sleep
+        self._monotonic = monotonic
 
     def call(self, operation: Callable[..., Any], repeat: Repeat, **arguments: Any) -> Any:
         """The service's answer.
@@ -72,9 +78,12 @@ class Calls:
         """
         in_doubt = False
         last: Exception | None = None
+        latest = self._monotonic() + LONGEST_S
         for pause_s in self.pauses():
             if last is not None:
                 self._sleep(pause_s)
+                if self._monotonic() > latest:
+                    break
             try:
                 return operation(**arguments)
             except (ClientError, BotoCoreError, ResponseParserError) as error:

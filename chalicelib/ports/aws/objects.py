@@ -9,12 +9,11 @@ from __future__ import annotations
 import base64
 import contextlib
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-from botocore.exceptions import BotoCoreError, ClientError
-from urllib3.exceptions import HTTPError
+from botocore.exceptions import ClientError
 
 from chalicelib.kernel.errors import Unavailable
 from chalicelib.kernel.ids import new_id
@@ -22,12 +21,12 @@ from chalicelib.kernel.paging import Page
 from chalicelib.ports.objects import ObjectExists, ObjectInfo, ObjectMissing, Part, Reading
 
 from .clients import code_of, translated
+from .reading import BodyReading, EmptyReading
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_s3.type_defs import CompletedPartTypeDef, CopySourceTypeDef
 
-_CHUNK_BYTES: Final = 1024 * 1024
 _PAGE_LIMIT: Final = 1000
 _WRITER: Final = "writer"
 # CopyObject's limit; what is larger is copied in parts of 1 GiB, of which S3 takes 10 000.
@@ -80,7 +79,7 @@ class S3Objects:
 
     def get(self, key: str, start: int = 0, end: int | None = None) -> Reading:
         if end is not None and end <= start:
-            return _Nothing(self._size(key))
+            return EmptyReading(self._size(key))
         everything = start == 0 and end is None
         wanted = {} if everything else {"Range": f"bytes={start}-{'' if end is None else end - 1}"}
         try:
@@ -88,11 +87,11 @@ class S3Objects:
                 answer = self._client.get_object(Bucket=self._bucket, Key=key, **wanted)  # type: ignore[arg-type]
         except Unavailable as error:
             if error.__cause__ is not None and code_of(_cause(error)) in ("InvalidRange", "416"):
-                return _Nothing(self._size(key))  # the range begins behind the end
+                return EmptyReading(self._size(key))  # the range begins behind the end
             raise
         length = answer["ContentLength"]
         size = length if everything else int(answer["ContentRange"].rpartition("/")[2])
-        return _S3Reading(answer["Body"], size, length)
+        return BodyReading(answer["Body"], size, length)
 
     def presign(self, key: str, *, expires_s: int, media_type: str) -> str | None:
         return self._client.generate_presigned_url(
@@ -236,49 +235,6 @@ class S3Objects:
         except ObjectMissing:
             return None
         return answer.get("Metadata", {}).get(_WRITER, "")
-
-
-class _S3Reading:
-    """`Reading` of a body on the wire."""
-
-    descriptor: int | None = None
-
-    def __init__(self, body: Any, size: int, length: int) -> None:
-        self._body = body
-        self._length = length
-        self.size = size
-
-    def chunks(self) -> Iterator[bytes]:
-        left = self._length
-        while left:
-            try:
-                data: bytes = self._body.read(min(_CHUNK_BYTES, left))
-            except (BotoCoreError, HTTPError, OSError) as error:
-                raise Unavailable("the object store broke off in the middle of an object") from error
-            if not data:
-                raise Unavailable("the object store broke off in the middle of an object")
-            left -= len(data)
-            yield data
-        self._body.read()  # the end of the answer, which gives the connection back to the pool
-
-    def close(self) -> None:
-        """A connection with unread bytes on it is closed; S3's are never worth reading to their end."""
-        self._body.close()
-
-
-class _Nothing:
-    """`Reading` of an empty range."""
-
-    descriptor: int | None = None
-
-    def __init__(self, size: int) -> None:
-        self.size = size
-
-    def chunks(self) -> Iterator[bytes]:
-        return iter(())
-
-    def close(self) -> None:
-        """Nothing is held."""
 
 
 def _error(code: str) -> Exception | None:

@@ -87,10 +87,7 @@ class DynamoTable:
         limit: int = 100,
         descending: bool = False,
     ) -> Page[Item]:
-        if not pk or not 1 <= limit <= _MOST_ITEMS:
-            raise ValueError(f"a query names its partition and asks for 1–{_MOST_ITEMS} items")
-        if until is not None and (descending or prefix):
-            raise ValueError("until goes with ascending queries without a prefix")
+        _check_query(pk, limit, bounded=until is not None and (descending or bool(prefix)))
         span = Span.of(prefix, after, until, descending=descending)
         place = Cursor(pk, index, prefix, descending=descending)
         start = {"ExclusiveStartKey": encode_item(place.read(cursor))} if cursor is not None else {}
@@ -232,6 +229,14 @@ def _key(key: Key) -> dict[str, Any]:
 
 def _chunks(things: Sequence[T], size: int) -> Iterator[Sequence[T]]:
     return (things[start : start + size] for start in range(0, len(things), size))
+
+
+def _check_query(pk: str, limit: int, *, bounded: bool) -> None:
+    """bounded   by `until` where the contract knows no such bound"""
+    if not pk or not 1 <= limit <= _MOST_ITEMS:
+        raise ValueError(f"a query names its partition and asks for 1–{_MOST_ITEMS} items")
+    if bounded:
+        raise ValueError("until goes with ascending queries without a prefix")
 
 
 def _page(answer: Any, place: Cursor, limit: int) -> Page[Item]:
