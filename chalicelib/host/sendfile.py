@@ -56,9 +56,8 @@ class SendfileCycle(RequestResponseCycle):
 
     async def _head_has_left(self) -> bool:
         """Waits until the transport holds no bytes that belong before the file. False: the client is gone."""
-        await asyncio.sleep(0)
         if self.transport.get_write_buffer_size():
-            self.transport.set_write_buffer_limits(high=0)
+            self.transport.set_write_buffer_limits(high=0)  # pauses now, and resumes when nothing is left
             await self.flow.drain()
             self.transport.set_write_buffer_limits()
         return not self.disconnected and not self.transport.is_closing()

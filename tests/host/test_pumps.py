@@ -60,12 +60,16 @@ def test_messages_that_failed_and_no_others_come_again(tmp_path: Path) -> None:
         failed = [record["messageId"] for record in event["Records"] if record["body"] == "bad"]
         return {"batchItemFailures": [{"itemIdentifier": identifier} for identifier in failed]}
 
-    with embedded_stack(tmp_path) as stack:
+    clock = FrozenClock()
+    with embedded_stack(tmp_path, clock) as stack:
         stack.queues.send("collection", ["good", "bad"])
         pump = QueuePump("collection", handler, stack.queues, "collection", 10)
         assert pump.step() == 0
         assert batches == [["bad", "good"]]
         assert pump.step() == IDLE_S  # the failed one waits for its delay
+        clock.advance(VISIBILITY_S + 1)
+        pump.step()
+        assert batches[1:] == [["bad"]]
 
 
 def test_batch_whose_handler_raises_is_not_completed(tmp_path: Path) -> None:

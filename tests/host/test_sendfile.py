@@ -14,8 +14,9 @@ from typing import Any
 import pytest
 import uvicorn
 import uvloop
+from uvicorn.protocols.http.flow_control import FlowControl
 
-from chalicelib.host.sendfile import COPY_BELOW_BYTES, EXTENSION, SendfileProtocol
+from chalicelib.host.sendfile import COPY_BELOW_BYTES, EXTENSION, SendfileCycle, SendfileProtocol
 
 SIZE = 9 * 1024 * 1024 + 17
 
@@ -132,6 +133,75 @@ def test_pipelined_requests_are_answered_in_order(service: Service) -> None:
         client.sendall(b"".join(request(start, end) for start, end in ranges))
         for start, end in ranges:
             expect(read_response(client, held), service.content[start:end])
+
+
+class FullTransport:
+    """A transport that holds 100 bytes until it is told that they left."""
+
+    def __init__(self, out: socket.socket) -> None:
+        self._out = out
+        self.flow = FlowControl(self)  # type: ignore[arg-type]
+        self.held_bytes = 100
+
+    def get_write_buffer_size(self) -> int:
+        return self.held_bytes
+
+    def set_write_buffer_limits(self, high: int | None = None) -> None:
+        if high == 0 and self.held_bytes:
+            self.flow.pause_writing()
+
+    def empty(self) -> None:
+        self.held_bytes = 0
+        self.flow.resume_writing()
+
+    def is_closing(self) -> bool:
+        return False
+
+    def get_extra_info(self, name: str) -> Any:
+        return self._out
+
+    def write(self, data: bytes) -> None:
+        self._out.sendall(data)
+
+
+def test_file_waits_for_what_the_transport_still_holds(tmp_path: Path) -> None:
+    """Such as the end of an earlier response that did not fit into the socket. On a real one this takes luck to see."""
+    count = COPY_BELOW_BYTES + 1
+    (tmp_path / "blob").write_bytes(bytes(count))
+
+    async def scenario(out: socket.socket, client: socket.socket, descriptor: int) -> int:
+        transport = FullTransport(out)
+        arguments: dict[str, Any] = {
+            "scope": {"method": "GET"},
+            "transport": transport,
+            "flow": transport.flow,
+            "logger": None,
+            "access_logger": None,
+            "access_log": False,
+            "default_headers": [],
+            "message_event": asyncio.Event(),
+            "expect_100_continue": False,
+            "keep_alive": True,
+            "on_response": lambda: None,
+        }
+        cycle = SendfileCycle(**arguments)
+        cycle.response_started, cycle.chunked_encoding, cycle.expected_content_length = True, False, count
+        message = {"type": EXTENSION, "descriptor": descriptor, "offset": 0, "count": count}
+        sending = asyncio.create_task(cycle.send(message))
+        for _ in range(5):
+            await asyncio.sleep(0)
+        with pytest.raises(BlockingIOError):
+            client.recv(1)
+        transport.empty()
+        await sending
+        return len(client.recv(1 << 20))
+
+    out, client = socket.socketpair()
+    client.setblocking(False)
+    descriptor = os.open(tmp_path / "blob", os.O_RDONLY)
+    with out, client:
+        assert asyncio.run(scenario(out, client, descriptor)) == count
+    os.close(descriptor)
 
 
 def test_reader_of_little_appetite_gets_every_byte(service: Service) -> None:

@@ -29,6 +29,12 @@ def test_commands_of_the_readme_exist() -> None:
     assert named <= make_targets()
 
 
+def test_commands_of_ci_exist() -> None:
+    named = set(re.findall(r"\bmake ([a-z-]+)", read(".ci/run")))
+    assert {"check", "test"} <= named
+    assert named <= make_targets()
+
+
 def test_the_makefile_has_the_targets_people_are_told_of() -> None:
     assert {"run", "test", "check", "bench", "lock", "conformance", "clients", "campaign-kills"} <= make_targets()
 
