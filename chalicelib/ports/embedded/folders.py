@@ -33,7 +33,9 @@ class Folders:
                 try:
                     os.makedirs(folder, mode=0o700, exist_ok=True)
                 except FileExistsError as error:
-                    raise NotADirectoryError(folder) from error
+                    # Also raised where the folder itself went away between its making and makedirs' second look.
+                    if os.path.lexists(folder) and not os.path.isdir(folder):
+                        raise NotADirectoryError(folder) from error
                 except FileNotFoundError:
                     continue  # a folder above went away meanwhile
         return make()
