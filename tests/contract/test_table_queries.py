@@ -28,14 +28,13 @@ def everything(table: Table, pk: str, **asked: Any) -> list[str]:
 
 @pytest.fixture
 def filled(table: Table) -> Table:
-    """Partition P holds a0 … a9, b, B, é and 🐋; Q holds a0."""
-    names = [*(f"a{n}" for n in range(10)), "b", "B", "é", "\U0001f40b"]
-    table.put_many([{"pk": "P", "sk": name} for name in names])
+    """Partition P holds a0 … a9, b, B, é, 🐋 and two at the borders of Unicode; Q holds a0."""
+    table.put_many([{"pk": "P", "sk": name} for name in ORDERED])
     table.put({"pk": "Q", "sk": "a0"})
     return table
 
 
-ORDERED = ["B", *(f"a{n}" for n in range(10)), "b", "é", "\U0001f40b"]
+ORDERED = ["B", *(f"a{n}" for n in range(10)), "b", "é", "\ud7ff+", "\U0001f40b", "\U0010ffff+"]
 
 
 def test_a_partition_is_read_in_the_order_of_its_bytes(filled: Table) -> None:
@@ -51,6 +50,8 @@ QUESTIONS: list[tuple[dict[str, Any], list[str]]] = [
     ({"prefix": "a3"}, ["a3"]),
     ({"prefix": "c"}, []),
     ({"prefix": "\U0001f40b"}, ["\U0001f40b"]),
+    ({"prefix": "\ud7ff"}, ["\ud7ff+"]),
+    ({"prefix": "\U0010ffff"}, ["\U0010ffff+"]),
     ({"after": "a3"}, ORDERED[5:]),
     ({"after": "a33"}, ORDERED[5:]),
     ({"after": "a3", "descending": True}, ["a2", "a1", "a0", "B"]),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -79,6 +80,16 @@ def test_a_key_may_not_continue_an_object(objects: FileObjects) -> None:
         objects.put("a/b", b"x")
     with pytest.raises(ObjectMissing):
         objects.get("a/b")
+
+
+def test_a_copy_is_as_young_as_its_name(objects: FileObjects, tmp_path: Path) -> None:
+    """It shares its bytes with an older object; a sweeper that took it for as old would delete it."""
+    objects.put("old", b"x")
+    os.utime(tmp_path / "buckets/one/old", (0, 0))
+    objects.copy("one", "old", "new")
+
+    (copy,) = objects.list("new").items
+    assert datetime.now(UTC) - copy.modified_at < timedelta(minutes=1)
 
 
 def test_a_link_planted_under_a_key_is_not_followed(objects: FileObjects, tmp_path: Path) -> None:
