@@ -10,6 +10,7 @@ import pytest
 from chalicelib.kernel.errors import Invalid, Throttled, Unauthenticated
 from chalicelib.kernel.names import RepositoryName
 from chalicelib.kernel.principal import Action
+from chalicelib.ports import keys
 from chalicelib.repositories.models import Repository, RepositoryEdit
 from chalicelib.repositories.service import may
 from tests.credentials.conftest import HOME, Desk, basic_header
@@ -184,7 +185,9 @@ def test_a_refresh_token_ends_after_thirty_days(desk: Desk) -> None:
 def test_a_refresh_token_is_good_for_its_own_instance_alone(desk: Desk) -> None:
     """R2"""
     other = make_instance(desk.stack, "other")
-    desk.credentials.create(other, "admin", "secret")
+    ours = desk.stack.table.get(keys.credential(desk.instance.id, "admin"))
+    assert ours is not None
+    desk.stack.table.put({**ours, **keys.credential(other.id, "admin")._asdict(), "instance_id": other.id})
     kept = str(post(desk, access_type="offline")["refresh_token"])
     with pytest.raises(Unauthenticated):
         desk.credentials.redeem(other, kept)
