@@ -111,6 +111,14 @@ def test_folders_go_with_their_last_object(objects: FileObjects, tmp_path: Path)
     assert os.listdir(tmp_path / "buckets/one") == ["+parts"]
 
 
+def test_a_folder_made_for_nothing_goes_again(objects: FileObjects, tmp_path: Path) -> None:
+    """The source of a copy, or an upload, may be deleted while it is about to get its name."""
+    with pytest.raises(FileNotFoundError):
+        objects._name(str(tmp_path / "gone"), str(tmp_path / "buckets/one/a/b/c"))
+
+    assert os.listdir(tmp_path / "buckets/one") == ["+parts"]
+
+
 def test_nothing_is_left_of_what_was_completed_refused_or_aborted(objects: FileObjects, tmp_path: Path) -> None:
     objects.put("a", b"x")
     for step in (objects.abort, lambda key, multipart: objects.complete("b", multipart, [])):

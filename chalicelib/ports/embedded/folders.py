@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import threading
 from collections.abc import Callable
 from typing import Final
@@ -34,7 +35,7 @@ class Folders:
                     os.makedirs(folder, mode=0o700, exist_ok=True)
                 except FileExistsError as error:
                     # Also raised where the folder itself went away between its making and makedirs' second look.
-                    if os.path.lexists(folder) and not os.path.isdir(folder):
+                    if _is_no_folder(folder):
                         raise NotADirectoryError(folder) from error
                 except FileNotFoundError:
                     continue  # a folder above went away meanwhile
@@ -65,6 +66,14 @@ class Folders:
     def _forget(self, folder: str) -> None:
         with self._lock:
             self._durable.discard(folder)
+
+
+def _is_no_folder(path: str) -> bool:
+    """Whether something else stands there. One look: between two the folder may go away."""
+    try:
+        return not stat.S_ISDIR(os.stat(path).st_mode)
+    except FileNotFoundError:
+        return False
 
 
 def sync_folder(folder: str) -> None:

@@ -191,6 +191,9 @@ class FileObjects:
             self._folders.fill(folder, lambda: link_or_copy(source, path, self._parts))
         except NotADirectoryError as error:
             raise ValueError(f"the key continues that of an object: {path}") from error
+        except FileNotFoundError:  # what was to get the name went away, and left a folder made for nothing
+            self._folders.prune(folder)
+            raise
         if not relaxed:
             self._folders.sync(folder)
 
