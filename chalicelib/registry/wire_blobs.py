@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from chalicelib.edge.asgi import Answer, Body, Headers, Receive, Send, Visit
-from chalicelib.kernel.errors import RangeInvalid
+from chalicelib.kernel.errors import BlobUnknown, RangeInvalid
 from chalicelib.kernel.names import Digest
 from chalicelib.kernel.principal import Action
-from chalicelib.ports.objects import Reading
+from chalicelib.ports.objects import ObjectMissing, Reading
 
 from .callers import Admitted
 from .models import Caller, StoredBlob
@@ -115,7 +115,10 @@ async def send_blob(
             link = wire.registry.presign_blob(blob, ttl_s)
             if link is not None:
                 return link
-        return wire.registry.read_blob(blob, wanted.start, wanted.end)
+        try:
+            return wire.registry.read_blob(blob, wanted.start, wanted.end)
+        except ObjectMissing as gone:
+            raise BlobUnknown(blob.digest) from gone
 
     opened = await wire.stack.read(open_blob)
     if isinstance(opened, str):

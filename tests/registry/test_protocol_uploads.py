@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 
+from chalicelib.collection.service import Sweeper
 from chalicelib.edge.asgi import SMALL_BYTES
 from chalicelib.kernel.names import RepositoryName
+from chalicelib.ports import keys
 from chalicelib.ports.stack import Stack
 
 from .wire import LOGIN, Wire, exchange, sha256
@@ -110,8 +112,13 @@ def test_whole_upload_that_breaks_off_leaves_no_session(wire: Wire) -> None:
     headers = [("content-length", str(len(LARGE)))]
     exchange(wire, "POST", UPLOADS, headers, [LARGE[:1_500_000]], token=token, query=query, ends=False)
     assert blob(wire, LARGE) == 404
-    # A session under way would be refused as busy, not as unknown; there is none of either kind.
     assert objects_of(wire) == []
+    assert sessions_of(wire) == []
+
+
+def sessions_of(wire: Wire) -> list[str]:
+    shards = [wire.stack.table.query(shard, index="i1") for shard in keys.due_partitions("upload")]
+    return [item["pk"] for shard in shards for item in shard.items if item["pk"].startswith("UPLOAD#")]
 
 
 def objects_of(wire: Wire) -> list[str]:
@@ -150,6 +157,7 @@ def test_sha512_stays_sha512(wire: Wire) -> None:
 def test_cancelled_upload_is_gone(wire: Wire) -> None:
     location = start(wire)
     wire.ask("PATCH", location, content=b"some")
+    assert len(sessions_of(wire)) == 1
     assert wire.ask("DELETE", location).status_code == 204
     assert wire.ask("GET", location).status_code == 404
     assert wire.ask("PATCH", location, content=b"some").status_code == 404
@@ -250,6 +258,62 @@ class LinkingObjects:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inner, name)
+
+
+class CountedReading:
+    def __init__(self, inner: Any, closed: list[str]) -> None:
+        self.size, self.descriptor, self.chunks = inner.size, inner.descriptor, inner.chunks
+        self._inner = inner
+        self._closed = closed
+
+    def close(self) -> None:
+        self._closed.append("closed")
+        self._inner.close()
+
+
+class CountingObjects(LinkingObjects):
+    """Notes each reading that is closed."""
+
+    def __init__(self, inner: Any) -> None:
+        super().__init__(inner)
+        self.closed: list[str] = []
+
+    def presign(self, key: str, *, expires_s: int, media_type: str) -> None:  # type: ignore[override]
+        return None
+
+    def get(self, key: str, start: int = 0, end: int | None = None) -> CountedReading:
+        return CountedReading(self._inner.get(key, start, end), self.closed)
+
+
+@pytest.mark.parametrize("extensions", [{}, {"crs.sendfile": {}}], ids=["chunks", "file"])
+def test_what_is_read_is_closed(wire: Wire, extensions: dict[str, Any]) -> None:
+    digest = wire.push_blob("library/app", LARGE)
+    token = wire.token("repository:library/app:pull")
+    counting = CountingObjects(wire.stack.objects(wire.instance.bucket))
+    wire.use(replace(wire.stack, objects=lambda bucket: counting))
+    assert exchange(wire, "GET", f"/v2/library/app/blobs/{digest}", token=token, extensions=extensions).status == 200
+    assert counting.closed == ["closed"]
+
+
+def test_blob_whose_bytes_are_gone_is_unknown(wire: Wire) -> None:
+    digest = wire.push_blob("library/app", b"data")
+    for key in objects_of(wire):
+        wire.stack.objects(wire.instance.bucket).delete(key)
+    answer = wire.ask("GET", f"/v2/library/app/blobs/{digest}")
+    assert (answer.status_code, answer.json()["errors"][0]["code"]) == (404, "BLOB_UNKNOWN")
+
+
+def test_blob_that_a_pusher_asked_for_stays_for_another_day(wire: Wire) -> None:
+    """R6: a manifest follows, and must find what the client was told is here."""
+    digest = wire.push_blob("library/app", b"layer")
+    wire.clock.advance(23 * 3600)
+    assert wire.ask("HEAD", f"/v2/library/app/blobs/{digest}").status_code == 200
+    wire.clock.advance(2 * 3600)
+    Sweeper(wire.stack).run()
+    assert wire.ask("HEAD", f"/v2/library/app/blobs/{digest}").status_code == 200
+    wire.clock.advance(25 * 3600)
+    Sweeper(wire.stack).run()
+    assert wire.ask("HEAD", f"/v2/library/app/blobs/{digest}").status_code == 404
 
 
 def linking(wire: Wire, **settings: Any) -> Stack:
