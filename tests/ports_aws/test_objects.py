@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from chalicelib.kernel.errors import Unavailable
 from chalicelib.ports.aws.clients import Clients
@@ -90,7 +91,8 @@ def test_large_objects_are_copied_in_parts(objects: S3Objects, clients: Clients)
 
 def test_a_copy_whose_answer_was_lost_succeeds(objects: S3Objects, faults: Faults) -> None:
     objects.put("a/b", b"content")
-    faults.again("s3.CopyObject")
+    taken: Any = {"Error": {"Code": "PreconditionFailed"}, "ResponseMetadata": {"HTTPStatusCode": 412}}
+    faults.after("s3.CopyObject", ClientError(taken, "CopyObject"))  # what botocore's own second try is told
     objects.copy(SETTINGS.bucket, "a/b", "a/c")
     assert content(objects, "a/c") == b"content"
 

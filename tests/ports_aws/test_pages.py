@@ -31,6 +31,10 @@ def test_nothing_stands_between_a_text_and_what_is_just_below_it(text: str, othe
     assert (other <= below) == (other < text)
 
 
+def test_what_is_just_below_the_gap_of_surrogates_can_be_sent() -> None:
+    assert just_below("\ue000").encode() < "\ue000".encode()
+
+
 def test_a_cursor_comes_back_as_the_key_it_stands_for() -> None:
     cursor = Cursor("p", "i1", "", descending=False)
     written = cursor.write({"i1sk": "é", "pk": "a", "sk": "b", "more": 1})

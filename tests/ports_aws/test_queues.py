@@ -24,10 +24,16 @@ def test_more_messages_than_a_batch_holds_all_arrive(queues: SqsQueues) -> None:
     assert received(queues) == [f"{number:02d}" for number in range(23)]
 
 
-def test_bodies_that_together_are_too_large_for_a_batch_all_arrive(queues: SqsQueues) -> None:
-    bodies = [letter * BODY_LIMIT_BYTES for letter in "ab"] + ["c", "d"]
-    queues.send("work", bodies)
-    assert received(queues) == bodies
+def test_bodies_that_together_are_too_large_for_a_batch_go_in_several(queues: SqsQueues, faults: Faults) -> None:
+    batches: list[list[str]] = []
+    faults.watch(
+        "provide-client-params.sqs.SendMessageBatch",
+        lambda params, **_: batches.append([entry["MessageBody"] for entry in params["Entries"]]),
+    )
+    large = ["a" * BODY_LIMIT_BYTES, "é" * (BODY_LIMIT_BYTES // 2)]
+    queues.send("work", [*large, "c", "d"])
+    assert batches == [[large[0]], [large[1]], ["c", "d"]]
+    assert received(queues) == [large[0], "c", "d", large[1]]
 
 
 def test_a_body_over_the_limit_is_refused_before_anything_is_sent(queues: SqsQueues) -> None:

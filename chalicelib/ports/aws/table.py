@@ -112,9 +112,7 @@ class DynamoTable:
                 **expression.placeholders(),
             )
         except ValueError as error:
-            if start and "starting key" in str(error).lower():
-                raise place.foreign() from error
-            raise
+            raise place.foreign() if start and "starting key" in str(error).lower() else error from None
         return _page(answer, place, limit)
 
     def put(self, item: Item, when: Condition | None = None, *, relaxed: bool = False) -> None:
