@@ -25,7 +25,8 @@ TIMEOUT_S = 300
 def program(name: str) -> str:
     """Its path, from the tools folder or the system. Where CI is set its absence is a failure."""
     built = tools() / "bin" / name
-    found = str(built) if built.exists() else shutil.which(name)
+    # The system's own before what else lies on the path: those are the versions that .ci/install-clients names.
+    found = str(built) if built.exists() else shutil.which(name, path=f"/usr/bin:/usr/sbin:{os.environ['PATH']}")
     if found is None:
         message = f"{name} is missing: run .ci/install-clients"
         if os.environ.get("CI"):
@@ -71,8 +72,16 @@ class Target:
         """A repository of this test's own."""
         return Repository(self.registry, f"library/{client}-{secrets.token_hex(4)}")
 
+    @property
+    def other_host(self) -> str:
+        """The same registry under another name. Clients mount nothing between two hosts: they send every byte."""
+        return self.host.replace("127.0.0.1", "localhost")
+
     def name(self, repository: Repository, tag: str = "") -> str:
         return f"{self.host}/{repository.name}" + (f":{tag}" if tag else "")
+
+    def foreign_name(self, repository: Repository, tag: str) -> str:
+        return f"{self.other_host}/{repository.name}:{tag}"
 
 
 @pytest.fixture(scope="session")

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.clients
 def test_ctr_pulls_and_pushes_all_platforms(shell: Shell, target: Target, image: Layout, pushed: Repository) -> None:
     """R3"""
     repository, copy = target.repository("ctr"), target.repository("ctr-copy")
-    source, name = target.name(pushed, "v1"), target.name(repository, "v1")
+    source, name = target.foreign_name(pushed, "v1"), target.name(repository, "v1")
     login = ("--plain-http", "--user", f"{target.username}:{target.password}")
     with containerd(shell) as socket:
 
@@ -27,6 +27,7 @@ def test_ctr_pulls_and_pushes_all_platforms(shell: Shell, target: Target, image:
 
         ctr("images", "pull", "--snapshotter", "native", "--all-platforms", *login, source)
         assert image.blobs() <= set(ctr("content", "ls", "-q").split())
+        # Pulled under another host name, so that the push sends all bytes; the next one finds them by mount.
         ctr("images", "tag", source, name)
         ctr("images", "push", *login, name)
         assert_whole(repository, "v1", image)

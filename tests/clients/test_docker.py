@@ -22,24 +22,26 @@ def test_docker_logs_in_pulls_pushes_and_builds(
 ) -> None:
     """R3"""
     repository, copy = target.repository("docker"), target.repository("docker-copy")
-    source, name = target.name(pushed, "v1"), target.name(repository, "v1")
+    source, name = target.foreign_name(pushed, "v1"), target.name(repository, "v1")
     config = image.config_digest("amd64")
     with dockerd(shell, target.host) as address:
 
         def docker(*arguments: str, stdin: str | None = None) -> str:
             return shell.run("docker", "--host", address, *arguments, stdin=stdin).strip()
 
-        docker("login", "-u", target.username, "--password-stdin", target.host, stdin=target.password)
+        for host in (target.host, target.other_host):
+            docker("login", "-u", target.username, "--password-stdin", host, stdin=target.password)
         docker("pull", "-q", source)
         assert docker("image", "inspect", "--format", "{{.Id}}", source) == config
 
+        # Pulled under another host name, so that the first push sends all bytes.
         docker("tag", source, name)
         docker("push", "-q", name)
         first = repository.manifest("GET", "v1").json()
         assert first["config"]["digest"] == config
         assert len(first["layers"]) == len(image.layers("amd64"))
         # The second repository gets its layers by mount: docker remembers where it saw them.
-        docker("tag", source, target.name(copy, "v2"))
+        docker("tag", name, target.name(copy, "v2"))
         docker("push", "-q", target.name(copy, "v2"))
         assert copy.manifest("GET", "v2").json()["layers"] == first["layers"]
         assert remote_tags(copy) == ["v2"]

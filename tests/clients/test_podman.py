@@ -31,9 +31,10 @@ class Podman:
 def test_podman_pulls_pushes_lists_and_builds(shell: Shell, target: Target, image: Layout, pushed: Repository) -> None:
     """R3"""
     podman, repository, copy = Podman(shell), target.repository("podman"), target.repository("podman-copy")
-    source, name = target.name(pushed, "v1"), target.name(repository, "v1")
+    source, name = target.foreign_name(pushed, "v1"), target.name(repository, "v1")
     config = image.config_digest("amd64").partition(":")[2]
-    podman("login", PLAIN, "-u", target.username, "--password-stdin", target.host, stdin=target.password)
+    for host in (target.host, target.other_host):
+        podman("login", PLAIN, "-u", target.username, "--password-stdin", host, stdin=target.password)
 
     podman("pull", "-q", PLAIN, source)
     assert podman("image", "inspect", "--format", "{{.Id}}", source) == config
@@ -41,6 +42,7 @@ def test_podman_pulls_pushes_lists_and_builds(shell: Shell, target: Target, imag
     assert file_sha256(shell.home / mounted / LARGE_FILE) == image.large_file_sha256
     podman("image", "unmount", source)
 
+    # Pulled under another host name, so that the first push sends all bytes; the second finds them by mount.
     podman("tag", source, name)
     podman("push", "-q", PLAIN, name)
     assert repository.manifest("GET", "v1").json()["config"]["digest"] == f"sha256:{config}"
