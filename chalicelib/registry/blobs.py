@@ -275,12 +275,13 @@ class Blobs:
         while True:
             page = self._table.query(keys.blob_partition(instance, digest), prefix=prefix, cursor=cursor)
             for edge in page.items:
-                manifest = store.manifest(self._table, repository, edge["manifest"])
-                if manifest is not None and manifest.incarnation == edge["owner"]:
-                    if manifest.state == "live":
-                        return manifest.digest
-                elif (intent := self._table.get(keys.intent(edge["owner"]))) is not None and intent["state"] == "OPEN":
+                # The intent first: a commit takes it away as it brings the manifest, so one of the two is seen.
+                intent = self._table.get(keys.intent(edge["owner"]))
+                if intent is not None and intent["state"] == "OPEN":
                     return str(edge["manifest"])
+                manifest = store.manifest(self._table, repository, edge["manifest"])
+                if manifest is not None and manifest.incarnation == edge["owner"] and manifest.state == "live":
+                    return manifest.digest
             cursor = page.next
             if cursor is None:
                 return ""

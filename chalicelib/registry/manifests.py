@@ -84,7 +84,7 @@ class Manifests:
                 done, ours = self._commit(push, held)
                 if done:
                     claimed = claimed and not ours
-                    if held is not None and held.state == "binned":
+                    if held is not None:
                         self.relink(push.instance.id, held)
                     self._outbox.announce(push.instance, push.repository, push.record.incarnation)
                     return
@@ -165,9 +165,11 @@ class Manifests:
                 Delete(keys.intent(record.incarnation), when=equals("state", "OPEN")),
                 Put(store.manifest_item(record), when=absent()),
             ]
-        change: dict[str, Any] = {"state": "live"}
-        if push.tags:
-            change["mortal"] = True
+        change: dict[str, Any] = {"state": "live", "mortal": bool(push.tags)}
+        if not push.tags:
+            # It may be due already, or lose what holds it any moment: a pusher who was told that it is here has as
+            # long to name it in an index as for one that lost its last tag.
+            change |= self._kept(record.digest, record.repository_id)
         key = keys.manifest(record.repository_id, record.digest)
         return [Update(key, set=change, add={"version": 1}, when=equals("incarnation", held.incarnation))]
 
@@ -200,9 +202,13 @@ class Manifests:
 
     def _leave(self, push: Push, key: Key, digest: str) -> Update:
         """A tag moves away: its manifest stays through the grace period, then goes if nothing else holds it."""
-        until = to_text(push.moment + timedelta(seconds=self._stack.settings.grace_s))
-        due = store.manifest_due(digest, push.repository.id, until)
-        return Update(key, set={"held_until": until, **due}, add={"version": 1}, when=present())
+        change = {"mortal": True, **self._kept(digest, push.repository.id)}
+        return Update(key, set=change, add={"version": 1}, when=present())
+
+    def _kept(self, digest: str, repository: str) -> dict[str, str]:
+        """Through a grace period that begins now, and not when a slow push began."""
+        until = to_text(self._stack.clock.now() + timedelta(seconds=self._stack.settings.grace_s))
+        return {"held_until": until, **store.manifest_due(digest, repository, until)}
 
     def _event(self, push: Push) -> dict[str, Any]:
         return {
@@ -221,9 +227,14 @@ class Manifests:
     def relink(self, instance: str, held: ManifestRecord) -> None:
         """A manifest that came back from the bin may have lost the links of its blobs; its edges kept the bytes.
 
-        After the commit, because only from then on does an unlinking see the manifest as live and refuse.
+        After the commit, because only from then on does an unlinking see the manifest as live and refuse; and also
+        for one that was live as it was read, since it may have been in the bin for a moment before the commit.
         """
-        for digest in held.held:
+        wanted = {digest: keys.link(held.repository_id, digest) for digest in held.held}
+        found = self._table.get_many(list(wanted.values()))
+        for digest, key in wanted.items():
+            if key in found and found[key]["state"] == "L":
+                continue
             if store.head(self._table, instance, digest) is not None:
                 self._blobs.link(held.repository_id, digest, "")
 

@@ -29,7 +29,8 @@ class ManifestRecord(Record):
     """
     version     raised by every change of the row or of what holds it; with the incarnation, the fence of every deletion
     state       `binned`: deleted, answers like missing, restorable while a bin entry holds it
-    mortal      it once had a tag, an index or a living subject, and goes with its last holder
+    mortal      since it was last pushed by digest alone it had a tag, an index or a living subject: it goes with its
+                last holder
     held_until  it stays at least until then though nothing holds it (the grace period)
     body        None for a large one: then the body is the blob of this digest
     blobs       what it needs to be pulled: config, layers, and its own body if large

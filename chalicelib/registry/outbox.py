@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -56,7 +57,8 @@ class Outbox:
         objects = self._stack.objects(row["bucket"])
         key = paths.push(row["instance_id"], row["repository_id"], row["incarnation"])
         objects.delete(key)
-        objects.put(key, b"", relaxed=True)
+        with contextlib.suppress(ObjectExists):  # Another sweeper has just made it.
+            objects.put(key, b"", relaxed=True)
         due = keys.due("outbox", to_text(moment + PATIENCE), row["incarnation"])
         try:
             self._stack.table.update(Update(keys.outbox(row["incarnation"]), set=due, when=present()), relaxed=True)

@@ -12,7 +12,7 @@ A RELEASE row stands until its work is done, so a crash anywhere leaves somethin
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Final
 
 from chalicelib.instances.models import Instance
@@ -32,6 +32,7 @@ from chalicelib.ports.table import (
     TransactionCancelled,
     Update,
     Write,
+    equals,
     present,
 )
 from chalicelib.repositories.models import Repository
@@ -47,13 +48,12 @@ TAGS_PER_TRANSACTION: Final = 40
 
 @dataclass(frozen=True, slots=True)
 class Deletion:
-    """Who deletes in which repository, and when."""
+    """Who deletes in which repository."""
 
     instance: Instance
     repository: Repository
     sparse: bool
     by: str
-    moment: datetime
 
 
 class Retirement:
@@ -108,6 +108,7 @@ class Retirement:
         manifest: ManifestRecord,
         tags: list[TagRecord],
     ) -> BinEntry:
+        moment = self._stack.clock.now()  # Not when a slow deletion began: the grace period is whole.
         kept = tuple({"name": t.name, "pushed_at": t.pushed_at, "pushed_by": t.pushed_by} for t in tags)
         return BinEntry.model_validate(
             {
@@ -120,9 +121,9 @@ class Retirement:
                 "digest": manifest.digest,
                 "tags": kept,
                 "size": manifest.content_size,
-                "deleted_at": to_text(deletion.moment),
+                "deleted_at": to_text(moment),
                 "deleted_by": deletion.by,
-                "expires_at": to_text(deletion.moment + timedelta(seconds=self._stack.settings.grace_s)),
+                "expires_at": to_text(moment + timedelta(seconds=self._stack.settings.grace_s)),
             }
         )
 
@@ -179,7 +180,8 @@ class Retirement:
             ]
             manifest = store.manifest(self._table, entry.repository_id, entry.digest)
             if manifest is not None:
-                writes.append(self._look_again(manifest, mortal=True))
+                # One that was pushed again since is live, and stays if that push gave it no tag.
+                writes.append(self._look_again(manifest, mortal=manifest.state == "binned"))
             if self._transact(writes):
                 return
         raise Unavailable
@@ -221,8 +223,20 @@ class Retirement:
         if self._transact(writes):
             self.release(instance, manifest.incarnation)
 
+    def end_lease(self, edge: Item) -> None:
+        """An upload's edge ran out. It goes together with a note to look at its blob: an edge that went alone would
+        leave nothing to find if the sweeper died, and the blob would stay for ever."""
+        unrenewed = equals("lease_until", edge["lease_until"])
+        note = store.lease_release_item(edge, to_text(self._stack.clock.now()))
+        try:
+            self._table.transact([Delete(Key(edge["pk"], edge["sk"]), when=unrenewed), Put(note)], relaxed=True)
+        except TransactionCancelled:
+            return
+        self.release(edge["instance_id"], edge["owner"])
+
     def release(self, instance: str, incarnation: str) -> None:
-        """A dead manifest's edges, links, holds and referrers go. Safe to repeat and to interrupt."""
+        """A dead manifest's edges, links, holds and referrers go, or the blob of a lease that ran out. Safe to repeat
+        and to interrupt."""
         key = keys.release(incarnation)
         row = self._table.get(key)
         if row is None:
@@ -233,7 +247,8 @@ class Retirement:
             self._blobs.release(instance, repository, digest, moment)
         for child in row["children"]:
             let_go(self._table, repository, child, incarnation, to_text(moment), mortal=True)
-        self._orphan_referrers(repository, row["digest"])
+        if row["digest"]:
+            self._orphan_referrers(repository, row["digest"])
         self._table.delete(Key(*key), relaxed=True)
 
     def _orphan_referrers(self, repository: str, subject: str) -> None:

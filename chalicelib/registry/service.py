@@ -266,9 +266,7 @@ class Registry:
     def delete(self, caller: Caller, name: RepositoryName, reference: TagName | Digest) -> None:
         """A tag, or a manifest with its tags, goes into the recycle bin. Raises ManifestUnknown, InUse."""
         repository = self._deletable(caller, name)
-        deletion = Deletion(
-            caller.instance, repository, self._sparse(caller, name), caller.principal.name, self._stack.clock.now()
-        )
+        deletion = Deletion(caller.instance, repository, self._sparse(caller, name), caller.principal.name)
         if isinstance(reference, Digest):
             self._retirement.delete_manifest(deletion, reference)
         else:

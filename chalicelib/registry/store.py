@@ -146,17 +146,26 @@ def intent_item(incarnation: str, instance: str, record: ManifestRecord, moment:
 
 
 def release_item(instance: str, record: ManifestRecord, moment: str) -> dict[str, Any]:
-    key = keys.release(record.incarnation)
+    names = {"digest": record.digest, "blobs": list(record.held), "children": list(record.children)}
+    return _release_item(record.incarnation, instance, record.repository_id, moment, names)
+
+
+def lease_release_item(edge: Item, moment: str) -> dict[str, Any]:
+    """What is to be done when an upload's edge is gone: there is no manifest, only the blob."""
+    names = {"digest": "", "blobs": [edge["digest"]], "children": []}
+    return _release_item(edge["owner"], edge["instance_id"], edge["repository_id"], moment, names)
+
+
+def _release_item(owner: str, instance: str, repository: str, moment: str, names: dict[str, Any]) -> dict[str, Any]:
+    key = keys.release(owner)
     return {
         "pk": key.pk,
         "sk": key.sk,
-        "incarnation": record.incarnation,
+        "incarnation": owner,
         "instance_id": instance,
-        "repository_id": record.repository_id,
-        "digest": record.digest,
-        "blobs": list(record.held),
-        "children": list(record.children),
-        **keys.due("release", moment, record.incarnation),
+        "repository_id": repository,
+        **names,
+        **keys.due("release", moment, owner),
     }
 
 

@@ -72,8 +72,7 @@ class Upkeep:
             return
 
     def _lease(self, row: Item) -> None:
-        self._blobs.drop_edge(Key(row["pk"], row["sk"]))
-        self._blobs.release(row["instance_id"], row["repository_id"], row["digest"], self._stack.clock.now())
+        self._retirement.end_lease(row)
 
     def _bin(self, row: Item) -> None:
         self._retirement.expire(BinEntry.model_validate(row))
