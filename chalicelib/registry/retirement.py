@@ -73,7 +73,8 @@ class Retirement:
             if tag is None or manifest is None or manifest.state == "binned":
                 raise ManifestUnknown(name)
             entry = self._entry(deletion, entry_id, "tag", name, manifest, [tag])
-            if self._transact(self._untag([tag]) + self._enter(entry) + [self._raise_version(manifest)]):
+            writes = self._untag([tag]) + self._enter(entry) + [self._raise_version(manifest)]
+            if self._transact(writes, entry):
                 return
         raise Unavailable
 
@@ -93,7 +94,8 @@ class Retirement:
             writes = self._untag(tags) + self._enter(entry) + [self._raise_version(manifest, **change)]
             if manifest.subject and not more:
                 writes.append(Delete(keys.referrer(deletion.repository.id, manifest.subject, digest)))
-            if self._transact(writes):
+            # A last page without tags makes the entry no different, so the entry could not tell of it.
+            if self._transact(writes, entry if tags or not gone else None):
                 if not more:
                     return
                 gone += tags
@@ -158,12 +160,16 @@ class Retirement:
         page = self._table.query(keys.repository_partition(repository), prefix=prefix, limit=1)
         return str(page.items[0]["owner"]) if page.items else ""
 
-    def _transact(self, writes: list[Write]) -> bool:
-        """Whether it took effect; False: look again. Deleting again what is deleted already ends as missing."""
+    def _transact(self, writes: list[Write], entry: BinEntry | None = None) -> bool:
+        """Whether it took effect; False: look again. `entry`, if the transaction puts one, tells where no answer came:
+        otherwise a deletion would be carried out twice, and its second entry take the place of the first."""
         try:
             self._table.transact(writes)
-        except (TransactionCancelled, OutcomeUnknown):
+        except TransactionCancelled:
             return False
+        except OutcomeUnknown:
+            standing = self._table.get(keys.bin_entry(entry.instance_id, entry.id)) if entry else None
+            return entry is not None and standing is not None and len(standing["tags"]) == len(entry.tags)
         return True
 
     # Out of the bin, for good

@@ -20,7 +20,7 @@ from chalicelib.kernel.ids import new_id
 from chalicelib.kernel.moment import to_text
 from chalicelib.kernel.names import Digest
 from chalicelib.ports import paths
-from chalicelib.ports.objects import Objects, Part
+from chalicelib.ports.objects import ObjectExists, ObjectMissing, Objects, Part
 from chalicelib.ports.stack import Stack
 from chalicelib.ports.table import ConditionFailed, Put, TransactionCancelled, absent, all_of, equals
 
@@ -208,7 +208,11 @@ class Writer:
         if not record.multipart:
             # Noted before the first part is written, so that what an abandoned session left can be found.
             record = self._uploads.note(record.model_copy(update={"multipart": multipart}), relaxed=True)
-        part = self._objects.part(self._key, multipart, number, record.offset, data)
+        try:
+            part = self._objects.part(self._key, multipart, number, record.offset, data)
+        except ObjectMissing:
+            # Made whole by an earlier request of this session that came no further: there is no adding to it.
+            raise UploadUnknown(record.id) from None
         parts = (*record.parts, (part.size, part.etag))
         self.record = record.model_copy(update={"parts": parts, "offset": record.offset + part.size})
         if number % PARTS_PER_NOTE == 0:
@@ -249,7 +253,12 @@ class Writer:
             self._objects.complete(self._key, self.record.multipart, parts)
         else:
             self.record = self.record.model_copy(update={"offset": len(self._buffer)})
-            self._objects.put(self._key, bytes(self._buffer))
+            try:
+                self._objects.put(self._key, bytes(self._buffer))
+            except ObjectExists:
+                # An earlier request of this session came as far as this, and no further: what counts is what it wrote.
+                verified = False
+                self._refuse_unless(hashlib.new(digest.algorithm, self._buffer).hexdigest() == digest.hex, digest)
         if not verified:
             self._refuse_unless(self._digest_of_object(digest.algorithm) == digest.hex, digest)
         if stale:
