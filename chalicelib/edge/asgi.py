@@ -14,7 +14,7 @@ import asyncio
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, Protocol
 from urllib.parse import parse_qsl
 
 from chalicelib.kernel.errors import Invalid, SizeInvalid, TooLarge
@@ -25,6 +25,7 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 Headers = tuple[tuple[bytes, bytes], ...]
+Run = Callable[..., Awaitable[bool]]
 
 # A client that sends nothing for so long is gone.
 SILENT_AFTER_S: Final = 300.0
@@ -37,6 +38,18 @@ MOST_PARAMETERS: Final = 64
 QUERY_LIMIT_BYTES: Final = 16 * 1024
 
 _HOST: Final = re.compile(r"[A-Za-z0-9._-]{1,255}(?::[0-9]{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](?::[0-9]{1,5})?", re.ASCII)
+
+
+class Intake(Protocol):
+    """What a host may offer for large bodies (`host.intake`): begin, then take and wait by turns, then close."""
+
+    took: int
+    gone: bool
+
+    def begin(self) -> None: ...
+    def take(self, declared_bytes: int, sink: Callable[[memoryview], None]) -> bool: ...
+    async def wait(self) -> None: ...
+    def close(self, declared_bytes: int) -> None: ...
 
 
 class ClientGone(Exception):
@@ -112,6 +125,7 @@ class Body:
     taken: bool
     waits_for_continue: bool = False
     received_bytes: int = field(default=0)
+    intake: Intake | None = None
 
     @classmethod
     def of(cls, visit: Visit, receive: Receive) -> Body:
@@ -122,7 +136,10 @@ class Body:
         declared = int(length) if length else None
         chunked = b"transfer-encoding" in visit.headers
         empty = not chunked and not declared
-        return cls(receive, None if chunked else declared or 0, empty, b"expect" in visit.headers)
+        body = cls(receive, None if chunked else declared or 0, empty, b"expect" in visit.headers)
+        if body.declared_bytes is not None and not body.is_small:
+            body.intake = visit.scope.get("extensions", {}).get("crs.intake")
+        return body
 
     @property
     def is_small(self) -> bool:
@@ -162,6 +179,31 @@ class Body:
         self.received_bytes += len(piece)
         return piece
 
+    async def pour(self, sink: Callable[[memoryview], None], run: Run) -> None:
+        """All of it into `sink`, which runs in threads by `run`. Only with `intake`. Raises ClientGone once what came
+        was handed over; no thread uses `sink` any more when this returns or raises."""
+        intake, declared_bytes = self.intake, self.declared_bytes
+        if intake is None or declared_bytes is None:
+            raise TypeError("a body is poured only where the host offers it")
+        self.waits_for_continue = False
+        intake.begin()
+        try:
+            while not self.taken:
+                more_at_once = await _uninterrupted(run(intake.take, declared_bytes, sink))
+                self.received_bytes = intake.took
+                self.taken = intake.took == declared_bytes
+                if intake.gone:
+                    break
+                if not more_at_once and not self.taken:
+                    async with asyncio.timeout(SILENT_AFTER_S):
+                        await intake.wait()
+        except TimeoutError as silent:
+            raise ClientGone from silent
+        finally:
+            intake.close(declared_bytes)
+        if not self.taken:
+            raise ClientGone
+
     async def discard(self) -> None:
         """Reads on for a short while, to nowhere."""
         left = LINGER_BYTES
@@ -171,6 +213,16 @@ class Body:
                     left -= len(await self._next())
         except (TimeoutError, ClientGone):
             return
+
+
+async def _uninterrupted(work: Awaitable[bool]) -> bool:
+    """The outcome of work in a thread; whoever gives up waiting does so only once the thread is done."""
+    working = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(working)
+    except asyncio.CancelledError:
+        await asyncio.wait((working,))
+        raise
 
 
 async def send_answer(send: Send, body: Body, answer: Answer) -> None:

@@ -1,4 +1,4 @@
-"""Zero-copy downloads: the only file that reaches inside uvicorn, whose version the lock pins.
+"""Zero-copy downloads: with `intake.py`, all that reaches inside uvicorn, whose version the lock pins.
 
 Offers the ASGI extension `crs.sendfile` on plain connections (TLS has to see the bytes). After `http.response.start`
 with a `content-length`, an application may send, in place of `http.response.body`,
@@ -18,6 +18,8 @@ from collections.abc import Coroutine
 from typing import Any, Final
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+
+from . import intake
 
 EXTENSION: Final = "crs.sendfile"
 # Below this one read and one write cost less than flushing the head and preparing sendfile (measured on loopback).
@@ -97,7 +99,8 @@ class SendfileProtocol(HttpToolsProtocol):
         if self.scheme == "http":
             cycle.__class__ = SendfileCycle
             cycle.owner = self  # type: ignore[attr-defined]
-            cycle.scope["extensions"] = {EXTENSION: {}}
+            offered: dict[str, Any] = {EXTENSION: {}, intake.EXTENSION: intake.Intake(self, cycle)}
+            cycle.scope["extensions"] = offered
         super()._start_asgi_task(cycle, app)
 
     async def writable(self, descriptor: int) -> None:

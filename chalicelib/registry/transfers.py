@@ -32,6 +32,9 @@ async def pour(stack: Stack, body: Body, writer: UploadWriter, expected_bytes: i
     When the client goes away what came is kept, and ClientGone raised. Raises SizeInvalid, and what `append` raises.
     No thread works on the writer any more when this returns or raises.
     """
+    if body.intake is not None:
+        await _take_in(stack, body, writer, expected_bytes)
+        return []
     held: list[bytes] = []
     held_bytes = 0
     appending: asyncio.Future[None] | None = None
@@ -60,3 +63,14 @@ async def pour(stack: Stack, body: Body, writer: UploadWriter, expected_bytes: i
     if appending is not None:
         appending.result()
     return held
+
+
+async def _take_in(stack: Stack, body: Body, writer: UploadWriter, expected_bytes: int | None) -> None:
+    """Where the host hands over the socket itself: receiving, hashing and writing happen in one thread."""
+    if expected_bytes is not None and body.declared_bytes != expected_bytes:
+        raise SizeInvalid(f"Content-Range has {expected_bytes} bytes, Content-Length {body.declared_bytes}")
+    try:
+        await body.pour(writer.append, stack.write)
+    except ClientGone:
+        await stack.write(writer.keep)
+        raise

@@ -13,6 +13,9 @@ from chalicelib.kernel.ids import new_id
 
 # Linux: ask for the writing to begin, do not wait for it (SYNC_FILE_RANGE_WRITE).
 _BEGIN_WRITING: Final = 2
+# Longer writes make the kernel look for larger pieces of free memory: measured on ext4, 64 MiB in strides of 1 MiB cost
+# half as much CPU again as in strides of 128 KiB.
+_STRIDE_BYTES: Final = 128 * 1024
 _libc: Final = ctypes.CDLL(None, use_errno=True)
 _sync_file_range = getattr(_libc, "sync_file_range", None)
 if _sync_file_range is not None:
@@ -42,7 +45,7 @@ def write_all(descriptor: int, data: bytes | memoryview, offset: int) -> int:
     size = len(view)
     written = 0
     while written < size:
-        written += os.pwrite(descriptor, view[written:], offset + written)
+        written += os.pwrite(descriptor, view[written : written + _STRIDE_BYTES], offset + written)
     return size
 
 
