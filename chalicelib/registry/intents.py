@@ -10,8 +10,10 @@ from chalicelib.ports import keys
 from chalicelib.ports.stack import Stack
 from chalicelib.ports.table import ConditionFailed, Key, Update, any_of, equals
 
+from . import store
 from .blobs import Blobs
 from .children import let_go
+from .models import ManifestRecord
 
 
 class Intents:
@@ -19,6 +21,14 @@ class Intents:
         self._stack = stack
         self._table = stack.table
         self._blobs = Blobs(stack)
+
+    def withdraw(self, instance: str, record: ManifestRecord) -> None:
+        """A pusher that knows that it has not committed gives up. A reaper may have taken it for dead before its edges
+        came, and its intent away: with the intent back, there is something to find them by."""
+        moment = to_text(self._stack.clock.now())
+        intent = store.intent_item(record.incarnation, instance, record, moment)
+        self._table.put({**intent, "state": "ABORTED"}, relaxed=True)
+        self.abandon(record.incarnation)
 
     def abandon(self, incarnation: str) -> None:
         """First ABORTED, then its edges and holds go, then the intent itself. Safe to repeat; a committed push is

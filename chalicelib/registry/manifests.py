@@ -17,16 +17,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 from chalicelib.instances.models import Instance
-from chalicelib.kernel.errors import ManifestBlobUnknown, Unavailable
+from chalicelib.kernel.errors import Conflict, ManifestBlobUnknown, Unavailable
 from chalicelib.kernel.ids import new_id
 from chalicelib.kernel.moment import to_text
 from chalicelib.kernel.names import Digest, TagName
 from chalicelib.ports import keys
 from chalicelib.ports.stack import Stack
 from chalicelib.ports.table import (
+    Check,
     ConditionFailed,
     Delete,
     Key,
@@ -46,6 +47,9 @@ from .blobs import ATTEMPTS, Blobs
 from .intents import Intents
 from .models import ManifestRecord, TagRecord
 from .outbox import PATIENCE, Outbox
+
+# Each costs one check of the 100 that a transaction has room for, beside the tags.
+MOST_REVIVED_CHILDREN: Final = 15
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,12 +87,15 @@ class Manifests:
                     claimed = True
                 done, ours = self._commit(push, held)
                 if done:
-                    claimed = claimed and not ours
+                    if claimed and not ours:
+                        self._intents.withdraw(push.instance.id, push.record)
+                    claimed = False
                     if held is not None:
                         self.relink(push.instance.id, held)
                     self._outbox.announce(push.instance, push.repository, push.record.incarnation)
                     return
                 if claimed and self._table.get(keys.intent(push.record.incarnation)) is None:
+                    self._intents.withdraw(push.instance.id, push.record)
                     raise Unavailable("the push took too long and was given up; push again")
             raise Unavailable
         finally:
@@ -111,13 +118,15 @@ class Manifests:
                 self._blobs.require(push.instance.id, push.repository.id, needed, record.optional)
             self._hold_children(push)
         except BaseException:
-            self._intents.abandon(record.incarnation)
+            self._intents.withdraw(push.instance.id, record)
             raise
 
     def _hold_children(self, push: Push) -> None:
         """HOLD first, bump second: a sweeper that missed the HOLD finds the child's version changed."""
         repository, record = push.repository.id, push.record
-        holds = [store.hold_item(repository, child, "INDEX", record.incarnation) for child in record.children]
+        holds = [
+            store.hold_item(repository, child, "INDEX", record.incarnation, record.digest) for child in record.children
+        ]
         if holds:
             self._table.put_many(holds, relaxed=True)
         for child, size in push.parsed.children.items():
@@ -171,7 +180,24 @@ class Manifests:
             # long to name it in an index as for one that lost its last tag.
             change |= self._kept(record.digest, record.repository_id)
         key = keys.manifest(record.repository_id, record.digest)
-        return [Update(key, set=change, add={"version": 1}, when=equals("incarnation", held.incarnation))]
+        revived = Update(key, set=change, add={"version": 1}, when=equals("incarnation", held.incarnation))
+        return [revived, *self._children_checks(push, held)]
+
+    def _children_checks(self, push: Push, held: ManifestRecord) -> list[Write]:
+        """An index that comes back from the bin needs its children live, each of which may have been deleted alone.
+
+        Raises ManifestBlobUnknown, Conflict.
+        """
+        if held.state == "live" or push.sparse:
+            return []
+        if len(held.children) > MOST_REVIVED_CHILDREN:
+            raise Conflict("an index of so many manifests is restored from the recycle bin, not pushed again")
+        wanted = {keys.manifest(held.repository_id, child): child for child in held.children}
+        found = self._table.get_many(list(wanted))
+        for key, child in wanted.items():
+            if key not in found or found[key]["state"] != "live":
+                raise ManifestBlobUnknown(child)
+        return [Check(key, equals("state", "live")) for key in wanted]
 
     def _tag_writes(self, push: Push, seen: dict[str, TagRecord]) -> list[Write]:
         writes: list[Write] = []

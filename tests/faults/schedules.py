@@ -12,6 +12,7 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import count
 from typing import Final
 
 from chalicelib.kernel import media
@@ -31,6 +32,8 @@ SIGNATURE = image(
     TOP, subject={"mediaType": media.OCI_MANIFEST, "digest": Digest.of(ONE), "size": len(ONE)}, artifactType="a/b"
 )
 GRACE_S: Final = 7 * DAY_S + 60
+
+_numbers = count(1)  # of worlds: names of instances on one stack differ
 
 Act = Callable[[Actor], object]
 
@@ -73,6 +76,18 @@ def _child_about_to_go(actor: Actor) -> None:
 def _uploaded(actor: Actor) -> None:
     actor.upload(CONFIG)
     actor.upload(BASE)
+
+
+def _three_blobs(actor: Actor) -> None:
+    _uploaded(actor)
+    actor.upload(TOP)
+
+
+def _left_by_one_tag(actor: Actor) -> None:
+    """One of its two tags went to another image six days ago."""
+    actor.push_image(BASE, tags=("v1", "v2"))
+    actor.push_image(BASE, TOP, tags=("v1",))
+    actor.pass_time(GRACE_S - DAY_S)
 
 
 def _lease_over(actor: Actor) -> None:
@@ -156,6 +171,13 @@ SCENARIOS: Final[Mapping[str, Scenario]] = {
             "collect": _collect_twice,
         },
     ),
+    "a push relies on leases that run out": Scenario(
+        _lease_over,
+        {"push": _manifest_alone(ONE, "v1"), "sweep": _sweep(), "collect": _collect_twice, "reap": Actor.reap},
+    ),
+    "two images of one tag": Scenario(
+        _three_blobs, {"push": _manifest_alone(ONE, "v1"), "twin": _manifest_alone(TWO, "v1"), "reap": Actor.reap}
+    ),
     # uploads
     "two uploads of one blob": Scenario(
         lambda actor: None,
@@ -196,6 +218,14 @@ SCENARIOS: Final[Mapping[str, Scenario]] = {
     "a blob is named and deleted at once": Scenario(
         _uploaded, {"push": _manifest_alone(ONE, "v1"), "person": lambda actor: actor.delete_blob(BASE)}
     ),
+    "a blob is named, released and deleted": Scenario(
+        _uploaded,
+        {
+            "push": _manifest_alone(ONE, "v1"),
+            "person": lambda actor: actor.delete_blob(BASE),
+            "release": lambda actor: actor.release(BASE),
+        },
+    ),
     "a blob of a binned manifest is deleted": Scenario(
         _one_in_the_bin,
         {
@@ -224,6 +254,13 @@ SCENARIOS: Final[Mapping[str, Scenario]] = {
     "an index over a child that dies": Scenario(
         _child_about_to_go, {"index": _push_index, "sweep": _sweep(), "reap": Actor.reap}
     ),
+    "an index names a child that dies": Scenario(
+        _child_about_to_go,
+        {"index": _manifest_alone(BOTH, "latest"), "sweep": _sweep(), "twin": _sweep(), "reap": Actor.reap},
+    ),
+    "a tag on a child that dies": Scenario(
+        _child_about_to_go, {"tag": _manifest_alone(ONE, "v1"), "sweep": _sweep(), "twin": _sweep()}
+    ),
     "an index over a child being deleted": Scenario(
         _child_without_tag,
         {"index": _push_index, "delete": _delete(Digest.of(ONE)), "sweep": _sweep(), "reap": Actor.reap},
@@ -248,6 +285,10 @@ SCENARIOS: Final[Mapping[str, Scenario]] = {
     "deleted twice and pushed": Scenario(
         _one_held_by_its_manifest_alone,
         {"delete": _delete("v1"), "whole": _delete(Digest.of(ONE)), "push": _one, "sweep": _sweep(GRACE_S)},
+    ),
+    "a tag deleted as its image's time is up": Scenario(
+        _left_by_one_tag,
+        {"delete": _delete("v2"), "sweep": _sweep(DAY_S)},
     ),
     "a large manifest": Scenario(
         _uploaded,
@@ -294,7 +335,7 @@ class Schedules:
 
     def _run(self, name: str, workers: Mapping[str, Worker], choice: Choice) -> list[str]:
         scenario, self.ran = SCENARIOS[name], self.ran + 1
-        world = World(self._stack, self._clock, self.ran, self._rooms)
+        world = World(self._stack, self._clock, next(_numbers), self._rooms)
         scenario.before(Actor(world))
         turns = Turns()
         actors = {worker: Actor(world, worker) for worker in workers.values()}
