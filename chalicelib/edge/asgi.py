@@ -34,7 +34,7 @@ LINGER_BYTES: Final = 64 * 1024 * 1024
 LINGER_S: Final = 2.0
 # A body this small is taken whole before an answer, which keeps the connection open for the next request.
 SMALL_BYTES: Final = 64 * 1024
-MOST_PARAMETERS: Final = 64
+MOST_PARAMETERS: Final = 1000
 QUERY_LIMIT_BYTES: Final = 16 * 1024
 
 _HOST: Final = re.compile(r"[A-Za-z0-9._-]{1,255}(?::[0-9]{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](?::[0-9]{1,5})?", re.ASCII)

@@ -26,6 +26,8 @@ EXTENSION: Final = "crs.sendfile"
 COPY_BELOW_BYTES: Final = 64 * 1024
 # One call at most; then other connections get their turn.
 STRIDE_BYTES: Final = 4 * 1024 * 1024
+# Request line and headers together. A token for many repositories is about 12 KB.
+HEAD_LIMIT_BYTES: Final = 64 * 1024
 # A client that takes nothing for so long is gone.
 STALLED_AFTER_S: Final = 300.0
 
@@ -94,6 +96,25 @@ class SendfileProtocol(HttpToolsProtocol):
     """uvicorn's connection; its requests become cycles that know how to send a file."""
 
     _waiting: asyncio.Future[None] | None = None
+    _head_bytes = 0
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._head_bytes = 0
+
+    def on_url(self, url: bytes) -> None:
+        self._count(len(url))
+        super().on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        # What separates them counts too, or empty headers would be free.
+        self._count(len(name) + len(value) + 4)
+        super().on_header(name, value)
+
+    def _count(self, size: int) -> None:
+        self._head_bytes += size
+        if self._head_bytes > HEAD_LIMIT_BYTES:
+            raise ValueError("the request's head is too long")  # the parser ends, and the connection with 400
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         if self.scheme == "http":

@@ -23,6 +23,7 @@ from chalicelib.kernel.names import Digest, TagName
 from chalicelib.ports import keys
 from chalicelib.ports.stack import Stack
 from chalicelib.ports.table import (
+    Check,
     ConditionFailed,
     Delete,
     Item,
@@ -44,6 +45,8 @@ from .models import BinEntry, ManifestRecord, TagRecord
 
 # Two writes a tag, and room for the entry, its hold and the manifest within the 100 of a transaction.
 TAGS_PER_TRANSACTION: Final = 40
+# A manifest that so many indexes list is not deleted alone: each deleted one costs a check of the same transaction.
+MOST_INDEXES: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,12 +89,11 @@ class Retirement:
             manifest = store.manifest(self._table, deletion.repository.id, digest)
             if manifest is None or manifest.state == "binned":
                 raise ManifestUnknown(digest)
-            if not deletion.sparse and (index := self._index_holding(deletion.repository.id, digest)):
-                raise InUse("an index lists this manifest; delete the index first", index)
+            indexes = [] if deletion.sparse else self._deleted_indexes(deletion.repository.id, digest)
             tags, more = self._tags_of(deletion.repository.id, digest)
             entry = self._entry(deletion, entry_id, "manifest", digest, manifest, [*gone, *tags])
             change = {} if more else {"state": "binned"}
-            writes = self._untag(tags) + self._enter(entry) + [self._raise_version(manifest, **change)]
+            writes = self._untag(tags) + self._enter(entry) + [self._raise_version(manifest, **change), *indexes]
             if manifest.subject and not more:
                 writes.append(Delete(keys.referrer(deletion.repository.id, manifest.subject, digest)))
             # A last page without tags makes the entry no different, so the entry could not tell of it.
@@ -155,10 +157,17 @@ class Retirement:
         tags = [TagRecord.model_validate(item) for item in found.values()]
         return [tag for tag in tags if tag.digest == digest], page.next is not None
 
-    def _index_holding(self, repository: str, digest: str) -> str:
+    def _deleted_indexes(self, repository: str, digest: str) -> list[Write]:
+        """Checks that the indexes which hold the manifest are still deleted when it is. Raises InUse if one is not."""
         prefix = f"{keys.hold_prefix(digest)}INDEX#"
-        page = self._table.query(keys.repository_partition(repository), prefix=prefix, limit=1)
-        return str(page.items[0]["owner"]) if page.items else ""
+        holds = self._table.query(keys.repository_partition(repository), prefix=prefix, limit=MOST_INDEXES).items
+        checks: list[Write] = []
+        for index in dict.fromkeys(hold["index"] for hold in holds):
+            standing = store.manifest(self._table, repository, index)
+            if len(holds) == MOST_INDEXES or standing is None or standing.state != "binned":
+                raise InUse("an index lists this manifest; delete the index first", index)
+            checks.append(Check(keys.manifest(repository, index), equals("state", "binned")))
+        return checks
 
     def _transact(self, writes: list[Write], entry: BinEntry | None = None) -> bool:
         """Whether it took effect; False: look again. `entry`, if the transaction puts one, tells where no answer came:

@@ -25,7 +25,7 @@ from chalicelib.kernel.paging import Page
 from chalicelib.kernel.principal import Action
 from chalicelib.namespaces.service import Namespaces
 from chalicelib.ports import keys, paths
-from chalicelib.ports.objects import Reading
+from chalicelib.ports.objects import ObjectMissing, Reading
 from chalicelib.ports.stack import Stack
 from chalicelib.ports.table import Item
 from chalicelib.repositories.models import Repository
@@ -88,7 +88,10 @@ class Registry:
         head = store.head(self._table, caller.instance.id, record.digest)
         if head is None:
             raise ManifestUnknown(record.digest)
-        reading = self._stack.objects(head.bucket).get(head.key)
+        try:
+            reading = self._stack.objects(head.bucket).get(head.key)
+        except ObjectMissing:
+            raise ManifestUnknown(record.digest) from None
         try:
             return b"".join(reading.chunks())
         finally:

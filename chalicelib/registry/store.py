@@ -67,9 +67,10 @@ def history_item(record: TagRecord, left: str) -> dict[str, Any]:
     }
 
 
-def hold_item(repository: str, digest: str, kind: str, owner: str) -> dict[str, Any]:
+def hold_item(repository: str, digest: str, kind: str, owner: str, index: str = "") -> dict[str, Any]:
+    """`index`: digest of the index that holds, where `owner` is its incarnation."""
     key = keys.hold(repository, digest, kind, owner)
-    return {"pk": key.pk, "sk": key.sk, "digest": digest, "kind": kind, "owner": owner}
+    return {"pk": key.pk, "sk": key.sk, "digest": digest, "kind": kind, "owner": owner, "index": index}
 
 
 def referrer_item(

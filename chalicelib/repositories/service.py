@@ -101,24 +101,16 @@ class Repositories:
     ) -> tuple[str, frozenset[Action]]:
         """What the principal may do with a name: the repository's id, "" if there is none, and the actions.
 
-        A name without a repository allows pull and push to whoever may push where pushes make repositories.
+        A name without a repository allows pull and push to whoever may push; whether a push may make it is told to
+        the push itself, which can say why not.
         """
         try:
             repository = self._load(instance.id, name)
         except NotFound:
-            return "", self._permitted_on_push(principal, instance, name)
+            pushes = may(principal, instance, None, name, Action.PUSH)
+            return "", frozenset({Action.PULL, Action.PUSH} if pushes else ())
         actions = frozenset(action for action in Action if may(principal, instance, repository, name, action))
         return repository.id, actions
-
-    def _permitted_on_push(self, principal: Principal, instance: Instance, name: RepositoryName) -> frozenset[Action]:
-        nothing: frozenset[Action] = frozenset()
-        if not may(principal, instance, None, name, Action.PUSH):
-            return nothing
-        try:
-            namespace = self._namespaces.get(instance.id, name.namespace)
-        except NotFound:
-            return nothing
-        return frozenset({Action.PULL, Action.PUSH}) if namespace.auto_create_repository else nothing
 
     def _new(self, namespace: Namespace, name: RepositoryName, visibility: Visibility, by: str) -> Repository:
         return Repository(

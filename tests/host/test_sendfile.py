@@ -265,3 +265,11 @@ def test_http_1_0_client_sees_the_connection_close_after_the_file(service: Servi
 def test_uvicorn_is_pinned_to_the_version_this_file_was_written_for() -> None:
     lock = (Path(__file__).parents[2] / "requirements-gateway.txt").read_text()
     assert f"uvicorn=={uvicorn.__version__} " in lock
+
+
+@pytest.mark.parametrize("endless", [b"GET /0-1?" + b"x" * 100_000, b"GET /0-1 HTTP/1.1\r\n" + b"a: b\r\n" * 20_000])
+def test_head_without_end_is_refused(service: Service, endless: bytes) -> None:
+    with service.connect() as client:
+        client.sendall(endless)
+        assert client.recv(1024).startswith(b"HTTP/1.1 400 ")
+        assert client.recv(1024) == b""

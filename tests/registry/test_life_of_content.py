@@ -298,3 +298,26 @@ def test_where_sparse_content_is_allowed_absent_parts_are_no_obstacle(
     push_manifest(registry, caller, index(image(TOP)), "index", name=name)
     assert registry.pull(caller, name, TagName("image")).body == image(BASE)
     assert registry.pull(caller, name, TagName("index")).body == index(image(TOP))
+
+
+def test_children_of_a_deleted_index_can_be_deleted_and_an_index_in_use_keeps_them(
+    registry: Registry, caller: Caller, stack: Stack, clock: FrozenClock
+) -> None:
+    """R7: and the deleted index does not come back without them."""
+    for data in (b"{}", BASE):
+        push_blob(registry, caller, data)
+    push_manifest(registry, caller, image(BASE))
+    both = index(image(BASE))
+    push_manifest(registry, caller, both, "v1")
+    with pytest.raises(InUse, match="index") as refused:
+        registry.delete(caller, NAME, Digest.of(image(BASE)))
+    assert refused.value.detail["needed_by"] == Digest.of(both)
+    registry.delete(caller, NAME, Digest.of(both))
+    registry.delete(caller, NAME, Digest.of(image(BASE)))
+    with pytest.raises(ManifestBlobUnknown):
+        push_manifest(registry, caller, both, "v1")
+    push_manifest(registry, caller, image(BASE))
+    push_manifest(registry, caller, both, "v1")
+    clock.advance(30 * DAY)
+    Sweeper(stack).run()
+    assert registry.pull(caller, NAME, Digest.of(image(BASE))).body == image(BASE)

@@ -189,12 +189,11 @@ def test_a_list_is_in_name_order_by_prefix_and_from_a_name_on(stack: Stack, inst
 
 
 def test_a_name_without_repository_allows_what_a_push_would_need(stack: Stack, instance: Instance) -> None:
-    """R2, N1"""
+    """R2, R5, N1: also where a push will be refused, for only the push can be told why."""
     admin = Principal("primary", "admin", instance.id, 1)
     permitted = Repositories(stack).permitted
-    assert permitted(admin, instance, name("library/new")) == ("", frozenset({Action.PULL, Action.PUSH}))
-    for missing in ("closed/new", "nowhere/new"):
-        assert permitted(admin, instance, name(missing)) == ("", frozenset())
+    for missing in ("library/new", "closed/new", "nowhere/new"):
+        assert permitted(admin, instance, name(missing)) == ("", frozenset({Action.PULL, Action.PUSH}))
     assert permitted(ANONYMOUS, instance, name("library/new")) == ("", frozenset())
 
 
