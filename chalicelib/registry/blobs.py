@@ -21,7 +21,7 @@ from chalicelib.instances.service import Instances
 from chalicelib.kernel.errors import BlobUnknown, InUse, ManifestBlobUnknown, QuotaExceeded, Unavailable, UploadUnknown
 from chalicelib.kernel.ids import new_id
 from chalicelib.kernel.moment import to_text
-from chalicelib.ports import keys
+from chalicelib.ports import keys, paths
 from chalicelib.ports.stack import Stack
 from chalicelib.ports.table import (
     ConditionFailed,
@@ -176,6 +176,8 @@ class Blobs:
         except TransactionCancelled as cancelled:
             if 0 in cancelled.failed:
                 standing = cancelled.failed[0]
+                if standing is None:
+                    self._bury(upload)
                 if standing is None or standing["digest"] != upload.digest:
                     raise UploadUnknown(upload.id) from None
                 return True  # An earlier attempt of ours took effect though its outcome was not told.
@@ -185,6 +187,14 @@ class Blobs:
         except OutcomeUnknown:
             return False
         return True
+
+    def _bury(self, upload: UploadRecord) -> None:
+        """The session was cleared away, bytes and all, before these bytes came: nothing else knows of them."""
+        key, now = paths.blob(upload.instance_id, upload.id), to_text(self._stack.clock.now())
+        self._table.put(
+            store.tombstone_item(upload.id, upload.bucket, key, now, digest="", instance=upload.instance_id),
+            relaxed=True,
+        )
 
     def _rescue_head_or_none(self, instance: str, digest: str, seen: Item) -> HeadRecord | None:
         try:

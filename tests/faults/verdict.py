@@ -163,6 +163,9 @@ def _deleted_since(world: World, push: Deed) -> bool:
 
 
 def _ever_held(world: World, push: Deed) -> bool:
+    """Or may have gone with its subject."""
+    if b'"subject"' in push.body:
+        return True
     pushes = [deed for deed in world.deeds if deed.kind == "push" and deed.outcome != "refused"]
     return any((deed.tags and deed.body == push.body) or push.digest.encode() in deed.body for deed in pushes)
 
