@@ -33,6 +33,7 @@ from chalicelib.kernel.errors import Conflict, Invalid
 from chalicelib.kernel.moment import SystemClock, to_text
 from chalicelib.kernel.settings import Settings
 from chalicelib.ports import keys
+from chalicelib.ports.embedded.spool import EMPTY
 from chalicelib.ports.embedded.table import SqliteTable
 
 from .first_start import write_durably
@@ -116,12 +117,12 @@ def _copy_table(source: Path, target: Path) -> None:
 
 
 def _files(root: Path) -> Iterator[str]:
-    """Every file but the tables, by its path below the root."""
+    """Every file but the tables and what is made anew where it is missing, by its path below the root."""
     for folder, _, names in os.walk(root):
         relative = Path(folder).relative_to(root)
         for name in names:
             at_top = relative == Path() and (name.endswith((*_OF_SQLITE, ".part")) or name in (LOCK_FILE, SEAL))
-            if not at_top and relative.parts[:1] != (_NEW,):
+            if not at_top and name != EMPTY and relative.parts[:1] != (_NEW,):
                 yield str(relative / name)
 
 

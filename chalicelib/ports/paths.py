@@ -1,6 +1,6 @@
 """Every object key, in one place.
 
-  <instance>/blobs/<last 2 of generation>/<generation>     bytes of a blob; the table says which generation is live
+  <instance>/blobs/<end of generation>/<generation>       bytes of a blob; the table says which generation is live
   <instance>/tails/<upload>/<n>                            end of an upload too short for a part of its own
   <instance>/pushes/<repository>/<incarnation>             its creation is the event "an image was pushed"
 
@@ -12,7 +12,7 @@ from __future__ import annotations
 
 
 def blob(instance: str, generation: str) -> str:
-    return f"{instance}/blobs/{generation[-2:]}/{generation}"
+    return f"{instance}/blobs/{generation[-1]}/{generation}"
 
 
 def blobs(instance: str) -> str:

@@ -108,7 +108,7 @@ def test_folders_go_with_their_last_object(objects: FileObjects, tmp_path: Path)
     assert os.listdir(tmp_path / "buckets/one/a") == ["d"]
     objects.delete("a/d")
 
-    assert os.listdir(tmp_path / "buckets/one") == ["+parts"]
+    assert set(os.listdir(tmp_path / "buckets/one")) == {"+empty", "+parts"}
 
 
 def test_a_folder_made_for_nothing_goes_again(objects: FileObjects, tmp_path: Path) -> None:
@@ -116,7 +116,7 @@ def test_a_folder_made_for_nothing_goes_again(objects: FileObjects, tmp_path: Pa
     with pytest.raises(FileNotFoundError):
         objects._name(str(tmp_path / "gone"), str(tmp_path / "buckets/one/a/b/c"))
 
-    assert os.listdir(tmp_path / "buckets/one") == ["+parts"]
+    assert set(os.listdir(tmp_path / "buckets/one")) == {"+empty", "+parts"}
 
 
 def test_nothing_is_left_of_what_was_completed_refused_or_aborted(objects: FileObjects, tmp_path: Path) -> None:

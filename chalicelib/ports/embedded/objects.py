@@ -27,7 +27,8 @@ from chalicelib.ports.paths import is_push
 from . import listing
 from .folders import Folders
 from .reading import FileReading
-from .writing import link_or_copy, new_file, start_writeback, write_all
+from .spool import EMPTY
+from .writing import empty_file, link_or_copy, new_file, start_writeback, write_all
 
 KEY_LIMIT_BYTES: Final = 512
 _KEY: Final = re.compile(r"[a-zA-Z0-9._-]+(?:/[a-zA-Z0-9._-]+)*", re.ASCII)
@@ -60,6 +61,7 @@ class FileObjects:
         self._created = created
         self._parts = f"{self._root}/{_PARTS}"
         os.makedirs(self._parts, mode=0o700, exist_ok=True)
+        self._empty = empty_file(f"{self._root}/{EMPTY}")
         self._clear_leftovers()
 
     def put(self, key: str, data: bytes, *, relaxed: bool = False) -> None:
@@ -67,6 +69,10 @@ class FileObjects:
         with _translated(key):
             if os.path.lexists(path):
                 raise ObjectExists(key)
+            if not data:
+                self._name(self._empty, path, relaxed=relaxed)
+                self._announce(key)
+                return
             with new_file(self._parts) as new:
                 write_all(new.descriptor, data, 0)
                 if not relaxed:
@@ -142,7 +148,9 @@ class FileObjects:
         path = self._path(key)
         with contextlib.suppress(ObjectMissing), _translated(key):
             os.unlink(path)
-            self._folders.prune(os.path.dirname(path))
+            # Events come and go all the time: a folder that goes with each last one costs more than it takes up.
+            if not is_push(key):
+                self._folders.prune(os.path.dirname(path))
 
     def list(self, prefix: str, *, cursor: str | None = None, limit: int = 1000) -> Page[ObjectInfo]:
         found: list[ObjectInfo] = []

@@ -12,7 +12,11 @@ from itertools import islice
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from .writing import empty_file
+
 _JOINT: Final = "+"
+# The one file whose further names are empty objects and waiting events; made anew where it is missing.
+EMPTY: Final = "+empty"
 _NAME_LIMIT_BYTES: Final = 255
 
 
@@ -30,13 +34,20 @@ class Spool:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         folder.mkdir(mode=0o700, exist_ok=True)
+        self._empty = empty_file(str(folder.with_name(EMPTY)))
 
     def add(self, bucket: str, key: str) -> None:
         """Repeating it is harmless. Raises ValueError if the key is too long for a file's name."""
         name = _JOINT.join((bucket, *key.split("/")))
         if len(name) > _NAME_LIMIT_BYTES:
             raise ValueError(f"{key} is too long for an event")
-        os.close(os.open(self._folder / name, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        path = f"{self._folder}/{name}"
+        try:
+            os.link(self._empty, path)
+        except FileExistsError:
+            return
+        except OSError:  # the file system gives one file only so many names (65 000 on ext4)
+            os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
 
     def take(self, limit: int) -> list[Spooled]:
         """Some of what waits, in no promised order. Each is given again until it is `done`."""
