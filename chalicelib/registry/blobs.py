@@ -24,6 +24,7 @@ from chalicelib.kernel.moment import to_text
 from chalicelib.ports import keys, paths
 from chalicelib.ports.stack import Stack
 from chalicelib.ports.table import (
+    TRANSACTION_LIMIT_ITEMS,
     ConditionFailed,
     Delete,
     Item,
@@ -39,7 +40,7 @@ from chalicelib.ports.table import (
 )
 
 from . import rules, store
-from .models import HeadRecord, StoredBlob, UploadRecord
+from .models import HeadRecord, ManifestRecord, StoredBlob, UploadRecord
 
 # A blob that was uploaded, or that a pusher was told exists, is kept this long for the manifest that will name it.
 LEASE: Final = timedelta(hours=24)
@@ -70,9 +71,15 @@ class Blobs:
 
     # Needing
 
-    def hold(self, instance: str, repository: str, manifest: str, incarnation: str, digests: Iterable[str]) -> None:
-        """Puts the edges of a manifest about to be committed. Only what is read after this proves anything."""
-        edges = store.edge_items(instance, digests, repository, incarnation, manifest)
+    def hold(self, intent: Item, instance: str, record: ManifestRecord) -> None:
+        """Puts the intent of a manifest about to be committed, then its edges; at once where a transaction has room.
+        Only what is read after this proves anything."""
+        edges = store.edge_items(instance, record.held, record.repository_id, record.incarnation, record.digest)
+        announced = Put(intent, when=absent())
+        if len(edges) < TRANSACTION_LIMIT_ITEMS:
+            self._table.transact([announced, *(Put(edge) for edge in edges)], relaxed=True)
+            return
+        self._table.put(intent, when=absent(), relaxed=True)
         self._table.put_many(edges, relaxed=True)
 
     def require(self, instance: str, repository: str, needed: dict[str, int], optional: Iterable[str] = ()) -> None:

@@ -108,10 +108,9 @@ class Manifests:
         record = push.record
         deadline = to_text(push.moment + timedelta(seconds=self._stack.settings.intent_ttl_s))
         intent = store.intent_item(record.incarnation, push.instance.id, record, deadline)
-        self._table.put(intent, when=absent(), relaxed=True)
         try:
+            self._blobs.hold(intent, push.instance.id, record)
             if record.held:
-                self._blobs.hold(push.instance.id, push.repository.id, record.digest, record.incarnation, record.held)
                 needed = (
                     push.parsed.blobs if record.body is not None else push.parsed.blobs | {record.digest: record.size}
                 )

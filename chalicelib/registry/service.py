@@ -15,6 +15,7 @@ from chalicelib.kernel import strict_json
 from chalicelib.kernel.errors import (
     BlobUnknown,
     DigestInvalid,
+    ManifestBlobUnknown,
     ManifestUnknown,
     NotFound,
     RepositoryMissing,
@@ -158,22 +159,37 @@ class Registry:
         content_type: str,
     ) -> Pushed:
         """Raises ManifestInvalid, ManifestBlobUnknown, DigestInvalid, QuotaExceeded and what `_writable` raises."""
-        self._authorise_push(caller, name)
+        repository = self._authorise_push(caller, name)
         parsed = rules.parse_manifest(body, content_type)
         digest = Digest.of(body, reference.algorithm if isinstance(reference, Digest) else "sha256")
         if isinstance(reference, Digest) and digest != reference:
             raise DigestInvalid(f"the body is not {reference} but {digest}", digest=digest)
         wanted = tuple(dict.fromkeys([reference, *tags] if isinstance(reference, TagName) else tags))
-        sparse = self._sparse(caller, name)
-        repository = self._repositories.ensure(caller.instance, name, caller.principal.name)
+        repository = repository or self._repositories.ensure(caller.instance, name, caller.principal.name)
+        try:
+            self._put_manifest(caller, repository, digest, parsed, body, wanted, sparse=False)
+        except ManifestBlobUnknown:
+            if not self._sparse(caller, name):
+                raise
+            self._put_manifest(caller, repository, digest, rules.loosened(parsed), body, wanted, sparse=True)
+        return Pushed(digest, parsed.subject, wanted)
+
+    def _put_manifest(
+        self,
+        caller: Caller,
+        repository: Repository,
+        digest: Digest,
+        parsed: rules.Parsed,
+        body: bytes,
+        tags: tuple[TagName, ...],
+        *,
+        sparse: bool,
+    ) -> None:
         moment = self._stack.clock.now()
-        if sparse:
-            parsed = rules.loosened(parsed)
-        record = new_manifest(repository.id, digest, parsed, body, wanted, caller.principal.name, moment)
+        record = new_manifest(repository.id, digest, parsed, body, tags, caller.principal.name, moment)
         if record.body is None:
             self._store_body(caller, repository, digest, body)
-        self._manifests.push(Push(caller.instance, repository, sparse, parsed, record, wanted, moment))
-        return Pushed(digest, parsed.subject, wanted)
+        self._manifests.push(Push(caller.instance, repository, sparse, parsed, record, tags, moment))
 
     def _store_body(self, caller: Caller, repository: Repository, digest: Digest, body: bytes) -> None:
         """A large body is a blob like any other: same edges, same collection, same quota."""

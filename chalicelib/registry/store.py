@@ -15,7 +15,8 @@ R = TypeVar("R", bound=Record)
 
 
 def item(key: Key, record: Record, **index: str) -> dict[str, Any]:
-    return {"pk": key.pk, "sk": key.sk, **record.model_dump(), **index}
+    # Records are flat and frozen: their fields are the item, and need no dumping.
+    return {"pk": key.pk, "sk": key.sk, **record.__dict__, **index}
 
 
 def read(table: Table, key: Key, model: type[R]) -> R | None:

@@ -201,10 +201,10 @@ class Database:
             if self._closed:
                 return
             self._new_bytes = 0
-            try:
-                self._checkpoint(connection)
-            except sqlite3.Error as error:
-                with contextlib.suppress(Unavailable):  # the next wish to checkpoint tries again
+            with contextlib.suppress(Unavailable):  # the next wish to checkpoint tries again
+                try:
+                    self._checkpoint(connection)
+                except sqlite3.Error as error:
                     self.refuse(error)
 
     def _checkpoint(self, connection: sqlite3.Connection) -> None:

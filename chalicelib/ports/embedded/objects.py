@@ -67,12 +67,12 @@ class FileObjects:
     def put(self, key: str, data: bytes, *, relaxed: bool = False) -> None:
         path = self._path(key)
         with _translated(key):
-            if os.path.lexists(path):
-                raise ObjectExists(key)
             if not data:
                 self._name(self._empty, path, relaxed=relaxed)
                 self._announce(key)
                 return
+            if os.path.lexists(path):
+                raise ObjectExists(key)
             with new_file(self._parts) as new:
                 write_all(new.descriptor, data, 0)
                 if not relaxed:
