@@ -118,7 +118,7 @@ class _InstanceCheck:
             edges += 1
             if edge["kind"] == "MANIFEST" and not self._owner_known(edge):
                 yield Finding("leak", digest, f"an edge of manifest {edge['manifest']} that nobody will remove")
-        if edges == 0 and not self._release_pending(digest):
+        if edges == 0 and not release_pending(self._stack, self._instance.id, digest):
             yield Finding("leak", digest, "lives without an edge")
 
     def _owner_known(self, edge: Item) -> bool:
@@ -127,15 +127,6 @@ class _InstanceCheck:
             return True
         pending = self._table.get_many([keys.intent(edge["owner"]), keys.release(edge["owner"])])
         return bool(pending)
-
-    def _release_pending(self, digest: str) -> bool:
-        """Whether work that is under way, and noted as due, is going to look at the digest once more."""
-        for kind in ("release", "intent"):
-            for partition in keys.due_partitions(kind):
-                for row in _all(self._stack, partition, "", index=True):
-                    if row["instance_id"] == self._instance.id and digest in row["blobs"]:
-                        return True
-        return False
 
     # Counters
 
@@ -176,6 +167,8 @@ class _RepositoryCheck:
             yield from self._check_tag(tag)
         for hold in self._rows("HOLD#"):
             yield from self._check_hold(hold)
+        for link in self._rows("LINK#"):
+            yield from self._check_link(link)
         for referrer in self._rows("REFERRER#"):
             if self._manifest(referrer["digest"]) is None:
                 yield Finding("leak", self._where(referrer["digest"]), "is listed as a referrer but does not exist")
@@ -221,6 +214,12 @@ class _RepositoryCheck:
         elif self._table.get(keys.hold(self._repository.id, child, "INDEX", index["incarnation"])) is None:
             yield Finding("lost", where, f"it does not hold its child {child}, which may go")
 
+    def _check_link(self, link: Item) -> Iterator[Finding]:
+        partition = keys.blob_partition(self._instance.id, link["digest"])
+        edges = self._table.query(partition, prefix=keys.edge_prefix(self._repository.id), limit=1)
+        if not edges.items and not release_pending(self._stack, self._instance.id, link["digest"]):
+            yield Finding("leak", self._where(link["digest"]), "can be read here though nothing here needs it")
+
     def _check_tag(self, tag: Item) -> Iterator[Finding]:
         where = self._where(tag["name"])
         manifest = self._manifest(tag["digest"])
@@ -249,6 +248,16 @@ class _RepositoryCheck:
     @cached_property
     def _incarnations(self) -> set[str]:
         return {row["incarnation"] for row in self._rows("MANIFEST#")}
+
+
+def release_pending(stack: Stack, instance: str, digest: str) -> bool:
+    """Whether work that is under way, and noted as due, is going to look at the digest once more."""
+    for kind in ("release", "intent"):
+        for partition in keys.due_partitions(kind):
+            for row in _all(stack, partition, "", index=True):
+                if row["instance_id"] == instance and digest in row["blobs"]:
+                    return True
+    return False
 
 
 def _all(stack: Stack, partition: str, prefix: str, *, index: bool = False) -> Iterator[Item]:

@@ -67,12 +67,15 @@ class Intake:
         sink   gets up to 1 MiB at a time, and has done with it when it returns
         """
         until = min(self.took + TURN_BYTES, declared_bytes)
-        self._hand_over_what_came(declared_bytes, sink)
-        while self.took < until and not self.gone:
+        # What the parser took from the socket before it was ours, at most some hundred KiB, comes first.
+        came, self._cycle.body = self._cycle.body, bytearray()
+        while self.took < until and (came or not self.gone):
             if not self._piece:
                 self._piece = bytearray(PIECE_BYTES)
             with memoryview(self._piece) as whole, whole[: declared_bytes - self.took] as piece:
-                filled = self._fill(piece)
+                piece[: len(came)] = came
+                filled = self._fill(piece, len(came))
+                came = bytearray()
                 with piece[:filled] as received:
                     if filled:
                         sink(received)
@@ -81,18 +84,11 @@ class Intake:
                     return False
         return self.took < declared_bytes and not self.gone
 
-    def _hand_over_what_came(self, declared_bytes: int, sink: Sink) -> None:
-        """What the parser took from the socket before it was ours."""
-        came, self._cycle.body = self._cycle.body, bytearray()
-        if came:
-            self.took += len(came)
-            sink(memoryview(came))
-
-    def _fill(self, piece: memoryview) -> int:
-        source, filled = self._socket, 0
+    def _fill(self, piece: memoryview, filled: int) -> int:
+        source = self._socket
         if source is None:
-            self.gone = True
-            return 0
+            self.gone = self._cycle.more_body
+            return filled
         while filled < len(piece):
             try:
                 count = source.recv_into(piece[filled:])

@@ -262,6 +262,13 @@ class Manifests:
                 continue
             if store.head(self._table, instance, digest) is not None:
                 self._blobs.link(held.repository_id, digest, "")
+                self._unlink_of_the_dead(instance, held, digest)
+
+    def _unlink_of_the_dead(self, instance: str, held: ManifestRecord, digest: str) -> None:
+        """Whoever buried the manifest meanwhile may have unlinked before we linked."""
+        standing = store.manifest(self._table, held.repository_id, held.digest)
+        if standing is None or standing.incarnation != held.incarnation:
+            self._blobs.release(instance, held.repository_id, digest, self._stack.clock.now())
 
 
 def new_manifest(

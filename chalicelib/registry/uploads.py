@@ -173,8 +173,11 @@ class Writer:
             self._hash.update(data)
             self._hashed += len(data)
         self._take_tail()
-        if not self._buffer and len(data) >= self._part_bytes():
-            return self._write_part(memoryview(data))
+        if len(data) >= self._part_bytes():
+            if len(self._buffer) >= self._objects.part_min_bytes:
+                self._flush()
+            if not self._buffer:
+                return self._write_part(memoryview(data))
         self._buffer += data
         if len(self._buffer) >= self._part_bytes():
             self._flush()

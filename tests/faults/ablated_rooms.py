@@ -16,12 +16,14 @@ from chalicelib.registry.retirement import Retirement
 
 
 class ReadsBeforeItHolds(Blobs):
-    def hold(self, instance: str, repository: str, manifest: str, incarnation: str, digests: Iterable[str]) -> None:
-        self._later = (instance, repository, manifest, incarnation, list(digests))
+    def hold(self, intent: Item, instance: str, record: ManifestRecord) -> None:
+        self._table.put(intent, relaxed=True)
+        edges = store.edge_items(instance, record.held, record.repository_id, record.incarnation, record.digest)
+        self._later = edges
 
     def require(self, instance: str, repository: str, needed: dict[str, int], optional: Iterable[str] = ()) -> None:
         super().require(instance, repository, needed, optional)
-        super().hold(*self._later)
+        self._table.put_many(self._later, relaxed=True)
 
 
 class CollectsWithoutCondemning(Blobs):

@@ -115,7 +115,7 @@ OVER_A_DEATH = [("sweep", ""), ("twin", GONE), ("tag", ""), ("twin", "")]
 MISSED: dict[str, tuple[str, int | list[tuple[str, str]]]] = {
     "generations": ("bytes of a dead generation", 2),
     "the generation's condition on what is erased": ("bytes of a dead generation", 2),
-    "HEAD read after the edge": ("a push relies on leases that run out", 9),
+    "HEAD read after the edge": ("a push relies on leases that run out", 2),
     "the token of a condemned HEAD": (
         "a lease runs out",
         [
@@ -132,8 +132,8 @@ MISSED: dict[str, tuple[str, int | list[tuple[str, str]]]] = {
     "rescue of a condemned HEAD": ("bytes of a dead generation", 2),
     "incarnations on edges": ("one manifest pushed twice", 0),
     "edges of manifests": ("a layer changes hands", 0),
-    "the intent as a fence": ("a push relies on leases that run out", 117),
-    "a consistent query of edges": ("a manifest comes back", 0),
+    "the intent as a fence": ("a push relies on leases that run out", 17),
+    "a consistent query of edges": ("a manifest comes back", 67),
     "a consistent reading of HEAD": ("a manifest comes back", 0),
     "row before bytes, when content goes": ("an upload too slow", 6),
     "edges of uploads": ("two uploads of one blob", 0),
@@ -171,7 +171,7 @@ MISSED: dict[str, tuple[str, int | list[tuple[str, str]]]] = {
     "the grace of what is pushed again": ("a child pushed again", 6),
     "manifests that stay without a holder": ("an index over a child being deleted", 0),
     "RELEASE rows": ("a layer changes hands", 0),
-    "the push id in a tag's move": ("two images of one tag", 8),
+    "the push id in a tag's move": ("two images of one tag", 37),
     "the version in a deletion by digest": ("a tag is overwritten", 31),
     "the look for indexes": ("an index over a child being deleted", [("index", ""), ("delete", "")]),
 }
