@@ -10,7 +10,7 @@ DEV_READY := .venv/.dev-ready
 LOCKS := requirements.txt requirements-gateway.txt requirements-dev.txt
 COMPILE := $(BIN)/uv pip compile --quiet --generate-hashes --no-emit-index-url --no-header --universal --python-version 3.11
 
-.PHONY: run test check format bench lock conformance clients campaigns campaign-kills
+.PHONY: run test check format bench lock conformance conformance-aws clients campaigns campaign-kills
 
 run: $(RUN_READY)
 	@exec $(BIN)/python -m chalicelib.cli serve
@@ -36,6 +36,10 @@ bench: $(DEV_READY)
 # The upstream conformance program against the embedded stack; .ci/install-conformance brings it.
 conformance: $(DEV_READY)
 	$(BIN)/python -m pytest -m conformance tests/conformance
+
+# The same against the AWS stack, on the emulators that .ci/install-emulators brings.
+conformance-aws: $(DEV_READY)
+	CRS_EMULATORS=required $(BIN)/python -m tests.ports_aws.serving $(BIN)/python -m pytest -m conformance tests/conformance/test_upstream.py
 
 # Real registry clients; .ci/install-clients brings them.
 clients: $(DEV_READY)
