@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
-from chalicelib.kernel.errors import Conflict, InstanceFrozen, NotFound
+from chalicelib.kernel.errors import Conflict, InstanceFrozen, NotFound, QuotaExceeded
 from chalicelib.kernel.ids import new_id
 from chalicelib.kernel.names import InstanceName
 from chalicelib.ports.stack import Stack
@@ -109,6 +109,15 @@ class Instances:
     def storage_change(self, instance: Instance, digest: str, delta_bytes: int) -> Update:
         """A write for somebody's transaction. It fails where a personal instance would pass its limit."""
         return store.storage_change(instance, digest, delta_bytes)
+
+    def require_room(self, instance: Instance, size: int = 1) -> None:
+        """Before anything is made for bytes that cannot stay. What counts is the transaction with `storage_change`.
+
+        Raises QuotaExceeded where the edition's storage has no room for so many bytes.
+        """
+        limit = instance.storage_limit_bytes
+        if limit is not None and store.counts(self._stack.table, instance)[2] + size > limit:
+            raise QuotaExceeded("storage", limit)
 
     def count_change(self, instance: Instance, *, namespaces: int = 0, repositories: int = 0) -> Update:
         """A write for somebody's transaction. It fails where the quota of what is added would be passed."""

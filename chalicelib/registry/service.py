@@ -18,6 +18,7 @@ from chalicelib.kernel.errors import (
     ManifestBlobUnknown,
     ManifestUnknown,
     NotFound,
+    QuotaExceeded,
     RepositoryMissing,
     Unauthenticated,
 )
@@ -165,7 +166,9 @@ class Registry:
         if isinstance(reference, Digest) and digest != reference:
             raise DigestInvalid(f"the body is not {reference} but {digest}", digest=digest)
         wanted = tuple(dict.fromkeys([reference, *tags] if isinstance(reference, TagName) else tags))
-        repository = repository or self._repositories.ensure(caller.instance, name, caller.principal.name)
+        if repository is None:
+            self._refuse_first_push(caller, name, parsed)
+            repository = self._repositories.ensure(caller.instance, name, caller.principal.name)
         try:
             self._put_manifest(caller, repository, digest, parsed, body, wanted, sparse=False)
         except ManifestBlobUnknown:
@@ -173,6 +176,13 @@ class Registry:
                 raise
             self._put_manifest(caller, repository, digest, rules.loosened(parsed), body, wanted, sparse=True)
         return Pushed(digest, parsed.subject, wanted)
+
+    def _refuse_first_push(self, caller: Caller, name: RepositoryName, parsed: rules.Parsed) -> None:
+        """A repository is not made for a manifest that cannot be whole: nothing it needs can be in it yet."""
+        self._refuse_unmakeable(caller, name)
+        needed = [*parsed.blobs, *parsed.children]
+        if needed and not self._sparse(caller, name):
+            raise ManifestBlobUnknown(needed[0])
 
     def _put_manifest(
         self,
@@ -202,15 +212,22 @@ class Registry:
             writer.close()
 
     def _finish(self, caller: Caller, name: RepositoryName, writer: Writer, digest: Digest) -> StoredBlob:
-        repository = self._repositories.ensure(caller.instance, name, caller.principal.name)
         finished = writer.complete(digest)
         key = paths.blob(caller.instance.id, finished.id)
-        return self._blobs.adopt(caller.instance, repository.id, finished, key, self._stack.clock.now())
+        try:
+            # The repository comes last: what is refused before it leaves none behind.
+            self._instances.require_room(caller.instance, finished.offset)
+            repository = self._repositories.ensure(caller.instance, name, caller.principal.name)
+            return self._blobs.adopt(caller.instance, repository.id, finished, key, self._stack.clock.now())
+        except (QuotaExceeded, RepositoryMissing):
+            self._uploads.discard(finished)
+            raise
 
     def start_upload(self, caller: Caller, name: RepositoryName, algorithm: str = "sha256") -> UploadRecord:
         """Nothing is made for it but the session: the repository comes with the first content that is acknowledged."""
         self._authorise_push(caller, name)
         self._refuse_unmakeable(caller, name)
+        self._instances.require_room(caller.instance)
         return self._uploads.start(caller.instance, name, _owner(caller), algorithm)
 
     def upload(self, caller: Caller, name: RepositoryName, upload_id: str) -> UploadRecord:

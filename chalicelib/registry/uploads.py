@@ -125,6 +125,12 @@ class Uploads:
             raise UploadUnknown(upload.id) from None
         self.forget(upload)
 
+    def discard(self, finished: UploadRecord) -> None:
+        """What was verified may not stay: its bytes go, and the session with them. Harmless where others ended it."""
+        as_it_stands = {"state": "open", "digest": "", "version": finished.version - 1}
+        with contextlib.suppress(UploadUnknown):
+            self.cancel(finished.model_copy(update=as_it_stands))
+
     def forget(self, upload: UploadRecord) -> None:
         """Frees what an ended session kept in the object store. Safe to repeat."""
         objects = self._stack.objects(upload.bucket)
