@@ -32,6 +32,7 @@ class Stack:
     read      runs short reads: in line where the table answers in process, else in a thread
     write     runs what waits for a disk or a network: in a thread
     memory    what this process remembers of the table, forgotten as the table's epoch changes
+    exact     the epoch shows every write of every process at once, so that also what moves may be remembered
     """
 
     settings: Settings
@@ -42,6 +43,7 @@ class Stack:
     read: Runner
     write: Runner
     close: Callable[[], None]
+    exact: bool
     clock: Clock = field(default_factory=SystemClock)
     memory: EpochCache = field(init=False)
     _kept: dict[str, Any] = field(init=False, default_factory=dict, repr=False, compare=False)

@@ -25,7 +25,7 @@ from chalicelib.ports.stack import Stack
 from .callers import Admitted, Callers
 from .models import Caller
 from .remembered import Remembered
-from .routes import METHODS, Route, route
+from .routes import METHODS, Route, names_content, route
 from .service import Registry
 from .wire import Wire
 from .wire_blobs import BlobAnswer, CutOff, delete_blob, find_blob, may_push, send_blob
@@ -98,8 +98,9 @@ class Protocol:
             key = (admitted, visit.method, visit.raw_path, visit.raw_query)
             answer: Answer | None = remembered.get(key)
             if answer is None:
-                answer = await self._load(visit, admitted)
-                if answer.status == 200:
+                found = route(visit.path, visit.raw_path)
+                answer = await self._load(visit, admitted, found)
+                if answer.status == 200 and (self._stack.exact or names_content(found)):
                     remembered.keep(key, answer, len(visit.raw_path) + len(visit.raw_query) + len(answer.body))
             if b"if-none-match" in visit.headers:
                 answer = _unless_matching(visit, answer)
@@ -119,9 +120,8 @@ class Protocol:
         await send({"type": "http.response.start", "status": answer.status, "headers": (*answer.headers, *own)})
         await send({"type": "http.response.body", "body": answer.body})
 
-    async def _load(self, visit: Visit, admitted: Admitted) -> Answer:
+    async def _load(self, visit: Visit, admitted: Admitted, found: Route) -> Answer:
         """Asks the registry."""
-        found = route(visit.path, visit.raw_path)
         if visit.method not in METHODS[found.kind]:
             raise MethodNotAllowed(found)
         read = READS[found.kind]

@@ -51,6 +51,11 @@ class Route:
         return _PUSH if self.kind in ("uploads", "upload") else _ACTIONS.get(method, _PUSH)
 
 
+def names_content(found: Route) -> bool:
+    """Whether the path names its answer by digest: then the answer never changes, though it may come to an end."""
+    return found.kind == "blob" or (found.kind == "manifest" and ":" in found.reference)
+
+
 def route(path: str, raw_path: bytes = b"") -> Route:
     """Raises NotFound for a path of nobody, NameInvalid and DigestInvalid for one with a part of the wrong shape."""
     if b"%2f" in raw_path.lower():

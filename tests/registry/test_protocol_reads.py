@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from typing import Any, cast
 
 import pytest
+
+from chalicelib.ports.table import Table
 
 from .wire import INDEX, LOGIN, MANIFEST, Wire, sha256
 
@@ -218,3 +222,32 @@ def test_health_and_readiness_are_answered_to_anybody(wire: Wire) -> None:
 
 def test_wrong_password_is_refused(wire: Wire) -> None:
     assert wire.ask("GET", "/v2/", login=(LOGIN[0], "wrong")).status_code == 401
+
+
+class _Slow:
+    """A table as several machines see it: its epoch stands still while others write."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._table, name)
+
+    def epoch(self) -> object:
+        return 0
+
+
+def test_moved_tag_is_seen_by_the_next_read_on_every_gateway(wire: Wire) -> None:
+    """R6: what one node answered 201 to, another shows at once; only content that never changes is remembered."""
+    first = wire.push_image("library/app", "v1", b"one")
+    writes = wire.stack
+    wire.use(replace(writes, table=cast(Table, _Slow(writes.table)), exact=False))
+    for path in ("/v2/library/app/manifests/v1", "/v2/library/app/tags/list"):
+        assert wire.ask("GET", path).status_code == 200
+    reads = wire.client
+    wire.use(writes)
+    second = wire.push_image("library/app", "v1", b"two")
+    wire.push_image("library/app", "v2", b"two")
+    wire.client = reads
+    assert wire.ask("GET", "/v2/library/app/manifests/v1").content == second != first
+    assert wire.ask("GET", "/v2/library/app/tags/list").json()["tags"] == ["v1", "v2"]

@@ -50,6 +50,7 @@ def open_aws_stack(settings: Settings, clock: Clock) -> Stack:
         read=_in_threads(readers),
         write=_in_threads(writers),
         close=close,
+        exact=False,
         clock=clock,
     )
 

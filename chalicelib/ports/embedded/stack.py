@@ -119,5 +119,6 @@ def open_embedded_stack(settings: Settings, clock: Clock) -> Stack:
         read=_in_line,
         write=threads,
         close=close,
+        exact=True,
         clock=clock,
     )
