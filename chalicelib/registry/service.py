@@ -1,8 +1,4 @@
-"""The door of the room: pull, push, list and delete content, each by name, each authorised here.
-
-Forbidden and missing answer alike: whoever has no right in a repository cannot tell whether it exists. Reads may be
-answered from what this process remembers of names and rights; writes read the table itself.
-"""
+"""The door of the room: pull, push, list and delete content, each by name, each authorised here (`rights.py`)."""
 
 from __future__ import annotations
 
@@ -24,20 +20,19 @@ from chalicelib.kernel.errors import (
 )
 from chalicelib.kernel.names import Digest, RepositoryName, TagName
 from chalicelib.kernel.paging import Page
-from chalicelib.kernel.principal import Action
-from chalicelib.namespaces.service import Namespaces
 from chalicelib.ports import keys, paths
 from chalicelib.ports.objects import ObjectMissing, Reading
 from chalicelib.ports.stack import Stack
 from chalicelib.ports.table import Item
 from chalicelib.repositories.models import Repository
-from chalicelib.repositories.service import Repositories, may
+from chalicelib.repositories.service import Repositories
 
 from . import rules, store
 from .blobs import Blobs
 from .manifests import Manifests, Push, new_manifest
 from .models import Caller, ManifestRecord, Pulled, Pushed, Referrer, StoredBlob, UploadRecord
 from .retirement import Deletion, Retirement
+from .rights import Rights
 from .upkeep import KINDS, Upkeep
 from .uploads import Uploads, Writer
 
@@ -52,8 +47,8 @@ class Registry:
         self._stack = stack
         self._table = stack.table
         self._instances = Instances(stack)
-        self._namespaces = Namespaces(stack)
         self._repositories = Repositories(stack)
+        self._rights = Rights(stack)
         self._blobs = Blobs(stack)
         self._manifests = Manifests(stack)
         self._retirement = Retirement(stack)
@@ -62,8 +57,8 @@ class Registry:
     # Pulling
 
     def pull(self, caller: Caller, name: RepositoryName, reference: TagName | Digest) -> Pulled:
-        """Raises ManifestUnknown and what `_readable` raises."""
-        repository = self._readable(caller, name)
+        """Raises ManifestUnknown and what `Rights.readable` raises."""
+        repository = self._rights.readable(caller, name)
         if isinstance(reference, Digest):
             return self._remembered_manifest(caller, repository, reference, reference)
         tag = self._table.get(keys.tag(repository.id, reference))
@@ -101,7 +96,7 @@ class Registry:
 
     def tags(self, caller: Caller, name: RepositoryName, after: str = "", limit: int = 1000) -> Page[str]:
         """Tag names in byte order. `next` is the last name of the page where there are more."""
-        repository = self._readable(caller, name)
+        repository = self._rights.readable(caller, name)
         if limit == 0:
             return Page(())
         page = self._table.query(
@@ -118,7 +113,7 @@ class Registry:
     ) -> Page[Referrer]:
         """Manifests whose subject is `digest`, one query a page; empty where the repository may not be read."""
         try:
-            repository = self._readable(caller, name)
+            repository = self._rights.readable(caller, name)
         except NotFound:
             return Page(())  # The specification never answers 404 here; nobody learns more from this than from one.
         page = self._table.query(
@@ -135,8 +130,8 @@ class Registry:
         return Referrer(item["media_type"], item["digest"], item["size"], item["artifact_type"], annotations)
 
     def blob(self, caller: Caller, name: RepositoryName, digest: Digest) -> StoredBlob:
-        """Raises BlobUnknown and what `_readable` raises."""
-        repository = self._readable(caller, name)
+        """Raises BlobUnknown and what `Rights.readable` raises."""
+        repository = self._rights.readable(caller, name)
         key = ("blob", repository.id, digest)
         return self._stack.memory.get(key, lambda: self._blobs.find(caller.instance.id, repository.id, digest))
 
@@ -159,8 +154,8 @@ class Registry:
         body: bytes,
         content_type: str,
     ) -> Pushed:
-        """Raises ManifestInvalid, ManifestBlobUnknown, DigestInvalid, QuotaExceeded and what `_writable` raises."""
-        repository = self._authorise_push(caller, name)
+        """Raises ManifestInvalid, ManifestBlobUnknown, DigestInvalid, QuotaExceeded, what `Rights.writable` raises."""
+        repository = self._rights.writable(caller, name)
         parsed = rules.parse_manifest(body, content_type)
         digest = Digest.of(body, reference.algorithm if isinstance(reference, Digest) else "sha256")
         if isinstance(reference, Digest) and digest != reference:
@@ -172,16 +167,16 @@ class Registry:
         try:
             self._put_manifest(caller, repository, digest, parsed, body, wanted, sparse=False)
         except ManifestBlobUnknown:
-            if not self._sparse(caller, name):
+            if not self._rights.sparse(caller, name):
                 raise
             self._put_manifest(caller, repository, digest, rules.loosened(parsed), body, wanted, sparse=True)
         return Pushed(digest, parsed.subject, wanted)
 
     def _refuse_first_push(self, caller: Caller, name: RepositoryName, parsed: rules.Parsed) -> None:
         """A repository is not made for a manifest that cannot be whole: nothing it needs can be in it yet."""
-        self._refuse_unmakeable(caller, name)
+        self._rights.refuse_unmakeable(caller, name)
         needed = [*parsed.blobs, *parsed.children]
-        if needed and not self._sparse(caller, name):
+        if needed and not self._rights.sparse(caller, name):
             raise ManifestBlobUnknown(needed[0])
 
     def _put_manifest(
@@ -225,14 +220,14 @@ class Registry:
 
     def start_upload(self, caller: Caller, name: RepositoryName, algorithm: str = "sha256") -> UploadRecord:
         """Nothing is made for it but the session: the repository comes with the first content that is acknowledged."""
-        self._authorise_push(caller, name)
-        self._refuse_unmakeable(caller, name)
+        self._rights.writable(caller, name)
+        self._rights.refuse_unmakeable(caller, name)
         self._instances.require_room(caller.instance)
         return self._uploads.start(caller.instance, name, _owner(caller), algorithm)
 
     def upload(self, caller: Caller, name: RepositoryName, upload_id: str) -> UploadRecord:
-        """Raises UploadUnknown and what `_authorise_push` raises."""
-        self._authorise_push(caller, name)
+        """Raises UploadUnknown and what `Rights.writable` raises."""
+        self._rights.writable(caller, name)
         return self._uploads.find(caller.instance, name, _owner(caller), upload_id)
 
     def cancel_upload(self, caller: Caller, name: RepositoryName, upload_id: str) -> None:
@@ -246,7 +241,7 @@ class Registry:
 
     def mount(self, caller: Caller, name: RepositoryName, digest: Digest, source: RepositoryName | None) -> bool:
         """Whether the blob now belongs to the repository too, without having moved. False: upload it."""
-        self._authorise_push(caller, name)
+        self._rights.writable(caller, name)
         if not self._mountable(caller, digest, source):
             return False
         repository = self._repositories.ensure(caller.instance, name, caller.principal.name)
@@ -292,7 +287,7 @@ class Registry:
 
     def renew(self, caller: Caller, name: RepositoryName, digest: Digest) -> None:
         """A pusher was told that a blob is here: it stays a day for the manifest to come. Raises BlobUnknown."""
-        repository = self._authorise_push(caller, name)
+        repository = self._rights.writable(caller, name)
         if repository is None:
             raise BlobUnknown(digest)
         self._blobs.renew(caller.instance.id, repository.id, digest, self._stack.clock.now())
@@ -301,8 +296,8 @@ class Registry:
 
     def delete(self, caller: Caller, name: RepositoryName, reference: TagName | Digest) -> None:
         """A tag, or a manifest with its tags, goes into the recycle bin. Raises ManifestUnknown, InUse."""
-        repository = self._deletable(caller, name)
-        deletion = Deletion(caller.instance, repository, self._sparse(caller, name), caller.principal.name)
+        repository = self._rights.deletable(caller, name)
+        deletion = Deletion(caller.instance, repository, self._rights.sparse(caller, name), caller.principal.name)
         if isinstance(reference, Digest):
             self._retirement.delete_manifest(deletion, reference)
         else:
@@ -310,63 +305,8 @@ class Registry:
 
     def delete_blob(self, caller: Caller, name: RepositoryName, digest: Digest) -> None:
         """Raises BlobUnknown, InUse while a live manifest of the repository needs it."""
-        repository = self._deletable(caller, name)
+        repository = self._rights.deletable(caller, name)
         self._blobs.delete(caller.instance.id, repository.id, digest)
-
-    # Who may
-
-    def _readable(self, caller: Caller, name: RepositoryName) -> Repository:
-        """Raises InstanceFrozen, Unauthenticated or NotFound, alike for what is missing and what is forbidden."""
-        self._instances.require_running(caller.instance)
-        try:
-            repository = self._repositories.get(caller.instance.id, name)
-        except NotFound:
-            repository = None
-        if not may(caller.principal, caller.instance, repository, name, Action.PULL):
-            raise _refusal(caller, name)
-        if repository is None:
-            raise NotFound(f"there is no repository {name}", repository=name)
-        return repository
-
-    def _authorise_push(self, caller: Caller, name: RepositoryName) -> Repository | None:
-        """The repository as the table has it, None if a push would have to make it."""
-        self._instances.require_running(caller.instance)
-        repository = self._fresh(caller, name)
-        if not may(caller.principal, caller.instance, repository, name, Action.PUSH):
-            raise _refusal(caller, name)
-        return repository
-
-    def _deletable(self, caller: Caller, name: RepositoryName) -> Repository:
-        self._instances.require_running(caller.instance)
-        repository = self._fresh(caller, name)
-        if not may(caller.principal, caller.instance, repository, name, Action.DELETE):
-            raise _refusal(caller, name)
-        if repository is None:
-            raise NotFound(f"there is no repository {name}", repository=name)
-        return repository
-
-    def _fresh(self, caller: Caller, name: RepositoryName) -> Repository | None:
-        try:
-            return self._repositories.get(caller.instance.id, name, fresh=True)
-        except NotFound:
-            return None
-
-    def _refuse_unmakeable(self, caller: Caller, name: RepositoryName) -> None:
-        """An upload into a repository that no push may make is refused before its bytes are sent."""
-        if self._fresh(caller, name) is not None:
-            return
-        try:
-            namespace = self._namespaces.get(caller.instance.id, name.namespace, fresh=True)
-        except NotFound:
-            raise RepositoryMissing(name) from None
-        if not namespace.auto_create_repository:
-            raise RepositoryMissing(name)
-
-    def _sparse(self, caller: Caller, name: RepositoryName) -> bool:
-        try:
-            return self._namespaces.get(caller.instance.id, name.namespace, fresh=True).allow_sparse_indexes
-        except NotFound:
-            raise RepositoryMissing(name) from None
 
 
 class UploadWriter:
@@ -401,10 +341,3 @@ class UploadWriter:
 def _owner(caller: Caller) -> str:
     """Whose upload it is: another login of the instance cannot see, write or cancel it."""
     return f"{caller.principal.kind}:{caller.principal.name}"
-
-
-def _refusal(caller: Caller, name: RepositoryName) -> NotFound | Unauthenticated:
-    """Nobody, and a token that was not asked for this, are told to log in; everybody else that there is nothing."""
-    if caller.principal.anonymous or caller.principal.grants is not None:
-        return Unauthenticated()
-    return NotFound(f"there is no repository {name}", repository=name)
