@@ -13,9 +13,13 @@ from typing import Any
 
 from chalice.app import Chalice, CloudWatchEvent, ConvertToMiddleware, Rate, SQSEvent
 
+from chalicelib.accounts import api as accounts
 from chalicelib.chain import CHAIN
+from chalicelib.edge.apicall import keeping
 from chalicelib.edge.consume import consume, send
+from chalicelib.edge.endpoint import Routes
 from chalicelib.edge.log import logger
+from chalicelib.gate import ServiceGate
 from chalicelib.kernel.settings import Settings
 from chalicelib.ports.stack import Stack, open_stack
 
@@ -28,13 +32,24 @@ PUSHES = {
 }
 
 app = Chalice(app_name="crs", configure_logs=False)
-app.register_middleware(ConvertToMiddleware(logger.inject_lambda_context), "all")
+# Not for http: one process of the embedded host answers many requests at once, and the logger's keys are one set.
+for kind in ("cloudwatch", "scheduled", "sqs"):
+    app.register_middleware(ConvertToMiddleware(logger.inject_lambda_context), kind)
+
+
+# The management API, one line a room: what is registered here is also what the documentation and the tests go by.
+API: tuple[Routes, ...] = (accounts.routes,)
 
 
 @cache
 def stack() -> Stack:
     """This process's stack, opened with its first event and kept for the following ones."""
     return open_stack(SETTINGS)
+
+
+app.register_middleware(keeping(stack, ServiceGate()), "http")
+for routes in API:
+    app.register_blueprint(routes.blueprint)
 
 
 @app.on_cw_event(PUSHES)

@@ -11,16 +11,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from chalicelib.identity.keyring import Keyring
+from chalicelib.identity.passwords import Desk, is_possible_password, password_bytes
+from chalicelib.identity.recent import Recent
+from chalicelib.identity.throttle import Throttle
 from chalicelib.kernel.errors import Unauthenticated
 from chalicelib.kernel.principal import Principal
 from chalicelib.ports.stack import Stack
 
 from . import store
-from .keyring import Keyring
-from .passwords import Desk
-from .remembered import PAIR_TTL_S, Recent, Verdict
-from .rules import is_possible_password, is_username, password_bytes
-from .throttle import Throttle
+from .remembered import PAIR_TTL_S, Verdict
+from .rules import is_username
 
 # Instance id, user name, fresh → the credential's present version, 0 if there is none.
 CurrentVersion = Callable[[str, str, bool], int]

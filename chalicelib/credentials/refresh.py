@@ -10,10 +10,9 @@ from typing import Final
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from chalicelib.identity.keyring import Keyring
 from chalicelib.kernel.errors import Unauthenticated
 from chalicelib.kernel.principal import Principal
-
-from .keyring import Keyring
 
 LIFETIME: Final = timedelta(days=30)
 _PURPOSE: Final = b"refresh"

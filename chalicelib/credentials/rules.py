@@ -6,14 +6,13 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
+from chalicelib.identity.passwords import LONGEST_PASSWORD_BYTES, is_possible_password
 from chalicelib.kernel.errors import Invalid, NameInvalid
 from chalicelib.kernel.names import RepositoryName
 from chalicelib.kernel.principal import Action
 
 from .models import Scope
 
-# Longer ones are refused before they cost a hash.
-LONGEST_PASSWORD_BYTES: Final = 1024
 # A client asks for one or two scopes, with mounts a few more; the rest would only make the token longer.
 MOST_SCOPES: Final = 32
 
@@ -24,18 +23,6 @@ _BY_WORD: Final = {**{action.value: frozenset({action}) for action in Action}, "
 
 def is_username(text: str) -> bool:
     return _USERNAME.fullmatch(text) is not None
-
-
-def is_possible_password(text: str) -> bool:
-    """Whether the text may be hashed at all."""
-    if len(text) * 4 <= LONGEST_PASSWORD_BYTES:
-        return bool(text)
-    return len(text) <= LONGEST_PASSWORD_BYTES and len(password_bytes(text)) <= LONGEST_PASSWORD_BYTES
-
-
-def password_bytes(text: str) -> bytes:
-    """What is hashed. Lone surrogates, which JSON can carry, are bytes like any other."""
-    return text.encode("utf-8", "surrogatepass")
 
 
 def require_new(username: str, password: str) -> None:

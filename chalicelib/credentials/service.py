@@ -5,6 +5,9 @@ from __future__ import annotations
 import secrets
 from collections.abc import Sequence
 
+from chalicelib.identity.keyring import open_keyring
+from chalicelib.identity.passwords import hash_password
+from chalicelib.identity.recent import Recent
 from chalicelib.instances.models import Instance
 from chalicelib.kernel.errors import Conflict, NotFound, Unauthenticated
 from chalicelib.kernel.principal import ANONYMOUS, Principal
@@ -13,11 +16,9 @@ from chalicelib.ports.table import ConditionFailed, Write
 
 from . import refresh, store
 from .header import BasicPair, parse_authorization
-from .keyring import open_keyring
 from .logins import Logins
 from .models import Credential, Grant, Kind, Token
-from .passwords import hash_password
-from .remembered import Recent, VerifiedToken
+from .remembered import VerifiedToken
 from .rules import require_new
 from .tokens import Signer
 

@@ -12,11 +12,11 @@ from typing import Any, Final
 
 import jwt
 
+from chalicelib.identity.keyring import Keyring, SigningKey
 from chalicelib.kernel.errors import Unauthenticated
 from chalicelib.kernel.ids import new_id
 from chalicelib.kernel.principal import Principal
 
-from .keyring import Keyring, SigningKey
 from .models import Grant, Token
 from .remembered import VerifiedToken
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from typing import Final, Literal, cast
 
 from pydantic import BaseModel, ConfigDict
 
+from chalicelib.edge.apicall import Call
 from chalicelib.kernel.moment import Moment
 from chalicelib.kernel.names import InstanceName
 
@@ -61,3 +62,8 @@ class Usage(BaseModel):
     namespaces: Use
     repositories: Use
     storage: Use
+
+
+def instance_of(call: Call) -> Instance:
+    """What {instance} in an endpoint's path means; the gate has checked that the caller may reach it."""
+    return cast(Instance, call.instance)

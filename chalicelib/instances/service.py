@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from chalicelib.kernel.errors import Conflict, InstanceFrozen, NotFound, QuotaExceeded
-from chalicelib.kernel.ids import new_id
+from chalicelib.kernel.ids import is_id, new_id
 from chalicelib.kernel.names import InstanceName
 from chalicelib.ports.stack import Stack
 from chalicelib.ports.table import TransactionCancelled, Update, Write
@@ -86,6 +86,17 @@ class Instances:
     def named(self, account_id: str, name: str) -> Instance:
         """Raises NotFound."""
         return self._load(store.id_named(self._stack.table, account_id, name))
+
+    def of_account(self, account_id: str, ref: str) -> Instance:
+        """The account's instance of this id or name, as the table has it.
+
+        Raises NotFound, in the same words for what is not there and for what is another account's.
+        """
+        instance_id = ref if is_id(ref) else store.id_named(self._stack.table, account_id, ref)
+        instance = None if instance_id is None else store.load(self._stack.table, instance_id)
+        if instance is None or instance.account_id != account_id:
+            raise NotFound("there is no such instance")
+        return instance
 
     def every(self) -> list[Instance]:
         """All instances of all accounts, for the operator's own tools and the sweepers."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from .roles import Role
+
 
 class Action(StrEnum):
     """What a registry client may do with a repository; the words of the token protocol's scopes."""
@@ -18,7 +20,11 @@ class Action(StrEnum):
 class Principal:
     """An identified caller, or nobody.
 
-    instance_id   the instance a registry credential belongs to; empty for nobody
+    kind          anonymous, system, primary (a registry credential), user or access_key (of an account) …
+    instance_id   the instance a registry credential belongs to; empty for nobody and for people
+    account_id    the account of a person or of a program with an access key; empty for registry credentials
+    role          in that account; None for registry credentials
+    operator      runs this service, and may make accounts
     version       of the credential; a reset password raises it, which ends what was derived from the old one
     grants        what a token narrows the caller to: (repository name, repository id or "", action);
                   None where the caller holds the credential itself
@@ -31,6 +37,9 @@ class Principal:
     version: int = 0
     grants: frozenset[tuple[str, str, str]] | None = None
     issued_at: int = 0
+    account_id: str = ""
+    role: Role | None = None
+    operator: bool = False
 
     @property
     def anonymous(self) -> bool:

@@ -28,7 +28,25 @@ Entities (one table; audit has its own)
   RELEASE#<incarnation>       RELEASE                                a dead manifest's edges to remove  i1: due
   BIN#<instance>              ENTRY#<ulid>                           recycle bin                        i1: due
   OUTBOX#<incarnation>        OUTBOX                                 a push whose event is not handled  i1: due
-  THROTTLE#<instance>         <login|address>#<…>                    failed sign-ins
+  THROTTLE#<scope>            <login|address>#<…>                    failed sign-ins; scope: an instance or an account
+  ACCOUNTS                    ACCOUNT#<account>                      every account, for the operator
+  ACCOUNT#<account>           ACCOUNT                                an account; its id is its name, fixed for ever
+  ACCOUNT#<account>           USER#<user name>                       a person: role, password
+  ACCOUNT#<account>           KEY#<access key>                       access key → its user; the secret's hash
+  ACCOUNT#<account>           BUCKET#<bucket>                        a bucket claimed by the account
+  ACCOUNT#<account>           BALANCE                                money
+  ACCOUNT#<account>           ORDER#<ulid>                           orders and top-ups
+  ACCOUNT#<account>           SHARED#<user name>#<share>             what was shared with a user of the account
+  ACCESSKEY#<id>              ACCESSKEY                              access key id → its account
+  BUCKET#<bucket>             BUCKET                                 which account claimed it
+  SESSION#<keyed hash>        SESSION                                a sign-in
+  REPLAY#<caller>             KEY#<hash>                             answer to a POST with an Idempotency-Key
+  TASKS#<instance>            TASK#<ulid>                            background work people see         i1: due
+  TASK#<ulid>                 ITEM#<ulid>                            one thing a task did
+  REPO#<id>                   SHARE#<ulid>                           who else may pull
+  INSTANCE#<instance>         WORKLOAD#<ulid>                        whose workload tokens are taken for credentials
+  WORKLOADTOKEN#<hash>        WORKLOADTOKEN                          a workload token that was used
+  SERIES#<instance>           HOUR#<time>                            pulls, pushes and storage of an hour
 
 Index 1 serves two questions and never the same item both: tags of a repository by push time
 (`REPO#<id>#PUSHED`), and work that is due (`DUE#<kind>#<0..3>`, sk `<time>#<id>`).
@@ -48,6 +66,7 @@ from .table import Key
 DUE_SHARDS: Final = 4
 USAGE_SHARDS: Final = 16
 INSTANCES: Final = "INSTANCES"
+ACCOUNTS: Final = "ACCOUNTS"
 
 
 def address(label: str) -> Key:
@@ -185,8 +204,100 @@ def outbox(incarnation: str) -> Key:
     return Key(f"OUTBOX#{incarnation}", "OUTBOX")
 
 
-def throttle(instance: str, bucket: str) -> Key:
-    return Key(f"THROTTLE#{instance}", bucket)
+def throttle(scope: str, bucket: str) -> Key:
+    return Key(f"THROTTLE#{scope}", bucket)
+
+
+def account_partition(account: str) -> str:
+    return f"ACCOUNT#{account}"
+
+
+def account(account: str) -> Key:
+    return Key(f"ACCOUNT#{account}", "ACCOUNT")
+
+
+def listed_account(account: str) -> Key:
+    return Key(ACCOUNTS, f"ACCOUNT#{account}")
+
+
+def user(account: str, username: str) -> Key:
+    return Key(f"ACCOUNT#{account}", f"USER#{username}")
+
+
+def account_access_key(account: str, access_key: str) -> Key:
+    return Key(f"ACCOUNT#{account}", f"KEY#{access_key}")
+
+
+def access_key(access_key: str) -> Key:
+    return Key(f"ACCESSKEY#{access_key}", "ACCESSKEY")
+
+
+def account_bucket(account: str, bucket: str) -> Key:
+    return Key(f"ACCOUNT#{account}", f"BUCKET#{bucket}")
+
+
+def bucket(bucket: str) -> Key:
+    return Key(f"BUCKET#{bucket}", "BUCKET")
+
+
+def balance(account: str) -> Key:
+    return Key(f"ACCOUNT#{account}", "BALANCE")
+
+
+def order(account: str, order: str) -> Key:
+    return Key(f"ACCOUNT#{account}", f"ORDER#{order}")
+
+
+def shared_prefix(username: str) -> str:
+    return f"SHARED#{username}#"
+
+
+def shared_with(account: str, username: str, share: str) -> Key:
+    return Key(f"ACCOUNT#{account}", f"SHARED#{username}#{share}")
+
+
+def session(session_hash: str) -> Key:
+    return Key(f"SESSION#{session_hash}", "SESSION")
+
+
+def replay(caller: str, key_hash: str) -> Key:
+    return Key(f"REPLAY#{caller}", f"KEY#{key_hash}")
+
+
+def tasks_partition(instance: str) -> str:
+    return f"TASKS#{instance}"
+
+
+def task(instance: str, task: str) -> Key:
+    return Key(f"TASKS#{instance}", f"TASK#{task}")
+
+
+def task_items(task: str) -> str:
+    return f"TASK#{task}"
+
+
+def task_item(task: str, item: str) -> Key:
+    return Key(f"TASK#{task}", f"ITEM#{item}")
+
+
+def share(repository: str, share: str) -> Key:
+    return Key(f"REPO#{repository}", f"SHARE#{share}")
+
+
+def workload(instance: str, workload: str) -> Key:
+    return Key(f"INSTANCE#{instance}", f"WORKLOAD#{workload}")
+
+
+def workload_token(token_hash: str) -> Key:
+    return Key(f"WORKLOADTOKEN#{token_hash}", "WORKLOADTOKEN")
+
+
+def series_partition(instance: str) -> str:
+    return f"SERIES#{instance}"
+
+
+def series(instance: str, hour: str) -> Key:
+    return Key(f"SERIES#{instance}", f"HOUR#{hour}")
 
 
 def due_partitions(kind: str) -> tuple[str, ...]:
@@ -197,3 +308,8 @@ def due(kind: str, moment: str, owner: str) -> dict[str, str]:
     """The attributes that put an item on the list of due work. `moment` as `kernel.moment.to_text` writes it."""
     shard = crc32(owner.encode()) % DUE_SHARDS
     return {"i1pk": f"DUE#{kind}#{shard}", "i1sk": f"{moment}#{owner}"}
+
+
+def audit_entry(scope: str, entry: str) -> Key:
+    """In the audit table, alone."""
+    return Key(f"AUDIT#{scope}", f"ENTRY#{entry}")

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from chalicelib.credentials.passwords import Desk as PasswordDesk
 from chalicelib.credentials.service import Credentials
 from chalicelib.credentials.token import TokenEndpoint
+from chalicelib.identity.passwords import Desk as PasswordDesk
 from chalicelib.instances.models import Instance
 from chalicelib.ports.stack import Stack
 from chalicelib.repositories.service import Repositories

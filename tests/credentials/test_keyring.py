@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from chalicelib.credentials.keyring import open_keyring, read_or_make
+from chalicelib.identity.keyring import open_keyring, read_or_make
 from chalicelib.kernel.settings import Settings
 
 

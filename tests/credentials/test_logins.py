@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from chalicelib.credentials import passwords
 from chalicelib.credentials.service import Credentials
-from chalicelib.credentials.throttle import LIMITS
+from chalicelib.identity import passwords
+from chalicelib.identity.throttle import LIMITS
 from chalicelib.kernel.errors import Conflict, Invalid, NotFound, Throttled, Unauthenticated, Unavailable
 from chalicelib.kernel.principal import ANONYMOUS
 from chalicelib.ports import keys

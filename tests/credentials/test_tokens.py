@@ -15,9 +15,9 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from chalicelib.credentials.keyring import SigningKey, open_keyring
 from chalicelib.credentials.models import Grant
 from chalicelib.credentials.service import Credentials
+from chalicelib.identity.keyring import SigningKey, open_keyring
 from chalicelib.kernel.errors import Unauthenticated
 from chalicelib.kernel.names import RepositoryName
 from chalicelib.kernel.principal import ANONYMOUS, Action

@@ -9,8 +9,8 @@ import pytest
 
 from chalicelib.access.service import Access
 from chalicelib.credentials.service import Credentials
-from chalicelib.credentials.throttle import LIMITS
 from chalicelib.credentials.token import TokenEndpoint
+from chalicelib.identity.throttle import LIMITS
 from chalicelib.instances.models import Instance
 from chalicelib.instances.service import Instances
 from chalicelib.kernel.errors import (

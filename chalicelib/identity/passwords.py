@@ -13,8 +13,8 @@ from argon2.exceptions import InvalidHashError, VerificationError
 
 from chalicelib.kernel.errors import Unavailable
 
-from .rules import password_bytes
-
+# Longer ones are refused before they cost a hash.
+LONGEST_PASSWORD_BYTES: Final = 1024
 # OWASP's second choice of parameters for argon2id: 19 MiB, two passes, one lane; 30 ms on one core.
 _HASHER: Final = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
 # The hash of a random password nobody knows. A user name that does not exist is checked against it, so that neither
@@ -87,6 +87,18 @@ class Desk:
                 self._places.release()
         finally:
             self._door.release()
+
+
+def is_possible_password(text: str) -> bool:
+    """Whether the text may be hashed at all."""
+    if len(text) * 4 <= LONGEST_PASSWORD_BYTES:
+        return bool(text)
+    return len(text) <= LONGEST_PASSWORD_BYTES and len(password_bytes(text)) <= LONGEST_PASSWORD_BYTES
+
+
+def password_bytes(text: str) -> bytes:
+    """What is hashed. Lone surrogates, which JSON can carry, are bytes like any other."""
+    return text.encode("utf-8", "surrogatepass")
 
 
 def hash_password(password: str) -> str:

@@ -26,7 +26,7 @@ from chalicelib.ports import keys
 from chalicelib.ports.stack import Stack
 from chalicelib.ports.table import Item, Key, Update
 
-from .remembered import Recent
+from .recent import Recent
 
 WINDOW_S: Final = 300
 LIMITS: Final = {"login": 10, "address": 30, "instance": 300, "pair": 100}

@@ -1,0 +1,1 @@
+"""Accounts: whose everything is; their users, sessions and access keys."""

@@ -1,0 +1,238 @@
+"""One wrapper for every endpoint of the management API, and the table of all of them.
+
+    parse ─► authenticate ─► role ─► instance, address, state, edition ─► replayed? ─► call ─► audit ─► answer
+                                                                          └─ whatever refuses ─► problem+json
+
+The role is asked before anything is looked up, so that whom it refuses learns nothing about what exists. What a room
+declares here is the route, the documentation (`edge/openapi.py`) and the tests' matrix at once:
+
+    routes = Routes("namespaces")
+
+    @routes.post("/instances/{instance}/namespaces", needs=Right.CHANGE_CONTENT, changes="namespace.create")
+    def create_namespace(call: Call, body: NewNamespace) -> NamespaceView: ...
+
+`body` and `query` are pydantic models, named so; the return annotation is the answer (`edge/answers.py`).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar, get_type_hints
+from urllib.parse import unquote
+
+from chalice.app import Blueprint, Response
+from pydantic import BaseModel, ValidationError
+
+from chalicelib.kernel.errors import Denied, Invalid, Refused, Unavailable
+from chalicelib.kernel.ids import new_id
+from chalicelib.kernel.principal import Principal
+from chalicelib.kernel.roles import RIGHTS, Right
+
+from .answers import Accepted, Created, NoQuery, Text
+from .apicall import Call, Context, Request, current
+from .log import logger
+from .problems import invalid, problem
+from .replay import Replay
+
+PREFIX: Final = "/api/v1"
+# No name or id is longer; what is, is not there.
+_LONGEST_PART: Final = 512
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+class InternalError(Unavailable):
+    code = "INTERNAL"
+    status = 500
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """
+    needs          the right asked of the caller; None: open to everybody
+    changes        `<object type>.<action>` for the audit record; "" for what changes nothing
+    frozen_too     goes on while the instance is frozen
+    feature        an enterprise feature by its name, refused on personal instances; "" for both editions
+    from_anywhere  the account's owner is let in from addresses off the allowlist
+    secret         the answer bears a secret, so it is not kept for replays
+    """
+
+    function: Callable[..., Any]
+    room: str
+    method: str
+    path: str
+    needs: Right | None
+    changes: str
+    status: int
+    frozen_too: bool
+    feature: str
+    from_anywhere: bool
+    secret: bool
+
+    @property
+    def name(self) -> str:
+        return self.function.__name__
+
+    @property
+    def hints(self) -> dict[str, Any]:
+        return get_type_hints(self.function)
+
+    @property
+    def body_model(self) -> type[BaseModel] | None:
+        return self.hints.get("body")
+
+    @property
+    def query_model(self) -> type[BaseModel]:
+        model: type[BaseModel] = self.hints.get("query", NoQuery)
+        return model
+
+    @property
+    def of_instance(self) -> bool:
+        return "{instance}" in self.path
+
+
+class Routes:
+    """One room's part of the API: `blueprint` for app.py, `endpoints` for the documentation."""
+
+    def __init__(self, room: str) -> None:
+        self.room = room
+        self.blueprint = Blueprint(f"chalicelib.{room}.api")
+        self.endpoints: list[Endpoint] = []
+
+    def get(self, path: str, **options: Any) -> Callable[[Function], Function]:
+        return self._add("GET", path, {"status": 200, **options})
+
+    def post(self, path: str, **options: Any) -> Callable[[Function], Function]:
+        return self._add("POST", path, {"status": 201, **options})
+
+    def put(self, path: str, **options: Any) -> Callable[[Function], Function]:
+        return self._add("PUT", path, {"status": 200, **options})
+
+    def patch(self, path: str, **options: Any) -> Callable[[Function], Function]:
+        return self._add("PATCH", path, {"status": 200, **options})
+
+    def delete(self, path: str, **options: Any) -> Callable[[Function], Function]:
+        return self._add("DELETE", path, {"status": 204, **options})
+
+    def _add(self, method: str, path: str, options: dict[str, Any]) -> Callable[[Function], Function]:
+        defaults = {"changes": "", "frozen_too": False, "feature": "", "from_anywhere": False, "secret": False}
+
+        def declare(function: Function) -> Function:
+            endpoint = Endpoint(function, self.room, method, PREFIX + path, **{**defaults, **options})
+            self.endpoints.append(endpoint)
+            view = _view(endpoint)
+            self.blueprint.route(endpoint.path, methods=[method], content_types=[], name=endpoint.name)(view)
+            return function
+
+        return declare
+
+
+def _view(endpoint: Endpoint) -> Callable[..., Response]:
+    def view(**parts: str) -> Response:
+        return _respond(endpoint, parts)
+
+    view.__name__ = endpoint.name
+    return view
+
+
+def _respond(endpoint: Endpoint, parts: dict[str, str]) -> Response:
+    context = current()
+    request_id = new_id()
+    try:
+        request = Request.of(context.event)
+        request_id = request.id
+        return _carry_out(context, endpoint, request, parts)
+    except Refused as refused:
+        status, headers, body = problem(refused, request_id)
+    except Exception:
+        logger.exception("failed to answer", request_id=request_id, method=endpoint.method, path=endpoint.path)
+        unexpected = InternalError("something went wrong here; ask the operator about this request id")
+        status, headers, body = problem(unexpected, request_id)
+    return Response(body, dict(headers), status)
+
+
+def _carry_out(context: Context, endpoint: Endpoint, request: Request, parts: dict[str, str]) -> Response:
+    decoded = {name: unquote(text) for name, text in parts.items()}
+    call = Call(context.stack, request, endpoint, decoded)
+    try:
+        arguments = _parse(endpoint, request)
+        if endpoint.needs is not None:
+            call.principal = context.gate.authenticate(context.stack, request)
+            _require(call.principal, endpoint.needs)
+        if endpoint.of_instance:
+            call.instance = context.gate.admit(call)
+        replay = Replay.of(call)
+        if replay is not None and (stored := replay.begin()) is not None:
+            return Response(stored.body, {**stored.headers, "Idempotent-Replayed": "true"}, stored.status)
+        try:
+            answer = _answer(endpoint, endpoint.function(call, **arguments), request.id)
+        except BaseException:
+            if replay is not None:
+                replay.forget()
+            raise
+    except Refused as refused:
+        context.gate.record(call, refused.code)
+        raise
+    if endpoint.changes:
+        context.gate.record(call, "")
+    if replay is not None:
+        replay.keep(answer.status_code, answer.headers, answer.body)
+    return answer
+
+
+def _require(principal: Principal, right: Right) -> None:
+    held = RIGHTS[principal.role] if principal.role is not None else frozenset()
+    allowed = principal.operator if right is Right.OPERATE else right in held
+    if not allowed:
+        raise Denied(f"your role does not allow to {right.value.lower()}", needs=right.name.lower())
+
+
+def _parse(endpoint: Endpoint, request: Request) -> dict[str, Any]:
+    """The function's arguments from query and body. Raises Invalid that names every bad field of both."""
+    bad: list[tuple[str, str]] = []
+    arguments: dict[str, Any] = {}
+    doubled = [name for name, values in request.query.items() if len(values) > 1]
+    bad.extend((name, "is given more than once") for name in doubled)
+    given = {name: values[-1] for name, values in request.query.items() if values}
+    _validate(endpoint.query_model, given, "query", arguments, bad)
+    if endpoint.body_model is not None:
+        body = request.json()
+        if isinstance(body, dict):
+            _validate(endpoint.body_model, body, "body", arguments, bad)
+        else:
+            bad.append(("body", "must be a JSON object"))
+    if bad:
+        raise Invalid.many(bad)
+    if "query" not in endpoint.hints:
+        del arguments["query"]
+    return arguments
+
+
+def _validate(
+    model: type[BaseModel], given: Any, name: str, arguments: dict[str, Any], bad: list[tuple[str, str]]
+) -> None:
+    try:
+        if name == "body":
+            # JSON says what it means: "1" is not 1.
+            arguments[name] = model.model_validate_json(json.dumps(given), strict=True)
+        else:
+            arguments[name] = model.model_validate(given)
+    except ValidationError as error:
+        bad.extend(invalid(error, name).fields)
+
+
+def _answer(endpoint: Endpoint, result: Any, request_id: str) -> Response:
+    headers: dict[str, str | list[str]] = {"X-Request-Id": request_id, "Cache-Control": "no-store"}
+    if isinstance(result, Text):
+        return Response(result.body, {**headers, "Content-Type": result.media_type, **result.headers}, endpoint.status)
+    headers["Content-Type"] = "application/json"
+    if isinstance(result, Accepted):
+        return Response(result.task.model_dump_json(), {**headers, "Location": PREFIX + result.location}, 202)
+    if isinstance(result, Created):
+        return Response(result.body.model_dump_json(), {**headers, "Location": PREFIX + result.location}, 201)
+    if result is None:
+        del headers["Content-Type"]
+        return Response("", headers, 204)
+    return Response(result.model_dump_json(), headers, endpoint.status)

@@ -1,0 +1,61 @@
+"""What rooms refuse, as `application/problem+json` of the management API. Source: RFC 9457, and docs/api.md."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final
+
+from pydantic import ValidationError
+
+from chalicelib.kernel import errors
+
+MEDIA_TYPE: Final = "application/problem+json"
+# One title a status: the code says which of its causes it is.
+_TITLES: Final = {
+    400: "The request is not valid",
+    401: "Sign in first",
+    403: "Not allowed",
+    404: "Not found",
+    405: "This path does not know the method",
+    409: "In conflict with what stands",
+    413: "Too large",
+    415: "Unsupported media type",
+    416: "Out of range",
+    428: "Confirmation required",
+    429: "Too many requests",
+    500: "Something went wrong here",
+    503: "Not available at the moment",
+}
+
+
+def problem(refused: errors.Refused, request_id: str) -> tuple[int, dict[str, str], str]:
+    """Status, headers and body."""
+    fields = refused.fields if isinstance(refused, errors.Invalid) else ()
+    document: dict[str, Any] = {
+        "code": refused.code,
+        "title": _TITLES.get(refused.status, "Refused"),
+        "detail": refused.message,
+        "status": refused.status,
+        "errors": [{"field": field, "message": message} for field, message in fields],
+        "request_id": request_id,
+    }
+    if refused.detail:
+        document["context"] = refused.detail
+    headers = {"Content-Type": MEDIA_TYPE, "X-Request-Id": request_id, "Cache-Control": "no-store"}
+    if isinstance(refused, errors.Throttled | errors.Unavailable):
+        headers["Retry-After"] = str(max(1, refused.retry_after_s))
+    if isinstance(refused, errors.Unauthenticated):
+        headers["WWW-Authenticate"] = 'Bearer realm="crs"'
+    return refused.status, headers, json.dumps(document, ensure_ascii=False, default=str)
+
+
+def invalid(error: ValidationError, where: str = "") -> errors.Invalid:
+    """pydantic's findings, each under its field's own name; `where` for what has none."""
+    fields = [(".".join(str(part) for part in one["loc"]) or where, _words(one)) for one in error.errors()]
+    return errors.Invalid.many(fields)
+
+
+def _words(finding: Any) -> str:
+    if finding["type"] == "extra_forbidden":
+        return "there is no such field"
+    return str(finding["msg"]).removeprefix("Value error, ")

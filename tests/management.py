@@ -1,0 +1,119 @@
+"""The management API as its clients see it: requests in, answers out, through the Chalice app on a test's own stack.
+
+api = Api.signed_in(stack)                     as the owner of account `default`
+api.post("/instances/ci/namespaces", {"name": "library"}).json()
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cache
+from typing import Any
+from urllib.parse import urlencode
+
+import app
+from chalicelib.accounts.service import Accounts
+from chalicelib.edge.apicall import given
+from chalicelib.edge.endpoint import PREFIX
+from chalicelib.host.proxy_event import Paths, proxy_event
+from chalicelib.kernel.errors import Conflict
+from chalicelib.kernel.ids import new_id
+from chalicelib.kernel.roles import Role
+from chalicelib.ports.stack import Stack
+
+PASSWORD = "correct-horse-battery-42"
+ADDRESS = "127.0.0.1"
+
+
+@dataclass(frozen=True)
+class Reply:
+    status: int
+    headers: Mapping[str, str]
+    text: str
+
+    def json(self) -> Any:
+        return json.loads(self.text)
+
+    @property
+    def code(self) -> str:
+        """Of a refusal."""
+        return str(self.json()["code"])
+
+
+@dataclass(frozen=True)
+class Api:
+    """One caller. token: "" for nobody; address: where the caller is; internal: comes in on the internal listener."""
+
+    stack: Stack
+    token: str = ""
+    address: str = ADDRESS
+    internal: bool = False
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def signed_in(
+        cls, stack: Stack, role: Role = Role.OWNER, *, account: str = "default", operator: bool = False
+    ) -> Api:
+        """A caller of this role, whose account and user are made if they are missing."""
+        accounts = Accounts(stack)
+        username = f"{'operator-' if operator else ''}{role}"
+        with contextlib.suppress(Conflict):
+            accounts.create(account)
+        with contextlib.suppress(Conflict):
+            accounts.create_user(account, username, PASSWORD, role, operator=operator)
+        return cls(stack, accounts.sign_in(account, username, PASSWORD, ADDRESS).token)
+
+    def at(self, address: str, *, internal: bool = False) -> Api:
+        return replace(self, address=address, internal=internal)
+
+    def get(self, path: str, **query: object) -> Reply:
+        return self.send("GET", path, None, query)
+
+    def post(self, path: str, body: object = None, **query: object) -> Reply:
+        return self.send("POST", path, body, query)
+
+    def put(self, path: str, body: object = None, **query: object) -> Reply:
+        return self.send("PUT", path, body, query)
+
+    def patch(self, path: str, body: object = None, **query: object) -> Reply:
+        return self.send("PATCH", path, body, query)
+
+    def delete(self, path: str, **query: object) -> Reply:
+        return self.send("DELETE", path, None, query)
+
+    def send(
+        self, method: str, path: str, body: object = None, query: Mapping[str, object] | None = None, **headers: str
+    ) -> Reply:
+        """path: without the prefix. body: bytes go as they are, anything else as JSON."""
+        found = paths().find(PREFIX + path)
+        assert found is not None, f"no route for {path}"
+        route, parameters = found
+        sent = {"host": "registry.example.com", "x-forwarded-proto": "https", **self.headers, **headers}
+        if self.token:
+            sent["authorization"] = f"Bearer {self.token}"
+        data = b"" if body is None else body if isinstance(body, bytes) else json.dumps(body).encode()
+        if body is not None:
+            sent.setdefault("content-type", "application/json")
+        event = proxy_event(
+            method=method,
+            route=route,
+            path=PREFIX + path,
+            parameters=parameters,
+            query=urlencode(query or {}),
+            headers=sent,
+            body=data,
+            address=self.address,
+            internal=self.internal,
+            request_id=new_id(),
+        )
+        with given(self.stack):
+            answer = app.app(event, None)
+        return Reply(answer["statusCode"], answer["headers"], answer["body"])
+
+
+@cache
+def paths() -> Paths:
+    return Paths(app.app.routes)
