@@ -1,0 +1,226 @@
+"""The wrapper of every endpoint, on a small API of the test's own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from chalice.app import Chalice
+from pydantic import BaseModel, ConfigDict, Field
+
+from chalicelib.edge.apicall import Call, Request, given, keeping
+from chalicelib.edge.endpoint import Routes
+from chalicelib.host.proxy_event import Paths, proxy_event
+from chalicelib.kernel.errors import Conflict, Throttled, Unauthenticated
+from chalicelib.kernel.ids import new_id
+from chalicelib.kernel.principal import Principal
+from chalicelib.kernel.roles import Right, Role
+from chalicelib.ports.stack import Stack
+from tests.stacks import FrozenClock, embedded_stack
+
+routes = Routes("things")
+made: list[str] = []
+
+
+class NewThing(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(max_length=10)
+    count: int = 1
+
+
+class Thing(BaseModel):
+    name: str
+    number: int
+
+
+@routes.post("/things", needs=Right.CHANGE_CONTENT, changes="thing.create")
+def make_thing(call: Call, body: NewThing) -> Thing:
+    """Make a thing."""
+    if body.name == "taken":
+        raise Conflict("that name is taken")
+    if body.name == "broken":
+        raise RuntimeError("nobody foresaw this")
+    made.append(body.name)
+    return Thing(name=body.name, number=len(made))
+
+
+@routes.post("/keys", needs=Right.CHANGE_CONTENT, changes="key.create", secret=True)
+def make_key(call: Call) -> Thing:
+    """Make a secret."""
+    made.append("secret")
+    return Thing(name="secret", number=len(made))
+
+
+@routes.get("/busy", needs=Right.READ_CONTENT)
+def busy(call: Call) -> Thing:
+    """Never has time."""
+    raise Throttled(30)
+
+
+class OneGate:
+    """Knows a few callers by name, and keeps what it is to record."""
+
+    def __init__(self) -> None:
+        self.records: list[tuple[str, str]] = []
+
+    def authenticate(self, stack: Stack, request: Request) -> Principal:
+        name = request.headers.get("authorization", "")
+        if not name:
+            raise Unauthenticated
+        return Principal("user", name, account_id="default", role=Role(name.rstrip("2")))
+
+    def admit(self, call: Call) -> Any:
+        raise AssertionError("no endpoint here has an instance")
+
+    def record(self, call: Call, refused: str) -> None:
+        self.records.append((call.principal.name, refused))
+
+
+GATE = OneGate()
+APP = Chalice("things", configure_logs=False)
+APP.register_middleware(keeping(lambda: pytest.fail("no stack was given"), GATE), "http")
+APP.register_blueprint(routes.blueprint)
+PATHS = Paths(APP.routes)
+
+
+class Client:
+    def __init__(self, stack: Stack) -> None:
+        self.stack = stack
+
+    def send(self, method: str, path: str, body: bytes = b"", query: str = "", **headers: str) -> dict[str, Any]:
+        found = PATHS.find(path)
+        assert found is not None
+        event = proxy_event(
+            method=method, route=found[0], path=path, parameters=found[1], query=query,
+            headers={name.replace("_", "-"): value for name, value in headers.items()},
+            body=body, address="127.0.0.1", internal=False, request_id=new_id(),
+        )  # fmt: skip
+        with given(self.stack):
+            answer: dict[str, Any] = APP(event, None)
+        return answer
+
+    def make(self, body: bytes = b'{"name": "one"}', who: str = "owner", **headers: str) -> dict[str, Any]:
+        return self.send("POST", "/api/v1/things", body, authorization=who, **headers)
+
+
+@pytest.fixture
+def clock() -> FrozenClock:
+    return FrozenClock()
+
+
+@pytest.fixture
+def client(tmp_path: Path, clock: FrozenClock) -> Iterator[Client]:
+    made.clear()
+    GATE.records.clear()
+    with embedded_stack(tmp_path, clock) as stack:
+        yield Client(stack)
+
+
+def test_a_change_is_carried_out_and_recorded(client: Client) -> None:
+    answer = client.make()
+    assert (answer["statusCode"], answer["body"]) == (201, '{"name":"one","number":1}')
+    assert GATE.records == [("owner", "")]
+
+
+def test_a_role_without_the_right_is_refused_before_anything_happens(client: Client) -> None:
+    answer = client.make(who="reader")
+    assert answer["statusCode"] == 403
+    assert '"code": "DENIED"' in answer["body"]
+    assert made == []
+    assert GATE.records == [("reader", "DENIED")]
+
+
+def test_nobody_is_told_to_sign_in(client: Client) -> None:
+    answer = client.send("GET", "/api/v1/busy")
+    assert answer["statusCode"] == 401
+    assert answer["headers"]["WWW-Authenticate"].startswith("Bearer")
+
+
+@pytest.mark.parametrize(
+    ("body", "fields"),
+    [
+        (b'{"name": 3, "count": "1", "more": 0}', {"name", "count", "more"}),
+        (b'{"name": "one", "name": "two"}', {"body"}),
+        (b"[]", {"body"}),
+        (b'{"name": NaN}', {"body"}),
+        (b"[" * 100_000, {"body"}),
+        (b"\xff", {"body"}),
+        (b'{"name": "\\ud800"}', {"body"}),
+        (b"", {"name"}),
+    ],
+)
+def test_a_bad_body_is_refused_with_every_bad_field_named(client: Client, body: bytes, fields: set[str]) -> None:
+    answer = client.make(body)
+    assert answer["statusCode"] == 400, answer["body"]
+    assert {field for field in fields if f'"field": "{field}"' in answer["body"]} == fields
+    assert made == []
+
+
+def test_a_query_nobody_knows_and_one_given_twice_are_refused(client: Client) -> None:
+    answer = client.send("GET", "/api/v1/busy", query="colour=red&colour=blue", authorization="owner")
+    assert answer["statusCode"] == 400
+    assert answer["body"].count('"field": "colour"') == 2
+
+
+def test_a_throttled_answer_says_when_to_come_again(client: Client) -> None:
+    answer = client.send("GET", "/api/v1/busy", authorization="owner")
+    assert (answer["statusCode"], answer["headers"]["Retry-After"]) == (429, "30")
+
+
+def test_what_nobody_foresaw_is_a_problem_with_the_request_id_and_nothing_else(client: Client) -> None:
+    answer = client.make(b'{"name": "broken"}')
+    assert answer["statusCode"] == 500
+    assert answer["headers"]["X-Request-Id"] in answer["body"]
+    assert "foresaw" not in answer["body"]
+
+
+def test_the_same_key_again_answers_again_without_doing_it_again(client: Client) -> None:
+    first = client.make(idempotency_key="a")
+    again = client.make(idempotency_key="a")
+    assert again["body"] == first["body"]
+    assert again["headers"]["Idempotent-Replayed"] == "true"
+    assert made == ["one"]
+
+
+def test_keys_of_two_callers_never_meet(client: Client) -> None:
+    client.make(idempotency_key="a")
+    assert client.make(who="owner2", idempotency_key="a")["statusCode"] == 201
+    assert made == ["one", "one"]
+
+
+def test_a_key_used_for_another_request_is_refused(client: Client) -> None:
+    client.make(idempotency_key="a")
+    assert client.make(b'{"name": "two"}', idempotency_key="a")["statusCode"] == 409
+    assert made == ["one"]
+
+
+def test_a_key_is_forgotten_after_a_day(client: Client, clock: FrozenClock) -> None:
+    client.make(idempotency_key="a")
+    clock.advance(24 * 3600 + 1)
+    assert client.make(b'{"name": "two"}', idempotency_key="a")["statusCode"] == 201
+    assert made == ["one", "two"]
+
+
+@pytest.mark.parametrize("name", ["taken", "broken"])
+def test_a_call_that_was_refused_gives_its_key_free(client: Client, name: str) -> None:
+    assert client.make(b'{"name": "%s"}' % name.encode(), idempotency_key="a")["statusCode"] in (409, 500)
+    assert client.make(b'{"name": "%s"}' % name.encode(), idempotency_key="a")["statusCode"] in (409, 500)
+    assert client.make(idempotency_key="a")["statusCode"] == 201
+
+
+def test_an_answer_that_bears_a_secret_is_not_kept(client: Client) -> None:
+    """API: a replay of such a request gets 409."""
+    first = client.send("POST", "/api/v1/keys", authorization="owner", idempotency_key="a")
+    again = client.send("POST", "/api/v1/keys", authorization="owner", idempotency_key="a")
+    assert (first["statusCode"], again["statusCode"]) == (201, 409)
+    assert made == ["secret"]
+
+
+@pytest.mark.parametrize("key", ["", "a" * 256, "ä"])
+def test_a_malformed_key_is_refused(client: Client, key: str) -> None:
+    answer = client.make(idempotency_key=key)
+    assert answer["statusCode"] == 400
+    assert '"field": "Idempotency-Key"' in answer["body"]
