@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import BaseModel, ConfigDict, Field
 
 from chalicelib.kernel.moment import Moment
 from chalicelib.kernel.names import RepositoryName
 from chalicelib.namespaces.models import Visibility
+
+Kind = Literal["image", "chart"]
 
 
 class RepositoryEdit(BaseModel):
@@ -21,7 +25,7 @@ class RepositoryEdit(BaseModel):
 
 class Repository(BaseModel):
     """name: the full one, unique in its instance. Content hangs on the id, so that a new repository of an old name
-    holds nothing of the old one."""
+    holds nothing of the old one. kind: of what was pushed into it first; "" while it is empty."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -32,6 +36,7 @@ class Repository(BaseModel):
     summary: str = ""
     visibility: Visibility
     acceleration: bool = False
+    kind: Kind | Literal[""] = ""
     created_at: Moment
     created_by: str
     schema_version: int = 1

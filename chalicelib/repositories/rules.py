@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from chalicelib.instances.models import Instance
+from chalicelib.kernel.errors import NameInvalid
+from chalicelib.kernel.names import RepositoryName
 from chalicelib.kernel.principal import Action, Principal
 
 from .models import Repository
@@ -16,6 +18,14 @@ def may(principal: Principal, instance: Instance, repository: Repository | None,
     if holds_the_instance:
         return True
     return repository is not None and repository.visibility == "public" and action is Action.PULL
+
+
+def is_repository_name(text: str) -> bool:
+    try:
+        RepositoryName.parse(text)
+    except NameInvalid:
+        return False
+    return True
 
 
 def _granted(principal: Principal, repository: Repository | None, name: str, action: Action) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from chalicelib.instances.models import Instance
 from chalicelib.instances.service import Instances
 from chalicelib.kernel.errors import Conflict, NotFound, QuotaExceeded, RepositoryMissing
-from chalicelib.kernel.ids import new_id
+from chalicelib.kernel.ids import is_id, new_id
 from chalicelib.kernel.names import RepositoryName
 from chalicelib.kernel.paging import Page
 from chalicelib.kernel.principal import Action, Principal
@@ -15,8 +15,8 @@ from chalicelib.ports.stack import Stack
 from chalicelib.ports.table import ConditionFailed, OutcomeUnknown, TransactionCancelled
 
 from . import store
-from .models import Repository, RepositoryEdit
-from .rules import may
+from .models import Kind, Repository, RepositoryEdit
+from .rules import is_repository_name, may
 
 __all__ = ["Repositories", "may"]
 
@@ -70,6 +70,21 @@ class Repositories:
             return self._load(instance_id, name)
         return self._stack.memory.get(("repository", instance_id, name), lambda: self._load(instance_id, name))
 
+    def of_namespace(self, instance: Instance, namespace: str, ref: str) -> Repository:
+        """What `{namespace}/…/{repository}` in a path of the API means, from the table itself.
+
+        ref   the repository's id, or its short name where that holds no slash
+        Raises NotFound, in the same words for what is missing, in another namespace, or another instance's.
+        """
+        found: Repository | None = None
+        if is_id(ref):
+            found = store.load_by_id(self._stack.table, ref)
+        elif "/" not in ref and is_repository_name(f"{namespace}/{ref}"):
+            found = store.load(self._stack.table, instance.id, f"{namespace}/{ref}")
+        if found is None or found.instance_id != instance.id or found.name.namespace != namespace:
+            raise NotFound("there is no such repository")
+        return found
+
     def by_id(self, repository_id: str) -> Repository:
         """From memory. Raises NotFound, also when another repository has taken the name."""
         return self._stack.memory.get(("repository", repository_id), lambda: self._load_by_id(repository_id))
@@ -83,6 +98,11 @@ class Repositories:
             return store.edit(self._stack.table, repository, change)
         except ConditionFailed as gone:
             raise _missing(name) from gone
+
+    def mark_kind(self, repository: Repository, kind: Kind) -> None:
+        """Notes what the repository holds, once: its first push decides. Nothing for one that is gone."""
+        if not repository.kind:
+            store.mark_kind(self._stack.table, repository, kind)
 
     def list(
         self,

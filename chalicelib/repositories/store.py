@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from chalicelib.kernel.names import RepositoryName
 from chalicelib.kernel.paging import Page
 from chalicelib.ports import keys
-from chalicelib.ports.table import Check, Item, Put, Table, Update, Write, absent, equals
+from chalicelib.ports.table import (
+    Check,
+    ConditionFailed,
+    Item,
+    Put,
+    Table,
+    Update,
+    Write,
+    absent,
+    all_of,
+    any_of,
+    equals,
+)
 
-from .models import Repository, RepositoryEdit
+from .models import Kind, Repository, RepositoryEdit
 
 
 def creation(repository: Repository) -> list[Write]:
@@ -42,6 +56,14 @@ def edit(table: Table, repository: Repository, change: RepositoryEdit) -> Reposi
     key = keys.repository(repository.instance_id, repository.name)
     wanted = change.model_dump(exclude_none=True)
     return Repository.model_validate(table.update(Update(key, set=wanted, when=equals("id", repository.id))))
+
+
+def mark_kind(table: Table, repository: Repository, kind: Kind) -> None:
+    """Nothing happens if it is marked already, or gone. Records from before there were kinds have no such attribute."""
+    key = keys.repository(repository.instance_id, repository.name)
+    unmarked = any_of(absent("kind"), equals("kind", ""))
+    with suppress(ConditionFailed):
+        table.update(Update(key, set={"kind": kind}, when=all_of(equals("id", repository.id), unmarked)))
 
 
 def page(

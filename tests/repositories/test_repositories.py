@@ -208,6 +208,55 @@ def test_a_name_with_repository_allows_what_may_be_done(stack: Stack, instance: 
     assert repositories.permitted(ANONYMOUS, instance, private.name) == (private.id, frozenset())
 
 
+def test_a_path_of_the_api_names_a_repository_by_id_or_short_name(stack: Stack, instance: Instance) -> None:
+    """N3"""
+    repositories = Repositories(stack)
+    plain = repositories.create(instance, name("library/x"), "private", "admin")
+    deep = repositories.create(instance, name("library/x/y"), "private", "admin")
+    assert repositories.of_namespace(instance, "library", "x") == plain
+    assert repositories.of_namespace(instance, "library", plain.id) == plain
+    assert repositories.of_namespace(instance, "library", deep.id) == deep
+
+
+def test_what_is_missing_elsewhere_or_foreign_is_refused_in_the_same_words(stack: Stack, instance: Instance) -> None:
+    """N3, G5"""
+    repositories = Repositories(stack)
+    made = repositories.create(instance, name("library/x"), "private", "admin")
+    deep = repositories.create(instance, name("library/x/y"), "private", "admin")
+    other = make_instance(stack, "other")
+    make_namespace(stack, other, "library")
+    words = set()
+    for where, namespace, ref in [
+        (instance, "library", "z"),
+        (instance, "nowhere", "x"),
+        (instance, "closed", made.id),
+        (instance, "library", "x/y"),
+        (instance, "library", deep.id[:-1]),
+        (instance, "library", "Ü" * 512),
+        (instance, "library/x", "y"),
+        (instance, "library/x", deep.id),
+        (other, "library", "x"),
+        (other, "library", made.id),
+    ]:
+        with pytest.raises(NotFound) as refused:
+            repositories.of_namespace(where, namespace, ref)
+        words.add((refused.value.message, str(refused.value.detail)))
+    assert len(words) == 1
+
+
+def test_the_first_push_says_what_a_repository_holds(stack: Stack, instance: Instance) -> None:
+    """H1"""
+    repositories = Repositories(stack)
+    made = repositories.create(instance, name("library/x"), "private", "admin")
+    repositories.mark_kind(made, "chart")
+    repositories.mark_kind(made, "image")
+    assert repositories.get(instance.id, "library/x").kind == "chart"
+    gone = made.model_copy(update={"id": "01J00000000000000000000000", "name": name("library/gone")})
+    repositories.mark_kind(gone, "image")
+    with pytest.raises(NotFound):
+        repositories.get(instance.id, "library/gone")
+
+
 class _Silent:
     """A table whose transactions end without an answer."""
 
