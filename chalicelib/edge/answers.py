@@ -1,9 +1,12 @@
 """What endpoints answer beside plain models.
 
 Listing[T]    200  {"items": […], "next": cursor or null, "total": n or null}
-Accepted      202  a task, with its Location
+Created[T]    201  something new, with its Location
+Accepted[T]   202  a task, with its Location
 Text          200  something that is not JSON: an export, a YAML file
 None          204
+
+An endpoint's return annotation names them, and so does its documentation: `-> Created[NamespaceView]`.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from chalicelib.kernel.paging import Page
 
 T = TypeVar("T")
+Body = TypeVar("Body", bound=BaseModel)
 
 MOST_ITEMS = 200
 
@@ -78,18 +82,18 @@ class Problem(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
-class Accepted:
+class Accepted(Generic[Body]):
     """Background work that has begun. task: its model, as JSON shows it; location: its path."""
 
-    task: BaseModel
+    task: Body
     location: str
 
 
 @dataclass(frozen=True, slots=True)
-class Created:
+class Created(Generic[Body]):
     """Something new, and its path."""
 
-    body: BaseModel
+    body: Body
     location: str
 
 

@@ -17,10 +17,13 @@ declares here is the route, the documentation (`edge/openapi.py`) and the tests'
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final, TypeVar, get_type_hints
-from urllib.parse import unquote
+from functools import cached_property
+from types import UnionType
+from typing import Any, Final, TypeVar, Union, get_args, get_origin, get_type_hints
+from urllib.parse import unquote_to_bytes
 
 from chalice.app import Blueprint, Response
 from pydantic import BaseModel, ValidationError
@@ -37,8 +40,9 @@ from .problems import invalid, problem
 from .replay import Replay
 
 PREFIX: Final = "/api/v1"
-# No name or id is longer; what is, is not there.
+# No name or id is longer. What is cut here is still too long for any, so it is not there.
 _LONGEST_PART: Final = 512
+_BROKEN_ESCAPE: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -57,6 +61,8 @@ class Endpoint:
     feature        an enterprise feature by its name, refused on personal instances; "" for both editions
     from_anywhere  the account's owner is let in from addresses off the allowlist
     secret         the answer bears a secret, so it is not kept for replays
+    also           statuses of refusals beyond those that `refusals` derives: 409 of a PATCH, 429 of a sign-in
+    media          what a `Text` answer can be
     """
 
     function: Callable[..., Any]
@@ -70,20 +76,23 @@ class Endpoint:
     feature: str
     from_anywhere: bool
     secret: bool
+    also: tuple[int, ...]
+    media: tuple[str, ...]
 
     @property
     def name(self) -> str:
         return self.function.__name__
 
-    @property
+    # Looked up with the first request and once: it takes longer than most requests.
+    @cached_property
     def hints(self) -> dict[str, Any]:
-        return get_type_hints(self.function)
+        return get_type_hints(self.function, include_extras=True)
 
-    @property
+    @cached_property
     def body_model(self) -> type[BaseModel] | None:
         return self.hints.get("body")
 
-    @property
+    @cached_property
     def query_model(self) -> type[BaseModel]:
         model: type[BaseModel] = self.hints.get("query", NoQuery)
         return model
@@ -91,6 +100,34 @@ class Endpoint:
     @property
     def of_instance(self) -> bool:
         return "{instance}" in self.path
+
+    @property
+    def answers(self) -> dict[int, Any]:
+        """What it answers when it is not refused: status → model, `Text`, or None for nothing."""
+        annotated = self.hints["return"]
+        united = get_origin(annotated) in (Union, UnionType)
+        return dict(self._answer(one) for one in (get_args(annotated) if united else (annotated,)))
+
+    def _answer(self, annotated: Any) -> tuple[int, Any]:
+        if annotated in (None, type(None)):
+            return 204, None
+        if get_origin(annotated) in (Created, Accepted):
+            return 201 if get_origin(annotated) is Created else 202, get_args(annotated)[0]
+        return self.status, annotated
+
+    @property
+    def refusals(self) -> frozenset[int]:
+        """The statuses of what it may refuse: the documentation lists them, and tests hold every answer to them."""
+        found = {400, 413, 503, *self.also}
+        if self.needs is not None:
+            found |= {401, 403}
+        if "{" in self.path:
+            found.add(404)
+        if self.needs is not None and self.method == "POST":
+            found.add(409)
+        if "confirm" in self.query_model.model_fields:
+            found.add(428)
+        return frozenset(found)
 
 
 class Routes:
@@ -117,7 +154,15 @@ class Routes:
         return self._add("DELETE", path, {"status": 204, **options})
 
     def _add(self, method: str, path: str, options: dict[str, Any]) -> Callable[[Function], Function]:
-        defaults = {"changes": "", "frozen_too": False, "feature": "", "from_anywhere": False, "secret": False}
+        defaults = {
+            "changes": "",
+            "frozen_too": False,
+            "feature": "",
+            "from_anywhere": False,
+            "secret": False,
+            "also": (),
+            "media": ("text/plain",),
+        }
 
         def declare(function: Function) -> Function:
             endpoint = Endpoint(function, self.room, method, PREFIX + path, **{**defaults, **options})
@@ -154,8 +199,7 @@ def _respond(endpoint: Endpoint, parts: dict[str, str]) -> Response:
 
 
 def _carry_out(context: Context, endpoint: Endpoint, request: Request, parts: dict[str, str]) -> Response:
-    decoded = {name: unquote(text) for name, text in parts.items()}
-    call = Call(context.stack, request, endpoint, decoded)
+    call = Call(context.stack, request, endpoint, _decoded(parts))
     try:
         arguments = _parse(endpoint, request)
         if endpoint.needs is not None:
@@ -180,6 +224,19 @@ def _carry_out(context: Context, endpoint: Endpoint, request: Request, parts: di
     if replay is not None:
         replay.keep(answer.status_code, answer.headers, answer.body)
     return answer
+
+
+def _decoded(parts: dict[str, str]) -> dict[str, str]:
+    """Raises Invalid that names what is not well percent-encoded UTF-8."""
+    decoded = {}
+    for name, text in parts.items():
+        if _BROKEN_ESCAPE.search(text):
+            raise Invalid(name, "is not well percent-encoded")
+        try:
+            decoded[name] = unquote_to_bytes(text).decode()[:_LONGEST_PART]
+        except UnicodeError as malformed:
+            raise Invalid(name, "is not UTF-8") from malformed
+    return decoded
 
 
 def _require(principal: Principal, right: Right) -> None:
