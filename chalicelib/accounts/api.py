@@ -6,13 +6,13 @@ from chalicelib.edge.apicall import Call
 from chalicelib.edge.endpoint import Routes
 from chalicelib.kernel.roles import Right
 
-from .models import SessionAnswer, SignIn
+from .shapes import SessionAnswer, SignIn
 from .service import Accounts
 
 routes = Routes("accounts")
 
 
-@routes.post("/session", needs=None, changes="session.create", secret=True)
+@routes.post("/session", needs=None, changes="session.create", secret=True, also=(401, 429))
 def sign_in(call: Call, body: SignIn) -> SessionAnswer:
     """Sign in with a user name and a password.
 
