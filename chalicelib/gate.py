@@ -23,7 +23,7 @@ class ServiceGate:
     """Fills the slots of `edge.apicall.Gate`."""
 
     def authenticate(self, stack: Stack, request: Request) -> Principal:
-        return Accounts(stack).authenticate(request.headers.get("authorization"))
+        return Accounts(stack).authenticate(request.headers.get("authorization"), request.address)
 
     def admit(self, call: Call) -> Instance:
         instances = Instances(call.stack)

@@ -6,8 +6,8 @@ from chalicelib.edge.apicall import Call
 from chalicelib.edge.endpoint import Routes
 from chalicelib.kernel.roles import Right
 
-from .shapes import SessionAnswer, SignIn
 from .service import Accounts
+from .shapes import SessionAnswer, SignIn
 
 routes = Routes("accounts")
 

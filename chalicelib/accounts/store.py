@@ -2,23 +2,57 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from collections.abc import Callable
+from typing import Final, TypeVar
 
+from chalicelib.kernel.paging import Page
 from chalicelib.ports import keys
-from chalicelib.ports.table import Item, Key, Put, Table, Write, absent
+from chalicelib.ports.table import (
+    Check,
+    Delete,
+    Item,
+    Key,
+    Put,
+    Table,
+    Update,
+    Write,
+    absent,
+    at_least,
+    equals,
+    present,
+)
 
 from .models import AccessKey, Account, Record, Session, User
 
 R = TypeVar("R", bound=Record)
-
-
-def _read(table: Table, key: Key, model: type[R]) -> R | None:
-    item = table.get(key)
-    return None if item is None else model.model_validate(item)
+# A search gives up after so many queries, and answers what it found with a cursor.
+_MOST_QUERIES: Final = 25
 
 
 def _item(key: Key, record: Record) -> Item:
     return {**key._asdict(), **record.model_dump()}
+
+
+def _as(item: Item | None, model: type[R]) -> R | None:
+    return None if item is None else model.model_validate(item)
+
+
+def _listed(
+    table: Table, pk: str, prefix: str, model: type[R], keep: Callable[[R], bool] | None, cursor: str | None, limit: int
+) -> Page[R]:
+    """One query where everything is kept; else as many as it takes to fill the page, within bounds."""
+    found: list[R] = []
+    for _ in range(_MOST_QUERIES if keep else 1):
+        page = table.query(pk, prefix=prefix, cursor=cursor, limit=limit - len(found))
+        records = (model.model_validate(item) for item in page.items)
+        found.extend(record for record in records if keep is None or keep(record))
+        cursor = page.next
+        if cursor is None or len(found) >= limit:
+            break
+    return Page(tuple(found), cursor)
+
+
+# Accounts ----------------------------------------------------------------------------------------------------------
 
 
 def new_account(account: Account) -> list[Write]:
@@ -30,24 +64,120 @@ def new_account(account: Account) -> list[Write]:
 
 
 def account(table: Table, account_id: str) -> Account | None:
-    return _read(table, keys.account(account_id), Account)
+    return _as(table.get(keys.account(account_id)), Account)
 
 
-def user_item(user: User) -> Item:
-    return _item(keys.user(user.account_id, user.username), user)
+def accounts(table: Table, cursor: str | None, limit: int) -> Page[Account]:
+    page = table.query(keys.ACCOUNTS, prefix="ACCOUNT#", cursor=cursor, limit=limit)
+    wanted = [keys.account(item["account_id"]) for item in page.items]
+    held = table.get_many(wanted)
+    return Page(tuple(Account.model_validate(held[key]) for key in wanted if key in held), page.next)
+
+
+def account_exists(account_id: str) -> Check:
+    return Check(keys.account(account_id), present())
+
+
+def owner_added(account_id: str) -> Update:
+    return Update(keys.account(account_id), add={"owners": 1}, when=present())
+
+
+def owner_removed(account_id: str) -> Update:
+    """Fails where it would be the last."""
+    return Update(keys.account(account_id), add={"owners": -1}, when=at_least("owners", 2))
+
+
+# Users -------------------------------------------------------------------------------------------------------------
+
+
+def new_user(user: User) -> Put:
+    """Fails if the account has a user of that name."""
+    return Put(_item(keys.user(user.account_id, user.username), user), absent())
+
+
+def changed_user(seen: User, user: User) -> Put:
+    """Fails if somebody changed the user since it was seen."""
+    return Put(_item(keys.user(user.account_id, user.username), user), equals("version", seen.version))
+
+
+def deleted_user(seen: User) -> Delete:
+    """Fails if somebody changed the user since it was seen."""
+    return Delete(keys.user(seen.account_id, seen.username), equals("version", seen.version))
+
+
+def user_is(user: User) -> Check:
+    """This life of the user goes on."""
+    return Check(keys.user(user.account_id, user.username), equals("id", user.id))
 
 
 def user(table: Table, account_id: str, username: str) -> User | None:
-    return _read(table, keys.user(account_id, username), User)
+    return _as(table.get(keys.user(account_id, username)), User)
 
 
-def session_item(session_hash: str, session: Session) -> Item:
-    return _item(keys.session(session_hash), session)
+def users(table: Table, account_id: str, search: str, cursor: str | None, limit: int) -> Page[User]:
+    def keep(one: User) -> bool:
+        return search.lower() in one.username.lower()
+
+    pk = keys.account_partition(account_id)
+    return _listed(table, pk, "USER#", User, keep if search else None, cursor, limit)
+
+
+def user_and_account(table: Table, account_id: str, username: str) -> tuple[User | None, Account | None]:
+    """In one read."""
+    user_key, account_key = keys.user(account_id, username), keys.account(account_id)
+    held = table.get_many([user_key, account_key])
+    return _as(held.get(user_key), User), _as(held.get(account_key), Account)
+
+
+# Sessions ----------------------------------------------------------------------------------------------------------
+
+
+def new_session(session_hash: str, session: Session) -> Put:
+    return Put(_item(keys.session(session_hash), session), absent())
+
+
+def session_kept(session_hash: str, user_version: int) -> Update:
+    """The session lives on through a change of its user. Fails if it is over."""
+    return Update(keys.session(session_hash), set={"user_version": user_version}, when=present())
 
 
 def session(table: Table, session_hash: str) -> Session | None:
-    return _read(table, keys.session(session_hash), Session)
+    return _as(table.get(keys.session(session_hash)), Session)
 
 
-def access_key(table: Table, key_id: str) -> AccessKey | None:
-    return _read(table, keys.access_key(key_id), AccessKey)
+# Access keys -------------------------------------------------------------------------------------------------------
+
+
+def new_access_key(key: AccessKey) -> list[Write]:
+    return [
+        Put(_item(keys.account_access_key(key.account_id, key.id), key), absent()),
+        Put({**keys.access_key(key.id)._asdict(), "account_id": key.account_id}, absent()),
+    ]
+
+
+def changed_access_key(seen: AccessKey, key: AccessKey) -> Put:
+    """Fails if somebody changed or deleted the key since it was seen."""
+    return Put(_item(keys.account_access_key(key.account_id, key.id), key), equals("version", seen.version))
+
+
+def no_access_key(account_id: str, key_id: str) -> list[Write]:
+    return [Delete(keys.account_access_key(account_id, key_id)), Delete(keys.access_key(key_id))]
+
+
+def account_of_access_key(table: Table, key_id: str) -> str | None:
+    pointer = table.get(keys.access_key(key_id))
+    return None if pointer is None else str(pointer["account_id"])
+
+
+def access_key(table: Table, account_id: str, key_id: str) -> AccessKey | None:
+    return _as(table.get(keys.account_access_key(account_id, key_id)), AccessKey)
+
+
+def access_keys(table: Table, account_id: str, username: str, cursor: str | None, limit: int) -> Page[AccessKey]:
+    """Of one user, or with "" of the whole account."""
+
+    def keep(one: AccessKey) -> bool:
+        return one.username == username
+
+    pk = keys.account_partition(account_id)
+    return _listed(table, pk, "KEY#", AccessKey, keep if username else None, cursor, limit)

@@ -2,20 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
-import pytest
-
 from chalicelib.ports.stack import Stack
 from tests.management import PASSWORD, Api
-from tests.stacks import embedded_stack
-
-
-@pytest.fixture
-def stack(tmp_path: Path) -> Iterator[Stack]:
-    with embedded_stack(tmp_path) as opened:
-        yield opened
 
 
 def test_who_knows_the_password_gets_a_session_that_sign_out_ends_at_once(stack: Stack) -> None:
