@@ -15,6 +15,7 @@ from chalicelib.edge.asgi import Answer, Application, Body, Receive, Scope, Send
 from chalicelib.edge.log import logger
 from chalicelib.edge.refusals import error
 from chalicelib.edge.requests import new_request_id
+from chalicelib.edge.tally import Flushing
 from chalicelib.kernel.errors import Refused
 from chalicelib.kernel.settings import Settings
 from chalicelib.ports.objects import ObjectMissing
@@ -35,6 +36,7 @@ class Gateway:
         self._owns = owns
         self._registry = Protocol(stack)
         self._token = TokenApplication(stack, Repositories(stack).permitted)
+        self._flushing = Flushing(stack)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
@@ -69,8 +71,10 @@ class Gateway:
         while True:
             message = await receive()
             if message["type"] == "lifespan.startup":
+                self._flushing.start()
                 await send({"type": "lifespan.startup.complete"})
             elif message["type"] == "lifespan.shutdown":
+                await asyncio.to_thread(self._flushing.stop)
                 if self._owns:
                     self._stack.close()
                 await send({"type": "lifespan.shutdown.complete"})
