@@ -1,7 +1,8 @@
-"""The gateway: one ASGI application for /v2, /token and health.
+"""The gateway: one ASGI application for /v2, /token and health; on one machine for the management API too.
 
-uvicorn gateway:app --factory     from the environment
+uvicorn gateway:app --factory     from the environment; API Gateway serves the management API
 build(stack)                      on ports that somebody else opened, and closes
+build(stack, api)                 the same, with what serves the management API (`host.bridge`)
 """
 
 from __future__ import annotations
@@ -31,8 +32,9 @@ READY_TIMEOUT_S: Final = 5.0
 class Gateway:
     """Sends each request to whom its path belongs. owns: the stack is closed at shutdown."""
 
-    def __init__(self, stack: Stack, *, owns: bool) -> None:
+    def __init__(self, stack: Stack, api: Application | None = None, *, owns: bool) -> None:
         self._stack = stack
+        self._api = api
         self._owns = owns
         self._registry = Protocol(stack)
         self._token = TokenApplication(stack, Repositories(stack).permitted)
@@ -45,6 +47,8 @@ class Gateway:
                 await self._registry(scope, receive, send)
             elif path == "/token":
                 await self._token(scope, receive, send)
+            elif self._api is not None and path.startswith("/api/"):
+                await self._api(scope, receive, send)
             else:
                 answer = await self._plain(path)
                 headers = (*answer.headers, (b"x-request-id", new_request_id()))
@@ -81,9 +85,9 @@ class Gateway:
                 return
 
 
-def build(stack: Stack) -> Application:
-    """The application on these ports, which the caller opened and closes."""
-    return Gateway(stack, owns=False)
+def build(stack: Stack, api: Application | None = None) -> Application:
+    """The application on these ports, which the caller opened and closes. api: whatever lies under /api/."""
+    return Gateway(stack, api, owns=False)
 
 
 def app() -> Application:

@@ -14,6 +14,7 @@ from chalicelib.kernel.errors import Invalid
 from chalicelib.kernel.settings import Settings
 from chalicelib.ports.stack import Stack, open_stack
 
+from .bridge import ApiBridge
 from .child import ConsumersProcess
 from .first_start import FirstStart, first_start
 from .listeners import listen
@@ -52,7 +53,8 @@ def _run(stack: Stack, start: FirstStart, sockets: list[Any], say: Callable[[str
         say(welcome(stack, start))
 
     try:
-        app = importlib.import_module("gateway").build(stack)
+        chalice = importlib.import_module("app").app
+        app = importlib.import_module("gateway").build(stack, ApiBridge(stack, chalice, chalice.routes))
         run_gateway(app, stack.settings, sockets, ready)
     finally:
         consumers.end()
