@@ -20,7 +20,9 @@ from chalicelib.edge.consume import consume, send
 from chalicelib.edge.endpoint import Routes
 from chalicelib.edge.log import logger
 from chalicelib.gate import ServiceGate
+from chalicelib.instances import api as instances
 from chalicelib.kernel.settings import Settings
+from chalicelib.namespaces import api as namespaces
 from chalicelib.ports.stack import Stack, open_stack
 
 SETTINGS = Settings.from_environment(os.environ)
@@ -38,7 +40,11 @@ for kind in ("cloudwatch", "scheduled", "sqs"):
 
 
 # The management API, one line a room: what is registered here is also what the documentation and the tests go by.
-API: tuple[Routes, ...] = (accounts.routes,)
+API: tuple[Routes, ...] = (
+    accounts.routes,
+    instances.routes,
+    namespaces.routes,
+)
 
 
 @cache

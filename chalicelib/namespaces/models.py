@@ -42,6 +42,21 @@ class NewNamespace(BaseModel):
     allow_sparse_indexes: bool = False
 
 
+class NamespaceView(BaseModel):
+    """A namespace as the API shows it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    name: str
+    auto_create_repository: bool
+    default_visibility: Visibility
+    acceleration: bool
+    scan_on_push: bool
+    allow_sparse_indexes: bool
+    created_at: Moment
+
+
 class Namespace(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -55,3 +70,7 @@ class Namespace(BaseModel):
     allow_sparse_indexes: bool
     created_at: Moment
     schema_version: int = 1
+
+    @property
+    def view(self) -> NamespaceView:
+        return NamespaceView.model_validate(self.model_dump())

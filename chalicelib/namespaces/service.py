@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from chalicelib.instances.models import Instance
 from chalicelib.instances.service import Instances
-from chalicelib.kernel.errors import Conflict, NotFound, QuotaExceeded
+from chalicelib.kernel.errors import Conflict, EditionRequired, Invalid, NotFound, QuotaExceeded
 from chalicelib.kernel.ids import new_id
-from chalicelib.kernel.paging import Page
+from chalicelib.kernel.paging import Page, bounded_pass
 from chalicelib.ports.stack import Stack
 from chalicelib.ports.table import ConditionFailed, TransactionCancelled
 
 from . import store
 from .models import Namespace, NamespaceEdit, NewNamespace
+from .rules import is_namespace_name
 
 
 class Namespaces:
@@ -20,7 +21,8 @@ class Namespaces:
         self._instances = Instances(stack)
 
     def create(self, instance: Instance, new: NewNamespace) -> Namespace:
-        """Raises Conflict if the name is taken, QuotaExceeded."""
+        """Raises Conflict if the name is taken, QuotaExceeded, EditionRequired."""
+        _require_edition(instance, new.acceleration)
         namespace = Namespace(
             id=new_id(), instance_id=instance.id, created_at=self._stack.clock.now(), **new.model_dump()
         )
@@ -39,9 +41,10 @@ class Namespaces:
             return self._load(instance_id, name)
         return self._stack.memory.get(("namespace", instance_id, name), lambda: self._load(instance_id, name))
 
-    def edit(self, instance_id: str, name: str, change: NamespaceEdit) -> Namespace:
-        """Raises NotFound."""
-        namespace = self._load(instance_id, name)
+    def edit(self, instance: Instance, name: str, change: NamespaceEdit) -> Namespace:
+        """Raises NotFound, EditionRequired."""
+        _require_edition(instance, change.acceleration)
+        namespace = self._load(instance.id, name)
         if not change.model_dump(exclude_none=True):
             return namespace
         try:
@@ -49,15 +52,35 @@ class Namespaces:
         except ConditionFailed as gone:
             raise _missing(name) from gone
 
-    def list(self, instance_id: str, *, cursor: str | None = None, limit: int = 100) -> Page[Namespace]:
+    def list(
+        self, instance_id: str, *, cursor: str | None = None, limit: int = 100, descending: bool = False
+    ) -> Page[Namespace]:
         """In name order, one query a page."""
-        return store.page(self._stack.table, instance_id, cursor, limit)
+        return store.page(self._stack.table, instance_id, cursor, limit, descending=descending)
+
+    def search(
+        self, instance_id: str, text: str, *, cursor: str | None = None, limit: int = 100, descending: bool = False
+    ) -> Page[Namespace]:
+        """Those whose name holds the text, in name order, by a bounded pass. Raises Invalid for a foreign cursor."""
+        if cursor is not None and not is_namespace_name(cursor):
+            raise Invalid("cursor", "is not `next` of a page of this list")
+
+        def load(within: str | None, rows: int) -> Page[Namespace]:
+            after = cursor if within is None else None
+            return store.page(self._stack.table, instance_id, within, rows, after=after, descending=descending)
+
+        return bounded_pass(load, lambda namespace: text in namespace.name, lambda namespace: namespace.name, limit)
 
     def _load(self, instance_id: str, name: str) -> Namespace:
-        namespace = store.load(self._stack.table, instance_id, name)
+        namespace = store.load(self._stack.table, instance_id, name) if is_namespace_name(name) else None
         if namespace is None:
             raise _missing(name)
         return namespace
+
+
+def _require_edition(instance: Instance, acceleration: bool | None) -> None:
+    if acceleration and instance.edition != "enterprise":
+        raise EditionRequired("acceleration")
 
 
 def _missing(name: str) -> NotFound:

@@ -26,7 +26,21 @@ def edit(table: Table, namespace: Namespace, change: NamespaceEdit) -> Namespace
     return Namespace.model_validate(table.update(Update(key, set=wanted, when=equals("id", namespace.id))))
 
 
-def page(table: Table, instance_id: str, cursor: str | None, limit: int) -> Page[Namespace]:
-    prefix = keys.namespace(instance_id, "").sk
-    found: Page[Item] = table.query(keys.instance_partition(instance_id), prefix=prefix, cursor=cursor, limit=limit)
+def page(
+    table: Table,
+    instance_id: str,
+    cursor: str | None,
+    limit: int,
+    *,
+    after: str | None = None,
+    descending: bool = False,
+) -> Page[Namespace]:
+    found: Page[Item] = table.query(
+        keys.instance_partition(instance_id),
+        prefix=keys.namespace(instance_id, "").sk,
+        after=None if after is None else keys.namespace(instance_id, after).sk,
+        cursor=cursor,
+        limit=limit,
+        descending=descending,
+    )
     return found.map(Namespace.model_validate)

@@ -67,10 +67,10 @@ def test_an_edit_changes_what_it_names_and_is_seen_at_once(stack: Stack) -> None
     before = make_namespace(stack, instance)
     namespaces = Namespaces(stack)
     assert namespaces.get(instance.id, "library") == before
-    after = namespaces.edit(instance.id, "library", NamespaceEdit(default_visibility="public", scan_on_push=True))
+    after = namespaces.edit(instance, "library", NamespaceEdit(default_visibility="public", scan_on_push=True))
     assert after == before.model_copy(update={"default_visibility": "public", "scan_on_push": True})
     assert namespaces.get(instance.id, "library") == after
-    assert namespaces.edit(instance.id, "library", NamespaceEdit()) == after
+    assert namespaces.edit(instance, "library", NamespaceEdit()) == after
 
 
 def test_what_is_not_there_is_not_found(stack: Stack) -> None:
@@ -80,7 +80,7 @@ def test_what_is_not_there_is_not_found(stack: Stack) -> None:
         with pytest.raises(NotFound):
             Namespaces(stack).get(instance.id, "library", fresh=fresh)
     with pytest.raises(NotFound):
-        Namespaces(stack).edit(instance.id, "library", NamespaceEdit(acceleration=True))
+        Namespaces(stack).edit(instance, "library", NamespaceEdit(acceleration=True))
 
 
 def test_a_list_has_the_names_in_order_and_pages(stack: Stack) -> None:
