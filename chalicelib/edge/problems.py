@@ -30,7 +30,7 @@ _TITLES: Final = {
 
 def problem(refused: errors.Refused, request_id: str) -> tuple[int, dict[str, str], str]:
     """Status, headers and body."""
-    fields = refused.fields if isinstance(refused, errors.Invalid) else ()
+    fields = refused.fields if isinstance(refused, errors.Invalid | errors.Conflict) else ()
     document: dict[str, Any] = {
         "code": refused.code,
         "title": _TITLES.get(refused.status, "Refused"),

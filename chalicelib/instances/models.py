@@ -20,7 +20,17 @@ STORAGE_LIMITS_BYTES: Final[dict[Edition, int | None]] = {"personal": 10 * 1024*
 
 
 class Instance(BaseModel):
-    """bucket: where every byte of it lies; expires_at: None for one that never expires."""
+    """
+    bucket          where every byte of it lies
+    state           as it was last written; `rules.state_at` says what it is now
+    expires_at      None for one that never expires
+    period_day      day of the month its periods end on; in a shorter one on its last; 0: as in `expires_at`
+    stood_still_s   seconds it was frozen in its life, for which the clocks of its recycle bin stood still
+    unpaid_since    when auto-renewal first found the balance too low, None while it does not
+    asked_at        when its deletion was last asked for, None while it is not being deleted
+    untold          a step of its life that was taken and is not in the audit yet, "" for none
+    version         raised by every change; the fence of the next
+    """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -36,6 +46,15 @@ class Instance(BaseModel):
     namespace_limit: int
     repository_limit: int
     storage_limit_bytes: int | None
+    auto_renew: bool = False
+    namespace_packs: int = 0
+    repository_packs: int = 0
+    period_day: int = 0
+    stood_still_s: int = 0
+    unpaid_since: Moment | None = None
+    asked_at: Moment | None = None
+    untold: str = ""
+    version: int = 1
     schema_version: int = 1
 
     @property
@@ -62,6 +81,41 @@ class Usage(BaseModel):
     namespaces: Use
     repositories: Use
     storage: Use
+
+
+class InstanceView(BaseModel):
+    """
+    state             `frozen` from the moment of expiry; `releasing` while its data is being deleted
+    expires_at        null for one that never expires
+    unpaid_since      when auto-renewal first found the balance too low; null while it does not
+    public_address    what users put before `/namespace/repository`
+    internal_address  the same past the allowlist; null where the operator opened no internal listener
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    name: str
+    edition: Edition
+    state: State
+    bucket: str
+    region: str
+    expires_at: Moment | None
+    auto_renew: bool
+    namespace_packs: int
+    repository_packs: int
+    unpaid_since: Moment | None
+    public_address: str
+    internal_address: str | None
+    created_at: Moment
+
+
+class InstanceEdit(BaseModel):
+    """What may be changed later; the name is fixed. auto_renew: prolong by a month before each expiry."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    auto_renew: bool | None = None
 
 
 def instance_of(call: Call) -> Instance:

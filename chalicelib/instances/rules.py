@@ -3,16 +3,51 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import lru_cache
+from math import ceil
+from typing import Final
 
-from .models import Instance
+from .models import Instance, State
+
+# How long a frozen instance keeps its data (user guide §2.3), and how long before expiry auto-renewal begins to try.
+KEPT_FROZEN: Final = timedelta(days=15)
+AUTO_RENEWAL_BEFORE: Final = timedelta(hours=24)
+# A deletion that was asked for and is not done after this is asked for again: its message may be lost.
+ASKED_AGAIN_AFTER: Final = timedelta(hours=1)
 
 
 def is_running(instance: Instance, now: datetime) -> bool:
     """An instance past its expiry is frozen from that moment, whether or not its state says so yet (I6)."""
     unexpired = instance.expires_at is None or now < instance.expires_at
     return instance.state == "running" and unexpired
+
+
+def state_at(instance: Instance, now: datetime) -> State:
+    """What it is at this moment, whether or not its record says so yet."""
+    if instance.state == "running" and not is_running(instance, now):
+        return "frozen"
+    return instance.state
+
+
+def stood_still_s(instance: Instance, now: datetime) -> int:
+    """Seconds it was frozen in its life until now, rounded up: nothing may end early by it."""
+    if instance.expires_at is None or state_at(instance, now) != "frozen":
+        return instance.stood_still_s
+    return instance.stood_still_s + ceil((now - instance.expires_at).total_seconds())
+
+
+def due_at(instance: Instance) -> datetime | None:
+    """When the next step of its life is to be taken; None for one that lives for ever."""
+    if instance.untold:
+        return instance.created_at
+    if instance.state == "releasing":
+        return instance.created_at if instance.asked_at is None else instance.asked_at + ASKED_AGAIN_AFTER
+    if instance.expires_at is None:
+        return None
+    if instance.state == "frozen":
+        return instance.expires_at + KEPT_FROZEN
+    return instance.expires_at - AUTO_RENEWAL_BEFORE if instance.auto_renew else instance.expires_at
 
 
 @lru_cache(maxsize=1024)

@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from datetime import datetime
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 from chalicelib.kernel.errors import Conflict, InstanceFrozen, NotFound, QuotaExceeded
 from chalicelib.kernel.ids import is_id, new_id
+from chalicelib.kernel.moment import to_text
 from chalicelib.kernel.names import InstanceName
+from chalicelib.kernel.paging import Page
+from chalicelib.ports import keys
 from chalicelib.ports.stack import Stack
-from chalicelib.ports.table import TransactionCancelled, Update, Write
+from chalicelib.ports.table import ConditionFailed, TransactionCancelled, Update, Write
 
 from . import rules, store
-from .models import NAMESPACE_LIMITS, REPOSITORY_LIMITS, STORAGE_LIMITS_BYTES, Edition, Instance, Usage, Use
+from .models import (
+    NAMESPACE_LIMITS,
+    REPOSITORY_LIMITS,
+    STORAGE_LIMITS_BYTES,
+    Edition,
+    Instance,
+    InstanceView,
+    State,
+    Usage,
+    Use,
+)
 
 # The account and the instance that a first start of one machine makes, and that any unknown host name means there.
 DEFAULT_ACCOUNT = "default"
@@ -32,32 +45,124 @@ class Instances:
         edition: Edition,
         bucket: str,
         account_id: str,
-        expires_at: datetime | None = None,
         also: Callable[[Instance], Sequence[Write]] | None = None,
+        **more: Any,
     ) -> Instance:
         """Opens an instance, with counters at nothing, in one transaction.
 
         also   further writes of that transaction: the first credential, the first allowlist entry
-        Raises Conflict if the account has an instance of that name, NameInvalid.
+        more   further fields of the record, such as `expires_at`
+        Raises Conflict if the account has an instance of that name, or a personal one already; NameInvalid.
         """
-        instance = Instance(
-            id=new_id(),
-            account_id=account_id,
-            name=InstanceName.parse(name),
-            edition=edition,
-            bucket=bucket,
-            region=self._stack.settings.region,
-            expires_at=expires_at,
-            created_at=self._stack.clock.now(),
-            namespace_limit=NAMESPACE_LIMITS[edition],
-            repository_limit=REPOSITORY_LIMITS[edition],
-            storage_limit_bytes=STORAGE_LIMITS_BYTES[edition],
+        instance = self.new(
+            name=InstanceName.parse(name), edition=edition, bucket=bucket, account_id=account_id, **more
         )
         try:
-            self._stack.table.transact([*store.opening(instance), *(also(instance) if also else ())])
+            self._stack.table.transact([*self.opening(instance), *(also(instance) if also else ())])
         except TransactionCancelled as cancelled:
-            raise Conflict(f"the account has an instance named {name} already", name=name) from cancelled
+            raise self.taken(instance, cancelled) from cancelled
         return instance
+
+    def new(self, *, edition: Edition, **fields: Any) -> Instance:
+        """The record of an instance to be opened, with the quotas of its edition. Nothing is written."""
+        return Instance(
+            id=new_id(),
+            edition=edition,
+            region=self._stack.settings.region,
+            created_at=self._stack.clock.now(),
+            **{
+                "namespace_limit": NAMESPACE_LIMITS[edition],
+                "repository_limit": REPOSITORY_LIMITS[edition],
+                "storage_limit_bytes": STORAGE_LIMITS_BYTES[edition],
+                **fields,
+            },
+        )
+
+    def opening(self, instance: Instance) -> list[Write]:
+        """What makes a new instance, for the first places of somebody's transaction."""
+        return store.opening(instance)
+
+    def taken(self, instance: Instance, cancelled: TransactionCancelled) -> Conflict:
+        """Why a transaction that began with `opening` was cancelled, if it was for the instance itself."""
+        personal_place = len(store.opening(instance)) - 1
+        if instance.edition == "personal" and personal_place in cancelled.failed and 0 not in cancelled.failed:
+            return Conflict.on("edition", "the account has a personal instance already")
+        return Conflict.on("name", f"the account has an instance named {instance.name} already")
+
+    def refuse_taken(self, account_id: str, name: str | None, edition: str) -> list[tuple[str, str]]:
+        """Fields of an instance to be opened that others have taken: a forecast, the transaction decides."""
+        table, bad = self._stack.table, []
+        if name is not None and store.id_named(table, account_id, name) is not None:
+            bad.append(("name", f"the account has an instance named {name} already"))
+        if edition == "personal" and store.personal_id(table, account_id) is not None:
+            bad.append(("edition", "the account has a personal instance already"))
+        return bad
+
+    def change(self, instance: Instance, **fields: Any) -> Instance:
+        """The instance with these fields. Raises Conflict if it is not as it was seen any more."""
+        wanted, write = store.changing(instance, fields)
+        try:
+            self._stack.table.update(write)
+        except ConditionFailed as moved:
+            raise Conflict(f"instance {instance.name} was changed by somebody else meanwhile; try again") from moved
+        return wanted
+
+    def changing(self, instance: Instance, **fields: Any) -> tuple[Instance, Update]:
+        """The same for somebody's transaction: what it will be, and the write, which fails if it moved meanwhile."""
+        return store.changing(instance, fields)
+
+    def forget(self, instance: Instance) -> None:
+        """The last step of deleting an instance: its rows go and its name comes free. Safe to repeat.
+
+        Raises Conflict unless it is being deleted.
+        """
+        try:
+            self._stack.table.transact(store.forgetting(instance))
+        except TransactionCancelled as cancelled:
+            if 0 in cancelled.failed and cancelled.failed[0] is None:
+                return
+            raise Conflict(f"instance {instance.name} is not being deleted") from cancelled
+
+    def page(self, account_id: str, *, search: str = "", cursor: str | None = None, limit: int = 100) -> Page[Instance]:
+        """Instances of an account in name order, one query a page. search: text that their names hold."""
+        return store.page(self._stack.table, account_id, search, cursor, limit)
+
+    def due(self) -> Iterator[Instance]:
+        """Those whose next step of life is due by now, as the table has them."""
+        now = to_text(self._stack.clock.now())
+        for partition in keys.due_partitions("life"):
+            cursor: str | None = None
+            while True:
+                found = store.due_page(self._stack.table, partition, now, cursor)
+                for instance_id in found.items:
+                    instance = store.load(self._stack.table, instance_id)
+                    due_at = rules.due_at(instance) if instance else None
+                    if instance is not None and due_at is not None and to_text(due_at) <= now:
+                        yield instance
+                cursor = found.next
+                if cursor is None:
+                    break
+
+    def load(self, instance_id: str) -> Instance:
+        """As the table has it, for writers. Raises NotFound."""
+        return self._load(instance_id)
+
+    def state(self, instance: Instance) -> State:
+        """What it is at this moment: `frozen` from its expiry on, whether or not a schedule said so."""
+        return rules.state_at(instance, self._stack.clock.now())
+
+    def stood_still_s(self, instance: Instance) -> int:
+        """Seconds for which the clocks of its recycle bin stood still until now."""
+        return rules.stood_still_s(instance, self._stack.clock.now())
+
+    def view(self, instance: Instance) -> InstanceView:
+        """What the API shows of it."""
+        return InstanceView(
+            **instance.model_dump(include=set(InstanceView.model_fields) - {"state"}),
+            state=self.state(instance),
+            public_address=self.public_address(instance),
+            internal_address=self.internal_address(instance),
+        )
 
     def get(self, instance_id: str) -> Instance:
         """From memory. Raises NotFound."""

@@ -2,20 +2,40 @@
 
 from __future__ import annotations
 
+from typing import Any
 from zlib import crc32
 
+from chalicelib.kernel.moment import to_text
+from chalicelib.kernel.paging import Page
 from chalicelib.ports import keys
-from chalicelib.ports.table import Condition, Item, Key, Put, Table, Update, Write, absent, all_of, at_most
+from chalicelib.ports.table import (
+    Condition,
+    Delete,
+    Item,
+    Key,
+    Put,
+    Table,
+    Update,
+    Write,
+    absent,
+    all_of,
+    any_of,
+    at_most,
+    equals,
+)
 
 from .models import Instance
+from .rules import due_at
 
 # A page of the operator's list of all instances.
 _PAGE = 500
 
 
 def opening(instance: Instance) -> list[Write]:
-    """Everything a new instance consists of. Position 0 fails if the account has one of that name, 1 on its address."""
+    """Everything a new instance consists of. Position 0 fails if the account has one of that name, 1 on its address,
+    the last, of a personal one, if the account has a personal one already."""
     pointer = {"instance_id": instance.id}
+    personal = {**keys.personal_instance(instance.account_id)._asdict(), **pointer}
     return [
         Put({**keys.account_instance(instance.account_id, instance.name)._asdict(), **pointer}, absent()),
         Put({**keys.address(instance.label)._asdict(), **pointer}, absent()),
@@ -23,7 +43,63 @@ def opening(instance: Instance) -> list[Write]:
         Put({**keys.listed_instance(instance.id)._asdict(), **pointer}, absent()),
         Put({**keys.count(instance.id)._asdict(), "namespaces": 0, "repositories": 0}, absent()),
         Put({**keys.usage(instance.id, 0)._asdict(), "storage_bytes": 0}, absent()),
+        *([Put(personal, absent())] if instance.edition == "personal" else ()),
     ]
+
+
+def changing(instance: Instance, fields: dict[str, Any]) -> tuple[Instance, Update]:
+    """The instance with these fields, and the write that makes it so if it still is as it was seen."""
+    wanted = instance.model_copy(update={**fields, "version": instance.version + 1})
+    plain = wanted.model_dump(include={*fields, "version"})
+    due = _due(wanted)
+    change = Update(
+        keys.instance(instance.id),
+        set={**plain, **due},
+        remove=() if due else ("i1pk", "i1sk"),
+        when=_unchanged(instance),
+    )
+    return wanted, change
+
+
+def _unchanged(instance: Instance) -> Condition:
+    same_version = equals("version", instance.version)
+    if instance.version > 1:
+        return same_version
+    # Records of before there were versions have none; id: an instance that is gone has none either.
+    return all_of(equals("id", instance.id), any_of(same_version, absent("version")))
+
+
+def forgetting(instance: Instance) -> list[Write]:
+    """All that `opening` made, gone: the name comes free. Position 0 fails unless it is being deleted."""
+    pointers = [
+        keys.account_instance(instance.account_id, instance.name),
+        keys.address(instance.label),
+        keys.listed_instance(instance.id),
+        *([keys.personal_instance(instance.account_id)] if instance.edition == "personal" else ()),
+    ]
+    ours = any_of(absent(), equals("instance_id", instance.id))
+    counters = [keys.count(instance.id), *(keys.usage(instance.id, shard) for shard in range(keys.USAGE_SHARDS))]
+    return [
+        Delete(keys.instance(instance.id), equals("state", "releasing")),
+        *(Delete(key, ours) for key in pointers),
+        *(Delete(key) for key in counters),
+    ]
+
+
+def page(table: Table, account_id: str, search: str, cursor: str | None, limit: int) -> Page[Instance]:
+    """Instances of an account by name. With `search` a page looks at `limit` names and may hold fewer instances."""
+    prefix = keys.account_instance(account_id, "").sk
+    found = table.query(keys.account_partition(account_id), prefix=prefix, cursor=cursor, limit=limit)
+    pointed = [item for item in found.items if search in item["sk"].removeprefix(prefix)]
+    wanted = [keys.instance(item["instance_id"]) for item in pointed]
+    items = table.get_many(wanted)
+    return Page(tuple(Instance.model_validate(items[key]) for key in wanted if key in items), found.next)
+
+
+def due_page(table: Table, partition: str, now: str, cursor: str | None) -> Page[str]:
+    """Ids of instances whose next step is due, from the index: a hint."""
+    found: Page[Item] = table.query(partition, index="i1", until=f"{now}~", cursor=cursor, limit=_PAGE)
+    return found.map(lambda item: str(item["id"]))
 
 
 def load(table: Table, instance_id: str) -> Instance | None:
@@ -37,6 +113,10 @@ def id_at(table: Table, label: str) -> str | None:
 
 def id_named(table: Table, account_id: str, name: str) -> str | None:
     return _pointed(table.get(keys.account_instance(account_id, name)))
+
+
+def personal_id(table: Table, account_id: str) -> str | None:
+    return _pointed(table.get(keys.personal_instance(account_id)))
 
 
 def every(table: Table) -> list[Instance]:
@@ -88,4 +168,9 @@ def _pointed(item: Item | None) -> str | None:
 
 
 def _plain(instance: Instance) -> dict[str, object]:
-    return {**instance.model_dump(), "name": str(instance.name)}
+    return {**instance.model_dump(), "name": str(instance.name), **_due(instance)}
+
+
+def _due(instance: Instance) -> dict[str, str]:
+    moment = due_at(instance)
+    return {} if moment is None else keys.due("life", to_text(moment), instance.id)

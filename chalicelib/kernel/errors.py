@@ -23,6 +23,7 @@
     │   └── UploadUnknown
     ├── Conflict               409   exists already, is in use, or moved meanwhile
     │   ├── TagImmutable             names the rule
+    │   ├── BalanceTooLow            an order that the account's balance does not cover
     │   └── InUse                    names what needs it
     ├── ConfirmationRequired   428   says what would be lost
     ├── Throttled              429   carries the seconds to wait
@@ -34,6 +35,8 @@ Rooms raise these; only `edge/` and `registry/protocol.py` translate them for th
 from __future__ import annotations
 
 from typing import ClassVar
+
+from . import money
 
 
 class Refused(Exception):
@@ -202,8 +205,21 @@ class UploadUnknown(NotFound):
 
 
 class Conflict(Refused):
+    """fields: which of the request's fields are in the way, where it is fields."""
+
     code = "CONFLICT"
     status = 409
+
+    def __init__(self, message: str, **detail: object) -> None:
+        super().__init__(message, **detail)
+        self.fields: tuple[tuple[str, str], ...] = ()
+
+    @classmethod
+    def on(cls, field: str, message: str) -> Conflict:
+        """One that names the field whose value is taken."""
+        error = Conflict(message)
+        error.fields = ((field, message),)
+        return error
 
 
 class TagImmutable(Conflict):
@@ -212,6 +228,20 @@ class TagImmutable(Conflict):
     def __init__(self, repository: str, tag: str, rule_id: str) -> None:
         super().__init__(
             f"tag {tag} of {repository} is immutable under rule {rule_id}", repository=repository, tag=tag, rule=rule_id
+        )
+
+
+class BalanceTooLow(Conflict):
+    """In whole cents of the currency."""
+
+    code = "BALANCE_TOO_LOW"
+
+    def __init__(self, amount_cents: int, balance_cents: int) -> None:
+        amount, balance = money.amount(amount_cents), money.amount(balance_cents)
+        super().__init__(
+            f"the order costs {amount} {money.CURRENCY} and the balance is {balance}; top up first",
+            amount=float(amount),
+            balance=float(balance),
         )
 
 

@@ -6,7 +6,8 @@ Entities (one table; audit has its own)
   ADDRESS#<label>             ADDRESS                                host label → instance id
   ACCOUNT#<account>           INSTANCE#<instance name>               instance id, unique in its account
   INSTANCES                   INSTANCE#<instance>                    every instance, for the operator's own tools
-  INSTANCE#<instance>         INSTANCE                               edition, bucket, state, quotas
+  ACCOUNT#<account>           PERSONAL                               its personal instance: there is at most one
+  INSTANCE#<instance>         INSTANCE                               edition, bucket, state, quotas    i1: due
   INSTANCE#<instance>         COUNT                                  namespaces and repositories in use
   INSTANCE#<instance>         USAGE#<00..15>                         stored bytes; a personal instance uses 00 alone
   INSTANCE#<instance>         ALLOWLIST                              the public allowlist, one item
@@ -35,7 +36,8 @@ Entities (one table; audit has its own)
   ACCOUNT#<account>           KEY#<access key>                       access key → its user; the secret's hash
   ACCOUNT#<account>           BUCKET#<bucket>                        a bucket claimed by the account
   ACCOUNT#<account>           BALANCE                                money
-  ACCOUNT#<account>           ORDER#<ulid>                           orders and top-ups
+  ACCOUNT#<account>           ORDER#<ulid>                           orders
+  ACCOUNT#<account>           TOPUP#<ulid>                           money that came in
   ACCOUNT#<account>           SHARED#<user name>#<share>             what was shared with a user of the account
   ACCESSKEY#<id>              ACCESSKEY                              access key id → its account
   BUCKET#<bucket>             BUCKET                                 which account claimed it
@@ -75,6 +77,10 @@ def address(label: str) -> Key:
 
 def account_instance(account: str, name: str) -> Key:
     return Key(f"ACCOUNT#{account}", f"INSTANCE#{name}")
+
+
+def personal_instance(account: str) -> Key:
+    return Key(f"ACCOUNT#{account}", "PERSONAL")
 
 
 def listed_instance(instance: str) -> Key:
@@ -246,6 +252,10 @@ def balance(account: str) -> Key:
 
 def order(account: str, order: str) -> Key:
     return Key(f"ACCOUNT#{account}", f"ORDER#{order}")
+
+
+def top_up(account: str, top_up: str) -> Key:
+    return Key(f"ACCOUNT#{account}", f"TOPUP#{top_up}")
 
 
 def shared_prefix(username: str) -> str:
