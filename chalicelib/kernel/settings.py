@@ -22,6 +22,7 @@ class Settings(BaseModel):
     trusted_hops        how many entries from its right are our own proxies'
     grace_s             how long deleted content can be restored
     redirect_ttl_s      lets pulls of allowlisted instances leave as links that live this long; 0: stream instead
+    allow_private_addresses   calls to addresses that users write down may go into private networks, and over plain HTTP
     table, bucket, …    names of what the `aws` stack uses
     signing_key         PEM of the P-256 keys of tokens: the first signs, all verify. Made under `data` on one machine
     secret_key          32 random bytes or more, as text, for keyed hashes. Made under `data` on one machine
@@ -48,6 +49,7 @@ class Settings(BaseModel):
     tombstone_s: int = Field(default=int(timedelta(days=1).total_seconds()), ge=0)
     sweep_interval_s: float = Field(default=10.0, gt=0)
     redirect_ttl_s: int = Field(default=0, ge=0, le=60)
+    allow_private_addresses: bool = False
     table: str = "crs"
     audit_table: str = "crs-audit"
     bucket: str = "crs"

@@ -1,0 +1,219 @@
+"""Calls to strangers' servers at addresses that users write down (DESIGN §7): bounded, and never into our own network.
+
+name ─► every address of it is vetted ─► one is pinned: the connection goes there, TLS is the name's ─► bounded answer
+
+A name that has a private address beside a public one is refused whole. Redirects are not followed.
+"""
+
+from __future__ import annotations
+
+import queue
+import re
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Callable, Iterable
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from typing import Any, Final
+
+import httpcore
+import httpx
+
+from chalicelib.kernel import strict_json
+from chalicelib.kernel.errors import Invalid, Unavailable
+from chalicelib.kernel.settings import Settings
+
+# Who asks waits as long, and holds a worker thread.
+LONGEST_S: Final = 5.0
+LIMIT_BYTES: Final = 1024 * 1024
+LONGEST_URL: Final = 2048
+# Addresses of IPv6 that lead to one of IPv4: NAT64 (RFC 6052, RFC 8215), 6to4, Teredo.
+_TRANSLATED: Final = tuple(ip_network(text) for text in ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32"))
+_HOST: Final = re.compile(r"[A-Za-z0-9.-]{1,253}|[0-9a-f:.]{2,45}", re.ASCII)
+
+Resolve = Callable[[str, int], Iterable[str]]
+
+
+class Outbound:
+    """
+    allow_private   the operator lets calls into private networks, and over plain HTTP
+    resolve         host and port → every address of it
+    trust           whose certificates are believed; the usual authorities if None
+    longest_s       from the look-up of the name to the last byte
+    """
+
+    def __init__(
+        self,
+        *,
+        allow_private: bool = False,
+        resolve: Resolve | None = None,
+        trust: ssl.SSLContext | None = None,
+        longest_s: float = LONGEST_S,
+    ) -> None:
+        self._longest_s = longest_s
+        self._allow_private = allow_private
+        self._resolve = resolve or _look_up
+        self._trust = trust
+
+    def fetch_json(self, url: str) -> Any:
+        """What an https address answers.
+
+        Raises Invalid naming `url` where it may not be called, Unavailable where no JSON comes in time and size.
+        """
+        wanted = self.vet_url(url)
+        deadline = time.monotonic() + self._longest_s
+        pinned = _Pinned(self._vetted(wanted.host, _port(wanted), deadline), deadline)
+        try:
+            body = self._fetch(wanted, pinned, deadline)
+        except (
+            httpcore.TimeoutException,
+            httpcore.NetworkError,
+            httpcore.ProtocolError,
+            ssl.SSLError,
+            OSError,
+        ) as failed:
+            raise Unavailable(f"{wanted.host} did not answer", retry_after_s=60) from failed
+        try:
+            return strict_json.parse(body, "url")
+        except Invalid as malformed:
+            raise Unavailable(f"{wanted.host} answered no JSON", retry_after_s=60) from malformed
+
+    def vet_url(self, url: str) -> httpx.URL:
+        """Raises Invalid naming `url`: what is no https address, and an address of a private network."""
+        printable = url.isascii() and url.isprintable() and 0 < len(url) <= LONGEST_URL
+        try:
+            parsed = httpx.URL(url if printable else "")
+        except httpx.InvalidURL as malformed:
+            raise Invalid("url", "is not a web address") from malformed
+        schemes = ("https", "http") if self._allow_private else ("https",)
+        possible = parsed.scheme in schemes and _HOST.fullmatch(parsed.host) and 0 < _port(parsed) <= 65535
+        if not possible or parsed.userinfo or parsed.fragment:
+            raise Invalid("url", "must be an https address, without a user name")
+        try:
+            literal = ip_address(parsed.host)
+        except ValueError:
+            return parsed
+        self._vet(literal)
+        return parsed
+
+    def _vetted(self, host: str, port: int, deadline: float) -> str:
+        """One address of the host, after all of them were vetted."""
+        texts = _in_time(lambda: list(self._resolve(host, port)), deadline, host)
+        addresses = [ip_address(text.partition("%")[0]) for text in texts]
+        if not addresses:
+            raise Unavailable(f"{host} has no address", retry_after_s=60)
+        for address in addresses:
+            self._vet(address)
+        return str(addresses[0])
+
+    def _vet(self, address: IPv4Address | IPv6Address) -> None:
+        if not may_call(address, allow_private=self._allow_private):
+            raise Invalid("url", "leads into a private network, where calls are not allowed")
+
+    def _fetch(self, url: httpx.URL, pinned: _Pinned, deadline: float) -> bytes:
+        trust = self._trust or httpx.create_ssl_context()
+        headers = [("Accept", "application/json"), ("Accept-Encoding", "identity"), ("User-Agent", "crs")]
+        body = bytearray()
+        with (
+            httpcore.ConnectionPool(ssl_context=trust, network_backend=pinned) as pool,
+            pool.stream("GET", str(url), headers=headers) as response,
+        ):
+            encoded = [value for name, value in response.headers if name.lower() == b"content-encoding"]
+            if response.status != 200 or any(value.lower() != b"identity" for value in encoded):
+                raise Unavailable(f"{url.host} answered with status {response.status}", retry_after_s=60)
+            for piece in response.iter_stream():
+                body += piece
+                if len(body) > LIMIT_BYTES:
+                    raise Unavailable(f"{url.host} answered more than {LIMIT_BYTES} bytes", retry_after_s=60)
+                _left(deadline)
+        return bytes(body)
+
+
+def outbound(settings: Settings) -> Outbound:
+    return Outbound(allow_private=settings.allow_private_addresses)
+
+
+def may_call(address: IPv4Address | IPv6Address, *, allow_private: bool) -> bool:
+    """Link-local addresses, where clouds keep their machines' credentials, are never called, whatever is allowed."""
+    never = address.is_link_local or address.is_multicast or address.is_unspecified
+    translated = address.version == 6 and (
+        address.ipv4_mapped is not None or any(address in network for network in _TRANSLATED)
+    )
+    if never or translated:
+        return False
+    old_private = isinstance(address, IPv6Address) and address.is_site_local
+    return allow_private or (address.is_global and not address.is_reserved and not old_private)
+
+
+class _Pinned(httpcore.NetworkBackend):
+    """Connects to the vetted address, whatever the name would mean by now; every wait ends at the deadline."""
+
+    def __init__(self, address: str, deadline: float) -> None:
+        self._address = address
+        self._deadline = deadline
+        self._sockets = httpcore.SyncBackend()
+
+    def connect_tcp(
+        self, host: str, port: int, timeout: float | None = None, *_: Any, **__: Any
+    ) -> httpcore.NetworkStream:
+        stream = self._sockets.connect_tcp(self._address, port, _left(self._deadline))
+        return _Hurried(stream, self._deadline)
+
+
+class _Hurried(httpcore.NetworkStream):
+    """A stream whose waits add up: who sends one byte at a time is no slower than who sends none."""
+
+    def __init__(self, stream: httpcore.NetworkStream, deadline: float) -> None:
+        self._stream = stream
+        self._deadline = deadline
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        return self._stream.read(max_bytes, _left(self._deadline))
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        self._stream.write(buffer, _left(self._deadline))
+
+    def close(self) -> None:
+        self._stream.close()
+
+    def start_tls(
+        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
+    ) -> httpcore.NetworkStream:
+        return _Hurried(self._stream.start_tls(ssl_context, server_hostname, _left(self._deadline)), self._deadline)
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._stream.get_extra_info(info)
+
+
+def _left(deadline: float) -> float:
+    left = deadline - time.monotonic()
+    if left <= 0:
+        raise httpcore.TimeoutException("the deadline has passed")
+    return left
+
+
+def _look_up(host: str, port: int) -> list[str]:
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return [str(sockaddr[0]) for *_, sockaddr in found]
+
+
+def _in_time(look_up: Callable[[], list[str]], deadline: float, host: str) -> list[str]:
+    """The system's resolver knows no deadline: it is left behind in a thread of its own if it does not answer."""
+    answers: queue.SimpleQueue[list[str]] = queue.SimpleQueue()
+
+    def run() -> None:
+        try:
+            answers.put(look_up())
+        except (OSError, UnicodeError):
+            answers.put([])
+
+    threading.Thread(target=run, daemon=True, name="look-up").start()
+    try:
+        return answers.get(timeout=max(0.0, deadline - time.monotonic()))
+    except queue.Empty:
+        raise Unavailable(f"the address of {host} was not found in time", retry_after_s=60) from None
+
+
+def _port(url: httpx.URL) -> int:
+    return url.port if url.port is not None else (443 if url.scheme == "https" else 80)
