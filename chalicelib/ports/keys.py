@@ -50,6 +50,13 @@ Entities (one table; audit has its own)
   WORKLOADTOKEN#<hash>        WORKLOADTOKEN                          a workload token that was used
   SERIES#<instance>           HOUR#<time>                            pulls, pushes and storage of an hour
 
+The audit table (scope: an instance or an account; nothing else is in it)
+
+  AUDIT#<scope>#<day>         ENTRY#<ulid>                           who did what; i1: AUDIT#<scope>#TYPE#<object type>
+  SEALS#<scope>               SEAL#<minute>                          hash of a minute's entries and of the seal before
+  SEALS#<scope>               HEAD                                   the last seal
+  UNSEALED#<0..3>             <minute>#<scope>                       a minute in which somebody writes, to be sealed
+
 Index 1 serves two questions and never the same item both: tags of a repository by push time
 (`REPO#<id>#PUSHED`), and work that is due (`DUE#<kind>#<0..3>`, sk `<time>#<id>`).
 Manifests that lost their last holder are due too (`DUE#manifest`).
@@ -320,6 +327,40 @@ def due(kind: str, moment: str, owner: str) -> dict[str, str]:
     return {"i1pk": f"DUE#{kind}#{shard}", "i1sk": f"{moment}#{owner}"}
 
 
-def audit_entry(scope: str, entry: str) -> Key:
-    """In the audit table, alone."""
-    return Key(f"AUDIT#{scope}", f"ENTRY#{entry}")
+# In the audit table, alone.
+
+
+def audit_day(scope: str, day: str) -> str:
+    """day: `2026-01-31`."""
+    return f"AUDIT#{scope}#{day}"
+
+
+def audit_entry(scope: str, day: str, entry: str) -> Key:
+    return Key(audit_day(scope, day), f"ENTRY#{entry}")
+
+
+def audit_type(scope: str, object_type: str) -> str:
+    """Partition of index 1 that holds a scope's entries about one type of object, by id."""
+    return f"AUDIT#{scope}#TYPE#{object_type}"
+
+
+def seals_partition(scope: str) -> str:
+    return f"SEALS#{scope}"
+
+
+def seal(scope: str, minute: str) -> Key:
+    """minute: `2026-01-31T08:00`."""
+    return Key(f"SEALS#{scope}", f"SEAL#{minute}")
+
+
+def last_seal(scope: str) -> Key:
+    return Key(f"SEALS#{scope}", "HEAD")
+
+
+def unsealed_partitions() -> tuple[str, ...]:
+    return tuple(f"UNSEALED#{shard}" for shard in range(DUE_SHARDS))
+
+
+def unsealed(scope: str, minute: str) -> Key:
+    """All minutes of a scope are in one partition, and so are sealed in their order."""
+    return Key(f"UNSEALED#{crc32(scope.encode()) % DUE_SHARDS}", f"{minute}#{scope}")
