@@ -125,12 +125,12 @@ class AccessKeys:
 
     def get(self, account_id: str, key_id: str) -> AccessKey:
         """Raises NotFound."""
-        key = store.access_key(self._stack.table, account_id, key_id)
+        key = store.access_key(self._stack.table, account_id, key_id) if is_access_key(key_id) else None
         if key is None:
             raise NotFound(_MISSING)
         return key
 
-    def list(self, account_id: str, username: str, cursor: str | None, limit: int) -> Page[AccessKey]:
+    def page(self, account_id: str, username: str, cursor: str | None, limit: int) -> Page[AccessKey]:
         """Of one user, or with "" of the whole account."""
         return store.access_keys(self._stack.table, account_id, username, cursor, limit)
 
@@ -154,7 +154,7 @@ class AccessKeys:
         """Those of a user who is gone. They are dead already; may be repeated."""
         cursor: str | None = None
         while True:
-            page = self.list(account_id, username, cursor, 100)
+            page = self.page(account_id, username, cursor, 100)
             user = store.user(self._stack.table, account_id, username)
             for key in page.items:
                 if user is None or key.user_id != user.id:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+import re
+from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from chalicelib.kernel.moment import Moment
 from chalicelib.kernel.roles import Role
 
-AccountName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,28}[a-z0-9]$")]
-Username = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$")]
+_ACCOUNT_NAME: Final = r"[a-z][a-z0-9-]{0,28}[a-z0-9]"
+_USERNAME: Final = r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}"
+AccountName = Annotated[str, Field(pattern=f"^{_ACCOUNT_NAME}$")]
+Username = Annotated[str, Field(pattern=f"^{_USERNAME}$")]
 # suspended: nobody of the account gets in, what it stores stays.
 AccountState = Literal["running", "suspended"]
 
@@ -19,6 +22,29 @@ class Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     schema_version: int = 1
+
+
+def is_account_name(text: str) -> bool:
+    return re.fullmatch(_ACCOUNT_NAME, text, re.ASCII) is not None
+
+
+def is_username(text: str) -> bool:
+    return re.fullmatch(_USERNAME, text, re.ASCII) is not None
+
+
+class OidcSignIn(BaseModel):
+    """Whose id tokens the account's people may sign in with.
+
+    issuer      https URL whose discovery document names the keys
+    client_id   what the token must be for: its audience
+    claim       which of the token's claims is the user name; an email must be a verified one
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    issuer: Annotated[str, Field(min_length=8, max_length=500, pattern=r"^https?://[^\s?#]+$")]
+    client_id: Annotated[str, Field(min_length=1, max_length=200)]
+    claim: Annotated[str, Field(min_length=1, max_length=100)] = "email"
 
 
 class Account(Record):
@@ -32,6 +58,7 @@ class Account(Record):
     state: AccountState = "running"
     version: int = 1
     owners: int = 0
+    oidc: OidcSignIn | None = None
     created_at: Moment
 
 

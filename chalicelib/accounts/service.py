@@ -2,70 +2,89 @@
 
 from __future__ import annotations
 
-import secrets
 from datetime import datetime
 from typing import Final
 
-from chalicelib.identity.service import Identity, hash_password
+from chalicelib.identity.service import Identity
 from chalicelib.kernel.errors import Conflict, NotFound, Unauthenticated
-from chalicelib.kernel.ids import new_id
+from chalicelib.kernel.paging import Page
 from chalicelib.kernel.principal import Principal
 from chalicelib.kernel.roles import Role
 from chalicelib.ports.stack import Stack
-from chalicelib.ports.table import TransactionCancelled
+from chalicelib.ports.table import ConditionFailed, TransactionCancelled, Write
 
 from . import store
 from .access_keys import AccessKeys, NewAccessKey, is_access_key
-from .models import Account, User
+from .models import Account, AccountState, OidcSignIn, User, is_account_name
 from .sessions import Sessions, SignedIn
+from .users import Users, chosen, new_user
 
 __all__ = ["Accounts", "is_access_key"]
 
 _LONGEST_TOKEN: Final = 256
 _WRONG: Final = "the user name or the password is wrong"
+_MISSING: Final = "there is no such account"
 
 
 class Accounts:
+    """
+    users         the people of an account
+    access_keys   what their programs sign in with
+    """
+
     def __init__(self, stack: Stack) -> None:
         self._stack = stack
         self._identity = Identity(stack)
         self._sessions = Sessions(stack, self._identity)
         self.access_keys = AccessKeys(stack, self._identity)
+        self.users = Users(stack, self._identity, self.access_keys)
+
+    # Accounts: the operator's own -------------------------------------------------------------------------------
 
     def create(self, account_id: str) -> Account:
-        """Raises Conflict if the name is taken."""
+        """One without users yet. Raises Conflict if the name is taken."""
         account = Account(id=account_id, created_at=self._stack.clock.now())
-        try:
-            self._stack.table.transact(store.new_account(account))
-        except TransactionCancelled as taken:
-            raise Conflict(f"an account named {account_id} exists already", account=account_id) from taken
+        return self._create(account, [])
+
+    def open(self, account_id: str, username: str, password: str, *, operator: bool = False) -> Account:
+        """An account and its first owner, both or neither. Raises Conflict, Invalid naming `password`."""
+        return self.open_with_hash(account_id, username, chosen(username, password), operator=operator)
+
+    def open_with_hash(self, account_id: str, username: str, password_hash: str, *, operator: bool = False) -> Account:
+        """The same where the password is known by its hash alone."""
+        now = self._stack.clock.now()
+        owner = new_user(account_id, username, password_hash, Role.OWNER, now, operator=operator)
+        return self._create(Account(id=account_id, owners=1, created_at=now), [store.new_user(owner)])
+
+    def get(self, account_id: str) -> Account:
+        """Raises NotFound."""
+        account = store.account(self._stack.table, account_id) if is_account_name(account_id) else None
+        if account is None:
+            raise NotFound(_MISSING)
         return account
 
-    def create_user(self, account_id: str, username: str, password: str, role: Role, *, operator: bool = False) -> User:
-        """Raises Conflict if the account has a user of that name, NotFound without the account."""
-        now = self._stack.clock.now()
-        user = User(
-            id=new_id(),
-            account_id=account_id,
-            username=username,
-            role=role,
-            operator=operator,
-            password_hash=hash_password(password),
-            version=1 + secrets.randbelow(2**48),
-            created_at=now,
-            changed_at=now,
-        )
-        of_account = store.owner_added(account_id) if role is Role.OWNER else store.account_exists(account_id)
-        try:
-            self._stack.table.transact([store.new_user(user), of_account])
-        except TransactionCancelled as cancelled:
-            if 0 in cancelled.failed:
-                raise Conflict(f"a user named {username} exists already", username=username) from cancelled
-            raise NotFound("there is no such account") from cancelled
-        return user
+    def page(self, cursor: str | None, limit: int) -> Page[Account]:
+        return store.accounts(self._stack.table, cursor, limit)
+
+    def set_state(self, account_id: str, state: AccountState) -> Account:
+        """Suspending ends every session of the account at once, and its access keys sleep. Raises NotFound."""
+        seen = self.get(account_id)
+        if seen.state == state:
+            return seen
+        return self._change(account_id, {"state": state}, ends_sessions=True)
+
+    def set_oidc(self, account_id: str, oidc: OidcSignIn | None) -> Account:
+        """Whose id tokens its people may sign in with. Raises NotFound."""
+        return self._change(account_id, {"oidc": oidc.model_dump() if oidc else None}, ends_sessions=False)
+
+    # Signing in ---------------------------------------------------------------------------------------------------
 
     def sign_in(self, account_id: str, username: str, password: str, address: str) -> SignedIn:
-        """A session for who knows the password. Raises Unauthenticated, alike for whatever is wrong; Throttled."""
+        """A session for who knows the password.
+
+        Raises Unauthenticated, alike for whatever is wrong; Throttled; Denied where the account is suspended, which
+        only those learn who know a password.
+        """
         found: list[User] = []
 
         def password_hash() -> str | None:
@@ -98,6 +117,18 @@ class Accounts:
             return self.by_access_key(key_id, secret, address)
         return self._sessions.principal(token)
 
+    # Users and access keys ----------------------------------------------------------------------------------------
+
+    def create_user(self, account_id: str, username: str, password: str, role: Role, *, operator: bool = False) -> User:
+        """Raises Conflict if the account has a user of that name, NotFound without the account, Invalid."""
+        password_hash = chosen(username, password)
+        now = self._stack.clock.now()
+        return self.users.create(new_user(account_id, username, password_hash, role, now, operator=operator))
+
+    def change_own_password(self, by: Principal, token: str, present: str, new: str, address: str) -> None:
+        """The session of this token goes on, all others of the user end. Raises as `Users.change_own_password`."""
+        self.users.change_own_password(by, self._sessions.hash(token), present, new, address)
+
     def create_access_key(
         self, account_id: str, username: str, remark: str = "", expires_at: datetime | None = None
     ) -> NewAccessKey:
@@ -123,3 +154,16 @@ class Accounts:
         """What a token made with the key must still equal; 0 once the key is over."""
         holder = self.access_key_holder(key_id, fresh=fresh)
         return holder.version if holder else 0
+
+    def _create(self, account: Account, more: list[Write]) -> Account:
+        try:
+            self._stack.table.transact([*store.new_account(account), *more])
+        except TransactionCancelled as taken:
+            raise Conflict(f"an account named {account.id} exists already", account=account.id) from taken
+        return account
+
+    def _change(self, account_id: str, changes: dict[str, object], *, ends_sessions: bool) -> Account:
+        try:
+            return store.change_account(self._stack.table, account_id, changes, ends_sessions=ends_sessions)
+        except ConditionFailed as gone:
+            raise NotFound(_MISSING) from gone

@@ -74,6 +74,13 @@ def accounts(table: Table, cursor: str | None, limit: int) -> Page[Account]:
     return Page(tuple(Account.model_validate(held[key]) for key in wanted if key in held), page.next)
 
 
+def change_account(table: Table, account_id: str, changes: Item, *, ends_sessions: bool) -> Account:
+    """Raises ConditionFailed where there is no such account."""
+    add = {"version": 1} if ends_sessions else {}
+    change = Update(keys.account(account_id), set=changes, add=add, when=present())
+    return Account.model_validate(table.update(change))
+
+
 def account_exists(account_id: str) -> Check:
     return Check(keys.account(account_id), present())
 

@@ -1,7 +1,9 @@
-"""Hashing people's passwords, a few at a time: a storm of logins must leave the processors to the pulls."""
+"""People's passwords: which may be chosen, and comparing them a few at a time, as a storm of logins must leave the
+processors to the pulls."""
 
 from __future__ import annotations
 
+import re
 import secrets
 import threading
 from collections.abc import Iterator
@@ -15,6 +17,25 @@ from chalicelib.kernel.errors import Unavailable
 
 # Longer ones are refused before they cost a hash.
 LONGEST_PASSWORD_BYTES: Final = 1024
+SHORTEST_PASSWORD_BYTES: Final = 12
+# What is left of a password without the user name, and without what stands in every guesser's first thousand.
+_FEWEST_OWN_BYTES: Final = 8
+_FEWEST_OWN_LETTERS: Final = 4
+_FEWEST_DIFFERENT: Final = 5
+# A shorter user name is in many a word by chance.
+_SHORTEST_NAME: Final = 3
+_LETTERS: Final = re.compile(r"[^\W\d_]+")
+_COMMONEST: Final = re.compile(
+    "|".join(
+        (
+            "administrator|admin|root|superuser|user|guest|login|default|registry|docker|container|service|server",
+            "password|passwort|passwd|passw0rd|p@ssw0rd|p@ssword|pa55word|secret|letmein|changeme|welcome|access",
+            "iloveyou|sunshine|princess|football|baseball|superman|batman|dragon|monkey|shadow|master|michael|charlie",
+            "qwertyuiop|qwertzuiop|azertyuiop|qwerty|qwertz|azerty|asdfghjkl|asdfgh|asdf|zxcvbnm|yxcvbnm|zxcvbn|qazwsx",
+            "abcdefghijklm|nopqrstuvwxyz|abcdefgh|abcdef|abcd|abc|test|trustno1|hello|please|temp|summer|winter|spring",
+        )
+    )
+)
 # OWASP's second choice of parameters for argon2id: 19 MiB, two passes, one lane; 30 ms on one core.
 _HASHER: Final = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
 # The hash of a random password nobody knows. A user name that does not exist is checked against it, so that neither
@@ -103,3 +124,24 @@ def password_bytes(text: str) -> bytes:
 
 def hash_password(password: str) -> str:
     return _HASHER.hash(password_bytes(password))
+
+
+def weakness(password: str, username: str = "") -> str:
+    """What is wrong with a password that a person chose, "" if nothing is. Says nothing of generated ones.
+
+    Length is what counts; beside it only what guessers try first is refused.
+    Source: NIST SP 800-63B-4, section 3.1.1.
+    """
+    size = len(password_bytes(password[: LONGEST_PASSWORD_BYTES + 1]))
+    if not SHORTEST_PASSWORD_BYTES <= size <= LONGEST_PASSWORD_BYTES:
+        return f"a password has {SHORTEST_PASSWORD_BYTES}–{LONGEST_PASSWORD_BYTES} bytes"
+    lowered = password.casefold()
+    rest = lowered.replace(username.casefold(), "") if len(username) >= _SHORTEST_NAME else lowered
+    if len(rest) < _FEWEST_OWN_BYTES and rest != lowered:
+        return "a password is more than the user name with something added"
+    if len(set(lowered)) < _FEWEST_DIFFERENT or (lowered + lowered).find(lowered, 1) < len(lowered):
+        return "a password does not repeat one short piece"
+    own = _LETTERS.findall(_COMMONEST.sub(" ", rest))
+    if sum(len(piece) for piece in own) < _FEWEST_OWN_LETTERS:
+        return "a password is more than the commonest words, rows of keys and digits"
+    return ""
