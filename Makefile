@@ -10,7 +10,7 @@ DEV_READY := .venv/.dev-ready
 LOCKS := requirements.txt requirements-gateway.txt requirements-dev.txt
 COMPILE := $(BIN)/uv pip compile --quiet --generate-hashes --no-emit-index-url --no-header --universal --python-version 3.11
 
-.PHONY: run test check format bench lock conformance conformance-aws clients campaigns campaign-kills
+.PHONY: run test check format bench lock openapi conformance conformance-aws clients campaigns campaign-kills
 
 run: $(RUN_READY)
 	@exec $(BIN)/python -m chalicelib.cli serve
@@ -28,6 +28,10 @@ check: $(DEV_READY)
 format: $(DEV_READY)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+# The document of the management API, as it is checked in; a test holds it to the code.
+openapi: $(DEV_READY)
+	$(BIN)/python -m chalicelib.cli.openapi docs/openapi.json
 
 # Side by side with the other registries found on this machine; writes benchmarks/RESULTS.md.
 bench: $(DEV_READY)

@@ -17,6 +17,7 @@ from chalicelib.accounts import api as accounts
 from chalicelib.chain import CHAIN
 from chalicelib.edge.apicall import keeping
 from chalicelib.edge.consume import consume, send
+from chalicelib.edge.documentation import documentation
 from chalicelib.edge.endpoint import Routes
 from chalicelib.edge.log import logger
 from chalicelib.gate import ServiceGate
@@ -41,6 +42,7 @@ for kind in ("cloudwatch", "scheduled", "sqs"):
 
 # The management API, one line a room: what is registered here is also what the documentation and the tests go by.
 API: tuple[Routes, ...] = (
+    documentation(lambda: API),
     accounts.routes,
     instances.routes,
     namespaces.routes,
