@@ -42,3 +42,11 @@ class ClearDue(Message):
     queue = "collection"
     kind: str
     partition: str
+
+
+class ContinueTask(Message):
+    """A task has a step to be carried out. A hint; doubles are harmless."""
+
+    queue = "tasks"
+    instance_id: str
+    task_id: str

@@ -1,0 +1,60 @@
+"""Background work, as people see it."""
+
+from __future__ import annotations
+
+from chalicelib.edge.answers import Listing
+from chalicelib.edge.apicall import Call
+from chalicelib.edge.endpoint import Routes
+from chalicelib.kernel.roles import Right
+
+from .models import ItemQuery, TaskItem, TaskQuery, TaskView
+from .service import Tasks
+
+routes = Routes("tasks")
+
+
+@routes.get("/instances/{instance}/tasks", needs=Right.READ_CONTENT, frozen_too=True)
+def list_tasks(call: Call, query: TaskQuery) -> Listing[TaskView]:
+    """List the background work of an instance, newest first.
+
+    With kind or state a page may be short though more follow: go on while `next` is given.
+    """
+    page = Tasks(call.stack).list(call.instance.id, query.kind, query.state, query.cursor, query.limit)
+    return Listing.of(page.map(TaskView.of))
+
+
+@routes.get("/instances/{instance}/tasks/{task}", needs=Right.READ_CONTENT, frozen_too=True)
+def get_task(call: Call) -> TaskView:
+    """Show a task: its state, how far it has come, and why it failed."""
+    return TaskView.of(Tasks(call.stack).get(call.instance.id, call.parts["task"]))
+
+
+@routes.get("/instances/{instance}/tasks/{task}/items", needs=Right.READ_CONTENT, frozen_too=True)
+def list_task_items(call: Call, query: ItemQuery) -> Listing[TaskItem]:
+    """List what a task did so far, thing by thing."""
+    tasks = Tasks(call.stack)
+    task = tasks.get(call.instance.id, call.parts["task"])
+    return Listing.of(tasks.items(task, query.verdict, query.cursor, query.limit))
+
+
+@routes.post("/instances/{instance}/tasks/{task}/cancel", needs=Right.CHANGE_CONTENT, changes="task.cancel", status=200)
+def cancel_task(call: Call) -> TaskView:
+    """Stop a task. What it has done stays done."""
+    tasks = Tasks(call.stack)
+    task = tasks.get(call.instance.id, call.parts["task"])
+    call.tell(object=task.id, **_about(task.subject))
+    return TaskView.of(tasks.cancel(task))
+
+
+@routes.post("/instances/{instance}/tasks/{task}/retry", needs=Right.CHANGE_CONTENT, changes="task.retry", status=200)
+def retry_task(call: Call) -> TaskView:
+    """Let a task that failed or was cancelled go on where it stopped."""
+    tasks = Tasks(call.stack)
+    task = tasks.get(call.instance.id, call.parts["task"])
+    call.tell(object=task.id, **_about(task.subject))
+    return TaskView.of(tasks.retry(task))
+
+
+def _about(subject: object) -> dict[str, str]:
+    fields = subject if isinstance(subject, dict) else {}
+    return {name: fields[name] for name in ("namespace", "repository") if name in fields}

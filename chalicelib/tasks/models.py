@@ -1,0 +1,142 @@
+"""What a task is, and what is told of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from chalicelib.edge.answers import ListQuery
+from chalicelib.kernel.moment import Moment
+
+Kind = Literal["scan", "acceleration", "sync", "retention", "deletion", "migration", "restoration"]
+State = Literal["queued", "running", "succeeded", "failed", "cancelled"]
+Trigger = Literal["push", "schedule", "manual", "rule"]
+
+UNFINISHED: Final[tuple[State, ...]] = ("queued", "running")
+
+
+class Task(BaseModel):
+    """
+    subject        what it is about: {"namespace": …, "repository": …}
+    work           where its worker goes on; the worker's own
+    cancellable    stopping it half-way leaves nothing half-done
+    total          None while nobody knows
+    failures       steps in a row that did not come to an end
+    claimed_until  somebody carries a step out until then, "" for nobody
+    version        raised by every change; the fence of every step
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    id: str
+    instance_id: str
+    kind: Kind
+    subject: Mapping[str, str]
+    work: Mapping[str, Any]
+    state: State = "queued"
+    cancellable: bool = True
+    done: int = 0
+    total: int | None = None
+    bytes: int = 0
+    trigger: Trigger = "manual"
+    created_at: Moment
+    created_by: str
+    started_at: Moment | None = None
+    finished_at: Moment | None = None
+    error: str = ""
+    failures: int = 0
+    claimed_until: str = ""
+    version: int = 1
+    schema_version: int = 1
+
+    @property
+    def finished(self) -> bool:
+        return self.state not in UNFINISHED
+
+
+class TaskItem(BaseModel):
+    """One thing that a task did or left alone.
+
+    id       chosen by the worker, so that a step that is carried out twice tells of it once
+    verdict  what became of it; reason: why, where that is not plain
+    size     bytes that were freed, moved or read
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    id: str
+    time: Moment
+    repository: str = ""
+    tag: str = ""
+    digest: str = ""
+    verdict: str
+    reason: str = ""
+    rule_id: str = ""
+    size: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What one bounded step of a task came to.
+
+    work    where the next step goes on; None: the task is done
+    done    things dealt with in this step; bytes: the same in bytes; total: of the whole task, None: as it was
+    wait_s  the next step has nothing to do for so long
+    """
+
+    work: Mapping[str, Any] | None
+    done: int = 0
+    bytes: int = 0
+    total: int | None = None
+    items: Sequence[TaskItem] = field(default=())
+    wait_s: int = 0
+
+
+class Progress(BaseModel):
+    """done and total count things; total is null while nobody knows it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    done: int
+    total: int | None
+    bytes: int
+
+
+class TaskView(BaseModel):
+    """A task as the API shows it. error: empty unless it failed."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    kind: Kind
+    state: State
+    progress: Progress
+    subject: Mapping[str, str]
+    created_at: Moment
+    created_by: str
+    started_at: Moment | None
+    finished_at: Moment | None
+    trigger: Trigger
+    cancellable: bool
+    error: str
+
+    @classmethod
+    def of(cls, task: Task) -> TaskView:
+        progress = Progress(done=task.done, total=task.total, bytes=task.bytes)
+        return cls(progress=progress, **task.model_dump(include=set(cls.model_fields) - {"progress"}))
+
+
+class TaskQuery(ListQuery):
+    """kind, state: only such tasks."""
+
+    kind: Kind | None = None
+    state: State | None = None
+
+
+class ItemQuery(ListQuery):
+    """verdict: only items of which this became."""
+
+    verdict: Annotated[str, Field(max_length=40)] = ""

@@ -1,0 +1,259 @@
+"""The door of the room: making tasks, carrying their steps out, showing, cancelling and retrying them.
+
+    create ─► queued ─► running ─► succeeded      a step: claim at the version seen → a bounded piece of work
+                 │         ├─────► failed                → what came of it, at the claim's version → next message
+                 └─────────┴─────► cancelled
+
+A message is a hint. A task that is not finished has a due row, by which the sweep sends a lost message again. A claim
+keeps two steps of one task from running at once, and runs out, so that another takes up the step of a process that
+died. What a step writes outside of the task it writes so that doing it twice is harmless.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
+from typing import Any, Final
+
+from aws_lambda_powertools import Logger
+
+from chalicelib.edge.consume import encode
+from chalicelib.kernel.errors import Conflict, Invalid, NotFound, Refused, Unavailable
+from chalicelib.kernel.ids import is_id, new_id
+from chalicelib.kernel.messages import ContinueTask
+from chalicelib.kernel.moment import to_text
+from chalicelib.kernel.paging import Page
+from chalicelib.ports import keys
+from chalicelib.ports.stack import Stack
+from chalicelib.ports.table import Item, Put
+
+from . import store
+from .models import Kind, State, Step, Task, TaskItem, Trigger
+
+Worker = Callable[[Stack, Task], Step]
+
+# A step takes seconds; a function that hangs is ended long before.
+CLAIM: Final = timedelta(minutes=5)
+# A message that was sent is looked for again after this long.
+PATIENCE: Final = timedelta(minutes=1)
+# Steps in a row that came to nothing, after which the task is given up and shows why.
+MOST_FAILURES: Final = 8
+# Lost messages that one sweep sends again, of each shard.
+MOST_OVERDUE: Final = 100
+
+logger = Logger(service="tasks", child=True)
+
+
+class Tasks:
+    def __init__(self, stack: Stack) -> None:
+        self._stack = stack
+        self._table = stack.table
+
+    # Making
+
+    def create(
+        self,
+        instance_id: str,
+        kind: Kind,
+        subject: Mapping[str, str],
+        by: str,
+        *,
+        work: Mapping[str, Any] | None = None,
+        trigger: Trigger = "manual",
+        total: int | None = None,
+        cancellable: bool = True,
+        task_id: str = "",
+    ) -> tuple[Task, Put]:
+        """A task, and the write that makes it, for somebody's transaction. `start` it once that is done.
+
+        subject  what it is about, shown; work: what its worker needs; task_id: where there can be only one
+        """
+        now = self._stack.clock.now()
+        task = Task(
+            id=task_id or new_id(),
+            instance_id=instance_id,
+            kind=kind,
+            subject=dict(subject),
+            work=dict(work or {}),
+            cancellable=cancellable,
+            total=total,
+            trigger=trigger,
+            created_at=now,
+            created_by=by,
+        )
+        return task, store.creation(task, to_text(now + PATIENCE))
+
+    def start(self, task: Task) -> None:
+        """Sends the message that begins it. If that gets lost, the sweep sends it again."""
+        self._stack.queues.send(ContinueTask.queue, [encode(_message(task))])
+
+    # Carrying out
+
+    def carry_out(self, instance_id: str, task_id: str, workers: Mapping[str, Worker]) -> list[ContinueTask]:
+        """One step of a task; answers the message for the next. A message that comes twice, or late, does nothing.
+
+        workers   kind → what carries a step out. What it refuses ends the task; what it stumbles over is tried again.
+        """
+        task = self._claim(instance_id, task_id)
+        if task is None:
+            return []
+        try:
+            step = workers[task.kind](self._stack, task)
+        except Unavailable:
+            self._stumble(task)
+            raise
+        except Refused as refused:
+            self._end(task, "failed", refused.message)
+            return []
+        except Exception:
+            self._stumble(task)
+            raise
+        return self._advance(task, step)
+
+    def overdue(self) -> list[ContinueTask]:
+        """Messages for unfinished tasks that nobody looks after: theirs got lost, or their process died."""
+        now = to_text(self._stack.clock.now())
+        found = store.overdue(self._table, now, MOST_OVERDUE)
+        return [ContinueTask(instance_id=instance, task_id=task) for instance, task in found]
+
+    def _claim(self, instance_id: str, task_id: str) -> Task | None:
+        task = store.load(self._table, instance_id, task_id)
+        now = self._stack.clock.now()
+        if task is None or task.finished or task.claimed_until > to_text(now):
+            return None
+        until = to_text(now + CLAIM)
+        fields: dict[str, Any] = {"state": "running", "claimed_until": until, "started_at": task.started_at or now}
+        if task.claimed_until:
+            # Whoever claimed it before did not come back to say what became of the step.
+            fields["failures"] = task.failures + 1
+        if fields.get("failures", 0) > MOST_FAILURES:
+            self._end(task, "failed", task.error or "its steps were interrupted again and again")
+            return None
+        return store.replace(self._table, task, fields, until)
+
+    def _advance(self, task: Task, step: Step) -> list[ContinueTask]:
+        store.put_items(self._table, task.id, step.items)
+        now = self._stack.clock.now()
+        fields: dict[str, Any] = {
+            "done": task.done + step.done,
+            "bytes": task.bytes + step.bytes,
+            "total": task.total if step.total is None else step.total,
+            "claimed_until": "",
+            "failures": 0,
+            "error": "",
+        }
+        if step.work is None:
+            fields |= {"state": "succeeded", "finished_at": now, "work": {}}
+            if store.replace(self._table, task, fields, "") is not None:
+                logger.info("task succeeded", task_id=task.id, kind=task.kind, instance_id=task.instance_id)
+            return []
+        waits = timedelta(seconds=step.wait_s) if step.wait_s else PATIENCE
+        following = store.replace(self._table, task, {**fields, "work": dict(step.work)}, to_text(now + waits))
+        return [] if following is None or step.wait_s else [_message(following)]
+
+    def _stumble(self, task: Task) -> None:
+        """A step came to nothing. Another is tried, now and then later; after many the task is given up."""
+        failures = task.failures + 1
+        logger.exception("failed to carry out a step", task_id=task.id, kind=task.kind, failures=failures)
+        if failures >= MOST_FAILURES:
+            self._end(task, "failed", "something went wrong again and again; ask the operator about this task's id")
+            return
+        due = to_text(self._stack.clock.now() + PATIENCE * failures)
+        store.replace(self._table, task, {"claimed_until": "", "failures": failures}, due)
+
+    def _end(self, task: Task, state: State, error: str = "") -> Task | None:
+        fields = {"state": state, "finished_at": self._stack.clock.now(), "error": error, "claimed_until": ""}
+        ended = store.replace(self._table, task, fields, "")
+        if ended is not None:
+            logger.info("task ended", task_id=task.id, kind=task.kind, instance_id=task.instance_id, state=state)
+        return ended
+
+    # What people see and ask for
+
+    def get(self, instance_id: str, task_id: str) -> Task:
+        """Raises NotFound."""
+        task = store.load(self._table, instance_id, task_id) if is_id(task_id) else None
+        if task is None:
+            raise NotFound("there is no such task")
+        return task
+
+    def list(
+        self, instance_id: str, kind: Kind | None, state: State | None, cursor: str | None, limit: int
+    ) -> Page[Task]:
+        """Newest first. A page may be short, or empty, where few of many tasks are asked for: its cursor goes on."""
+        _refuse_unless(cursor is None or is_id(cursor))
+
+        def read(row: Item) -> Task | None:
+            wanted = (kind is None or row["kind"] == kind) and (state is None or row["state"] == state)
+            return Task.model_validate(row) if wanted else None
+
+        return store.page(self._table, keys.task(instance_id, ""), read, cursor, limit, descending=True)
+
+    def items(self, task: Task, verdict: str, cursor: str | None, limit: int) -> Page[TaskItem]:
+        """What it did so far, in the order of the items' ids."""
+        _refuse_unless(cursor is None or cursor.isprintable())
+
+        def read(row: Item) -> TaskItem | None:
+            return TaskItem.model_validate(row) if verdict in ("", row["verdict"]) else None
+
+        return store.page(self._table, keys.task_item(task.id, ""), read, cursor, limit, descending=False)
+
+    def cancel(self, task: Task) -> Task:
+        """What is done stays done. Raises Conflict if it is finished, or cannot be stopped half-way."""
+        if not task.cancellable:
+            raise Conflict("this task cannot be stopped half-way; let it finish")
+        return self._change(task, lambda seen: not seen.finished, "is finished", self._cancelled)
+
+    def _cancelled(self, task: Task) -> Task | None:
+        return self._end(task, "cancelled")
+
+    def retry(self, task: Task) -> Task:
+        """Goes on where it stopped. Raises Conflict unless it failed or was cancelled."""
+        stopped = ("failed", "cancelled")
+        again = self._change(task, lambda seen: seen.state in stopped, "neither failed nor was cancelled", self._again)
+        self.start(again)
+        return again
+
+    def _again(self, task: Task) -> Task | None:
+        fields = {"state": "queued", "error": "", "failures": 0, "finished_at": None, "claimed_until": ""}
+        return store.replace(self._table, task, fields, to_text(self._stack.clock.now() + PATIENCE))
+
+    def _change(
+        self, task: Task, allowed: Callable[[Task], bool], why_not: str, change: Callable[[Task], Task | None]
+    ) -> Task:
+        """A step that is under way changes the task now and then: look again."""
+        for _ in range(20):
+            if not allowed(task):
+                raise Conflict(f"the task {why_not}")
+            changed = change(task)
+            if changed is not None:
+                return changed
+            task = self.get(task.instance_id, task.id)
+        raise Unavailable
+
+    # Leaving
+
+    def remove(self, instance_id: str, limit: int, keep: str = "") -> bool:
+        """Deletes some tasks of an instance with their items, all but `keep`; answers whether there may be more."""
+        rows = self._table.query(keys.tasks_partition(instance_id), limit=limit).items
+        others = [row for row in rows if row["id"] != keep]
+        for row in others:
+            items = self._table.query(keys.task_items(row["id"]), limit=limit).items
+            for item in items:
+                self._table.delete(keys.task_item(row["id"], item["id"]), relaxed=True)
+            if len(items) == limit:
+                return True
+            self._table.delete(keys.task(instance_id, row["id"]))
+        return bool(others)
+
+
+def _message(task: Task) -> ContinueTask:
+    return ContinueTask(instance_id=task.instance_id, task_id=task.id)
+
+
+def _refuse_unless(cursor_fits: bool) -> None:
+    if not cursor_fits:
+        raise Invalid("cursor", "is not one of this list's")
+
+
+__all__: Sequence[str] = ["Step", "Task", "TaskItem", "Tasks", "Worker"]
