@@ -120,7 +120,8 @@ class Endpoint:
         """The statuses of what it may refuse: the documentation lists them, and tests hold every answer to them."""
         found = {400, 413, 503, *self.also}
         if self.needs is not None:
-            found |= {401, 403}
+            # 429: guessed secrets of access keys.
+            found |= {401, 403, 429}
         if "{" in self.path:
             found.add(404)
         if self.needs is not None and self.method == "POST":
