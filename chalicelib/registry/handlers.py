@@ -6,6 +6,7 @@ from chalicelib.kernel.messages import Message
 from chalicelib.ports import paths
 from chalicelib.ports.stack import Stack
 
+from .annotation import Annotations
 from .outbox import Outbox
 
 
@@ -14,7 +15,10 @@ def object_created(stack: Stack, bucket: str, key: str) -> list[Message]:
     if not paths.is_push(key):
         return []
     message = Outbox(stack).message(paths.incarnation_of(key))
-    return [message] if message else []
+    if message is None:
+        return []
+    Annotations(stack).annotate(message)
+    return [message]
 
 
 def object_settled(stack: Stack, bucket: str, key: str) -> None:

@@ -214,7 +214,7 @@ class Manifests:
                 pushed_at=push.record.pushed_at,
                 pushed_by=push.record.pushed_by,
             )
-            writes.append(Put(store.tag_item(record), when=store.as_seen(before) if before else absent()))
+            writes.append(store.tag_move(record, before) if before else Put(store.tag_item(record), when=absent()))
             if before is not None and before.digest == record.digest:
                 continue
             writes.append(Put(store.hold_item(push.repository.id, record.digest, "TAG", name)))

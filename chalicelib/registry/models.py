@@ -37,6 +37,8 @@ class ManifestRecord(Record):
     optional    layers that clients fetch from elsewhere; held where they are here
     size        of the body; content_size: of config and layers together (index: of its children's bodies), in bytes
     """
+    platforms   `linux/amd64`, `linux/arm64/v8` …; None until somebody has looked into its config
+    whole_size  of all that its pull brings, children's layers included; None as long
 
     repository_id: str
     digest: Digest
@@ -58,6 +60,8 @@ class ManifestRecord(Record):
     pushed_by: str
 
     @property
+    platforms: tuple[str, ...] | None = None
+    whole_size: int | None = None
     def held(self) -> tuple[str, ...]:
         """Every digest that an edge of this manifest stands for."""
         return self.blobs + self.optional
@@ -70,6 +74,8 @@ class TagRecord(Record):
     version   counts the pushes of the tag since it was made
     """
 
+    size      of all that its pull brings, in bytes
+    pulled_at, pulls   when it was pulled last, "" for never, and how often; at most a minute behind
     repository_id: str
     name: TagName
     digest: Digest
@@ -81,6 +87,8 @@ class TagRecord(Record):
     pushed_by: str
 
 
+    pulled_at: str = ""
+    pulls: int = 0
 class UploadRecord(Record):
     """
     offset     bytes received and kept, tail included

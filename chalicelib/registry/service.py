@@ -21,7 +21,7 @@ from chalicelib.kernel.errors import (
 from chalicelib.kernel.names import Digest, RepositoryName, TagName
 from chalicelib.kernel.paging import Page
 from chalicelib.ports import keys, paths
-from chalicelib.ports.objects import ObjectMissing, Reading
+from chalicelib.ports.objects import Reading
 from chalicelib.ports.stack import Stack
 from chalicelib.ports.table import Item
 from chalicelib.repositories.models import Repository
@@ -29,8 +29,9 @@ from chalicelib.repositories.service import Repositories
 
 from . import rules, store
 from .blobs import Blobs
+from .bodies import Bodies
 from .manifests import Manifests, Push, new_manifest
-from .models import Caller, ManifestRecord, Pulled, Pushed, Referrer, StoredBlob, UploadRecord
+from .models import Caller, Pulled, Pushed, Referrer, StoredBlob, TagRecord, UploadRecord
 from .retirement import Deletion, Retirement
 from .rights import Rights
 from .upkeep import KINDS, Upkeep
@@ -50,6 +51,7 @@ class Registry:
         self._repositories = Repositories(stack)
         self._rights = Rights(stack)
         self._blobs = Blobs(stack)
+        self._bodies = Bodies(stack)
         self._manifests = Manifests(stack)
         self._retirement = Retirement(stack)
         self._uploads = Uploads(stack)
@@ -77,22 +79,7 @@ class Registry:
         record = store.manifest(self._table, repository.id, digest)
         if record is None or record.state != "live":
             return None
-        return Pulled(record.digest, record.media_type, self._body(caller, record))
-
-    def _body(self, caller: Caller, record: ManifestRecord) -> bytes:
-        if record.body is not None:
-            return record.body
-        head = store.head(self._table, caller.instance.id, record.digest)
-        if head is None:
-            raise ManifestUnknown(record.digest)
-        try:
-            reading = self._stack.objects(head.bucket).get(head.key)
-        except ObjectMissing:
-            raise ManifestUnknown(record.digest) from None
-        try:
-            return b"".join(reading.chunks())
-        finally:
-            reading.close()
+        return Pulled(record.digest, record.media_type, self._bodies.of(caller.instance.id, record))
 
     def tags(self, caller: Caller, name: RepositoryName, after: str = "", limit: int = 1000) -> Page[str]:
         """Tag names in byte order. `next` is the last name of the page where there are more."""
@@ -107,6 +94,13 @@ class Registry:
         )
         names = tuple(item["name"] for item in page.items)
         return Page(names, names[-1] if page.next is not None and names else None)
+
+    def tag(self, repository: Repository, name: TagName) -> TagRecord:
+        """Raises NotFound."""
+        found = store.tag(self._table, repository.id, name)
+        if found is None:
+            raise NotFound("there is no such tag")
+        return found
 
     def referrers(
         self, caller: Caller, name: RepositoryName, digest: Digest, artifact_type: str = "", cursor: str | None = None

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from chalicelib.kernel.ids import new_id
 from chalicelib.ports import keys
-from chalicelib.ports.table import Condition, Item, Key, Table, all_of, equals
+from chalicelib.ports.table import Condition, Item, Key, Table, Update, all_of, equals
 
 from .models import BinEntry, HeadRecord, ManifestRecord, Record, TagRecord, UploadRecord
 
@@ -53,6 +53,13 @@ def tag(table: Table, repository: str, name: str) -> TagRecord | None:
 def tag_item(record: TagRecord) -> dict[str, Any]:
     index = {"i1pk": keys.pushed_order(record.repository_id), "i1sk": f"{record.pushed_at}#{record.name}"}
     return item(keys.tag(record.repository_id, record.name), record, **index)
+
+
+def tag_move(record: TagRecord, before: TagRecord) -> Update:
+    """The tag points elsewhere from now on. When it was pulled stays, also what is being written of that meanwhile."""
+    kept = {"pk", "sk", "pulled_at", "pulls"}
+    change = {name: value for name, value in tag_item(record).items() if name not in kept}
+    return Update(keys.tag(record.repository_id, record.name), set=change, when=as_seen(before))
 
 
 def history_item(record: TagRecord, left: str) -> dict[str, Any]:

@@ -24,12 +24,12 @@ def descriptor(data: bytes, media_type: str = "application/octet-stream") -> dic
     return {"mediaType": media_type, "digest": Digest.of(data), "size": len(data)}
 
 
-def image(*layers: bytes, config: bytes = b"{}", **more: Any) -> bytes:
+def image(*layers: bytes, config: bytes = b"{}", config_type: str = media.OCI_CONFIG, **more: Any) -> bytes:
     """The manifest of an image of these layers."""
     document = {
         "schemaVersion": 2,
         "mediaType": media.OCI_MANIFEST,
-        "config": descriptor(config, media.OCI_CONFIG),
+        "config": descriptor(config, config_type),
         "layers": [descriptor(layer) for layer in layers],
         **more,
     }

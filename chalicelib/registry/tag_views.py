@@ -1,0 +1,138 @@
+"""Tags as the API shows them: the row joined with what is known of its manifest."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from chalicelib.instances.models import Instance
+from chalicelib.instances.service import Instances
+from chalicelib.kernel.moment import Moment, from_text
+from chalicelib.ports import keys
+from chalicelib.ports.stack import Stack
+from chalicelib.repositories.models import Repository
+
+from .annotation import Annotations, kind_of
+from .models import ManifestRecord, TagRecord
+
+
+class View(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+class ScanState(View):
+    """How many known vulnerabilities, by severity. state: `none` where nobody has looked."""
+
+    state: Literal["none", "queued", "running", "succeeded", "failed"] = "none"
+    critical: int = 0
+    high: int = 0
+    medium: int = 0
+    low: int = 0
+    unknown: int = 0
+
+
+class AccelerationState(View):
+    """reason: why there is no lazily loadable image beside this one."""
+
+    state: Literal["none", "queued", "running", "succeeded", "failed"] = "none"
+    reason: str = ""
+
+
+class TagView(View):
+    """
+    size       of all that a pull brings, in bytes; of an index all its platforms together
+    platforms  `linux/amd64`, `linux/arm64/v8` …; empty for what runs on none, such as charts
+    pulled_at  the last pull, at most a minute behind; null for never
+    pulls      pulls by this tag's name or by its digest while the tag pointed there
+    """
+
+    tag: str
+    digest: str
+    media_type: str
+    kind: Literal["image", "chart", ""]
+    size: int
+    platforms: tuple[str, ...]
+    pushed_at: Moment
+    pushed_by: str
+    pulled_at: Moment | None
+    pulls: int
+    accelerated: bool
+    immutable: bool
+    scan: ScanState
+    acceleration: AccelerationState
+
+
+class PullCommand(View):
+    tool: str
+    command: str
+
+
+class TagDetail(TagView):
+    """address: what stands before the tag in every command; commands: ready to paste, by tool."""
+
+    address: str
+    commands: tuple[PullCommand, ...]
+
+
+class TagViews:
+    def __init__(self, stack: Stack) -> None:
+        self._stack = stack
+        self._annotations = Annotations(stack)
+
+    def rows(self, instance: Instance, tags: Sequence[TagRecord]) -> tuple[TagView, ...]:
+        """One batch read of the manifests, whatever the page's length."""
+        wanted = {keys.manifest(tag.repository_id, tag.digest) for tag in tags}
+        found = self._stack.table.get_many(list(wanted))
+        manifests = {item["digest"]: ManifestRecord.model_validate(item) for item in found.values()}
+        return tuple(self._row(instance, tag, manifests) for tag in tags)
+
+    def detail(self, instance: Instance, repository: Repository, tag: TagRecord) -> TagDetail:
+        (row,) = self.rows(instance, [tag])
+        address = f"{Instances(self._stack).public_address(instance)}/{repository.name}"
+        commands = pull_commands(row.kind, address, tag.name)
+        return TagDetail(**row.model_dump(), address=address, commands=commands)
+
+    def _row(self, instance: Instance, tag: TagRecord, manifests: Mapping[str, ManifestRecord]) -> TagView:
+        manifest = manifests.get(tag.digest)
+        summary = self._annotations.of(instance.id, manifest) if manifest else None
+        return TagView(
+            tag=tag.name,
+            digest=tag.digest,
+            media_type=tag.media_type,
+            kind=kind_of(manifest) if manifest else "",
+            size=summary.whole_size if summary else tag.size,
+            platforms=summary.platforms if summary else (),
+            pushed_at=from_text(tag.pushed_at),
+            pushed_by=tag.pushed_by,
+            pulled_at=_moment(tag.pulled_at),
+            pulls=tag.pulls,
+            accelerated=False,
+            immutable=False,
+            scan=ScanState(),
+            acceleration=AccelerationState(),
+        )
+
+
+def pull_commands(kind: str, address: str, tag: str) -> tuple[PullCommand, ...]:
+    """address: host, port and repository."""
+    if kind == "chart":
+        # helm writes the `+` of a version as `_`, which no tag may hold, and turns it back by itself.
+        version = tag.replace("_", "+")
+        helm = PullCommand(tool="helm", command=f"helm pull oci://{address} --version {version}")
+        return (helm, PullCommand(tool="oras", command=f"oras pull {address}:{tag}"))
+    if kind == "":
+        return (PullCommand(tool="oras", command=f"oras pull {address}:{tag}"),)
+    folder = address.rpartition("/")[2]
+    return (
+        PullCommand(tool="docker", command=f"docker pull {address}:{tag}"),
+        PullCommand(tool="podman", command=f"podman pull {address}:{tag}"),
+        PullCommand(tool="skopeo", command=f"skopeo copy docker://{address}:{tag} oci:{folder}:{tag}"),
+        PullCommand(tool="crane", command=f"crane pull {address}:{tag} {folder}.tar"),
+    )
+
+
+def _moment(text: str) -> datetime | None:
+    return from_text(text) if text else None
