@@ -1,4 +1,4 @@
-"""What a repository is."""
+"""What a repository is, and how the API speaks of it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from chalicelib.edge.answers import SearchQuery, Sorting
 from chalicelib.kernel.moment import Moment
 from chalicelib.kernel.names import RepositoryName
 from chalicelib.namespaces.models import Visibility
@@ -40,3 +41,53 @@ class Repository(BaseModel):
     created_at: Moment
     created_by: str
     schema_version: int = 1
+
+
+class NewRepository(BaseModel):
+    """name: inside its namespace; may hold slashes. visibility: the namespace's default where it is not said."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(max_length=255)
+    summary: str = Field(default="", max_length=1000)
+    visibility: Visibility | None = None
+    acceleration: bool = False
+
+
+class RepositoryView(BaseModel):
+    """A repository as the API shows it.
+
+    name                    inside its namespace; full_name: with it; address: what clients pull, without a tag
+    acceleration            the repository's own switch
+    namespace_acceleration  while it is on, images are accelerated whatever the repository's switch says
+    kind                    of what was pushed into it first; "" while it is empty
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    name: str
+    namespace: str
+    full_name: str
+    address: str
+    summary: str
+    visibility: Visibility
+    acceleration: bool
+    namespace_acceleration: bool
+    kind: Kind | Literal[""]
+    created_at: Moment
+    created_by: str
+
+
+class RepositoryQuery(SearchQuery):
+    """
+    prefix   only names that begin so: one query a page
+    name     the one of just this name
+    kind     chart: only charts; image: all others, empty ones too
+    sort     by name, up or down
+    """
+
+    prefix: str = Field(default="", max_length=255)
+    name: str = Field(default="", max_length=255)
+    kind: Kind | None = None
+    sort: Sorting = "name"

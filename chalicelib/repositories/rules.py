@@ -7,7 +7,7 @@ from chalicelib.kernel.errors import NameInvalid
 from chalicelib.kernel.names import RepositoryName
 from chalicelib.kernel.principal import Action, Principal
 
-from .models import Repository
+from .models import Repository, RepositoryQuery
 
 
 def may(principal: Principal, instance: Instance, repository: Repository | None, name: str, action: Action) -> bool:
@@ -26,6 +26,13 @@ def is_repository_name(text: str) -> bool:
     except NameInvalid:
         return False
     return True
+
+
+def matches(repository: Repository, query: RepositoryQuery, called: str) -> bool:
+    """Whether a list holds the repository. called: its name as the list shows it, in full or inside its namespace."""
+    right_name = not query.name or query.name in (called, repository.name.short)
+    right_kind = query.kind is None or (query.kind == "chart") == (repository.kind == "chart")
+    return right_name and right_kind and query.search in called
 
 
 def _granted(principal: Principal, repository: Repository | None, name: str, action: Action) -> bool:

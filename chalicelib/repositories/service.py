@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from chalicelib.instances.models import Instance
 from chalicelib.instances.service import Instances
-from chalicelib.kernel.errors import Conflict, NotFound, QuotaExceeded, RepositoryMissing
+from chalicelib.kernel.errors import Conflict, EditionRequired, Invalid, NotFound, QuotaExceeded, RepositoryMissing
 from chalicelib.kernel.ids import is_id, new_id
 from chalicelib.kernel.names import RepositoryName
-from chalicelib.kernel.paging import Page
+from chalicelib.kernel.paging import Page, bounded_pass
 from chalicelib.kernel.principal import Action, Principal
 from chalicelib.namespaces.models import Namespace, Visibility
 from chalicelib.namespaces.service import Namespaces
@@ -15,8 +15,8 @@ from chalicelib.ports.stack import Stack
 from chalicelib.ports.table import ConditionFailed, OutcomeUnknown, TransactionCancelled
 
 from . import store
-from .models import Kind, Repository, RepositoryEdit
-from .rules import is_repository_name, may
+from .models import Kind, Repository, RepositoryEdit, RepositoryQuery
+from .rules import is_repository_name, matches, may
 
 __all__ = ["Repositories", "may"]
 
@@ -37,7 +37,8 @@ class Repositories:
         summary: str = "",
         acceleration: bool = False,
     ) -> Repository:
-        """Raises NotFound without the namespace, Conflict if the name is taken, QuotaExceeded."""
+        """Raises NotFound without the namespace, Conflict if the name is taken, QuotaExceeded, EditionRequired."""
+        _require_edition(instance, acceleration)
         namespace = self._namespaces.get(instance.id, name.namespace, fresh=True)
         repository = self._new(namespace, name, visibility, by).model_copy(
             update={"summary": summary, "acceleration": acceleration}
@@ -89,9 +90,13 @@ class Repositories:
         """From memory. Raises NotFound, also when another repository has taken the name."""
         return self._stack.memory.get(("repository", repository_id), lambda: self._load_by_id(repository_id))
 
-    def edit(self, instance_id: str, name: str, change: RepositoryEdit) -> Repository:
-        """Raises NotFound."""
-        repository = self._load(instance_id, name)
+    def edit(self, instance: Instance, name: str, change: RepositoryEdit) -> Repository:
+        """Raises NotFound, EditionRequired, and Invalid for a switch that the namespace decides (A1)."""
+        _require_edition(instance, change.acceleration)
+        repository = self._load(instance.id, name)
+        if change.acceleration not in (None, repository.acceleration) and self.accelerated_whole(repository):
+            message = f"is decided by namespace {repository.name.namespace}, which accelerates all its repositories"
+            raise Invalid("acceleration", message)
         if not change.model_dump(exclude_none=True):
             return repository
         try:
@@ -104,6 +109,13 @@ class Repositories:
         if not repository.kind:
             store.mark_kind(self._stack.table, repository, kind)
 
+    def accelerated_whole(self, repository: Repository) -> bool:
+        """Whether the repository's namespace accelerates all that it holds."""
+        try:
+            return self._namespaces.get(repository.instance_id, repository.name.namespace).acceleration
+        except NotFound:
+            return False
+
     def list(
         self,
         instance_id: str,
@@ -115,6 +127,37 @@ class Repositories:
     ) -> Page[Repository]:
         """In name order, one query a page. prefix: of the full name; `library/` gives those of one namespace."""
         return store.page(self._stack.table, instance_id, prefix, after, cursor, limit)
+
+    def search(self, instance_id: str, namespace: str, query: RepositoryQuery) -> Page[Repository]:
+        """What of a namespace, with "" of the instance, the query asks for, in name order.
+
+        One query a page where names or their beginnings are asked for; else a bounded pass (`kernel.paging`), which
+        may answer a cursor and nothing else. Raises Invalid for a cursor that is not of such a list.
+        """
+        within = f"{namespace}/" if namespace else ""
+        if query.name and is_repository_name(within + query.name):
+            found = store.load(self._stack.table, instance_id, within + query.name)
+            if found is not None or namespace:
+                return Page((found,) if found and matches(found, query, found.name[len(within) :]) else ())
+        descending = query.sort == "-name"
+        prefix = within + query.prefix
+        if not (query.search or query.name or query.kind):
+            return store.page(
+                self._stack.table, instance_id, prefix, None, query.cursor, query.limit, descending=descending
+            )
+        if query.cursor is not None and not is_repository_name(query.cursor):
+            raise Invalid("cursor", "is not `next` of a page of this list")
+
+        def load(inner: str | None, rows: int) -> Page[Repository]:
+            after = query.cursor if inner is None else None
+            return store.page(self._stack.table, instance_id, prefix, after, inner, rows, descending=descending)
+
+        return bounded_pass(
+            load,
+            lambda repository: matches(repository, query, repository.name[len(within) :]),
+            lambda repository: repository.name,
+            query.limit,
+        )
 
     def permitted(
         self, principal: Principal, instance: Instance, name: RepositoryName
@@ -172,6 +215,11 @@ class Repositories:
         if repository is None:
             raise NotFound("there is no such repository")
         return repository
+
+
+def _require_edition(instance: Instance, acceleration: bool | None) -> None:
+    if acceleration and instance.edition != "enterprise":
+        raise EditionRequired("acceleration")
 
 
 def _missing(name: str) -> NotFound:

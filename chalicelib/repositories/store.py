@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from contextlib import suppress
 
-from chalicelib.kernel.names import RepositoryName
 from chalicelib.kernel.paging import Page
 from chalicelib.ports import keys
 from chalicelib.ports.table import (
@@ -34,13 +33,16 @@ def creation(repository: Repository) -> list[Write]:
     return [
         Put({**by_name._asdict(), **repository.model_dump(), "name": name}, absent()),
         Put({**by_id._asdict(), **pointer}, absent()),
-        Check(namespace, equals("id", repository.namespace_id)),
+        Check(namespace, all_of(equals("id", repository.namespace_id), absent("deletion"))),
     ]
 
 
 def load(table: Table, instance_id: str, name: str) -> Repository | None:
-    item = table.get(keys.repository(instance_id, name))
-    return None if item is None else Repository.model_validate(item)
+    key, namespace = keys.repository(instance_id, name), keys.namespace(instance_id, name.partition("/")[0])
+    found = table.get_many([key, namespace])
+    # A namespace that is being deleted takes its repositories with it, all at the same moment.
+    gone = key not in found or "deletion" in found.get(namespace, {})
+    return None if gone else Repository.model_validate(found[key])
 
 
 def load_by_id(table: Table, repository_id: str) -> Repository | None:
@@ -67,7 +69,14 @@ def mark_kind(table: Table, repository: Repository, kind: Kind) -> None:
 
 
 def page(
-    table: Table, instance_id: str, prefix: str, after: RepositoryName | None, cursor: str | None, limit: int
+    table: Table,
+    instance_id: str,
+    prefix: str,
+    after: str | None,
+    cursor: str | None,
+    limit: int,
+    *,
+    descending: bool = False,
 ) -> Page[Repository]:
     found: Page[Item] = table.query(
         keys.instance_partition(instance_id),
@@ -75,5 +84,6 @@ def page(
         after=None if after is None else keys.repository(instance_id, after).sk,
         cursor=cursor,
         limit=limit,
+        descending=descending,
     )
     return found.map(Repository.model_validate)

@@ -85,7 +85,7 @@ def test_nobody_gets_what_public_repositories_allow(desk: Desk) -> None:
     assert allows(desk, answer, "library/open", Action.PULL)
     assert not allows(desk, answer, "library/open", Action.PUSH)
     assert not allows(desk, answer, "library/secret", Action.PULL)
-    desk.repositories.edit(desk.instance.id, "library/open", RepositoryEdit(visibility="private"))
+    desk.repositories.edit(desk.instance, "library/open", RepositoryEdit(visibility="private"))
     assert not allows(desk, answer, "library/open", Action.PULL)
 
 

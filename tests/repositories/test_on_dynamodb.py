@@ -89,7 +89,7 @@ def test_pushes_make_repositories_and_tokens_follow_them(stack: Stack, instance:
     assert answer["scope"] == f"repository:{NAME}:pull,push"
     made = repositories.ensure(instance, NAME, "admin")
     assert (repositories.ensure(instance, NAME, "admin"), repositories.by_id(made.id)) == (made, made)
-    edited = repositories.edit(instance.id, NAME, RepositoryEdit(visibility="public"))
+    edited = repositories.edit(instance, NAME, RepositoryEdit(visibility="public"))
     assert repositories.list(instance.id, prefix="library/").items == (edited,)
     principal = credentials.bearer(instance, str(answer["token"]), fresh=True)
     assert may(principal, instance, edited, NAME, Action.PUSH)

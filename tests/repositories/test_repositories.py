@@ -147,7 +147,7 @@ def test_an_edit_is_seen_at_once_by_name_and_by_id(stack: Stack, instance: Insta
     repositories = Repositories(stack)
     made = repositories.create(instance, name("library/x"), "private", "admin")
     assert repositories.get(instance.id, "library/x") == repositories.by_id(made.id) == made
-    edited = repositories.edit(instance.id, "library/x", RepositoryEdit(visibility="public", summary="ours"))
+    edited = repositories.edit(instance, "library/x", RepositoryEdit(visibility="public", summary="ours"))
     assert (edited.visibility, edited.summary) == ("public", "ours")
     assert repositories.get(instance.id, "library/x") == repositories.by_id(made.id) == edited
 
@@ -157,7 +157,7 @@ def test_another_process_sees_an_edit_at_once(tmp_path: Path, stack: Stack, inst
     Repositories(stack).create(instance, name("library/x"), "public", "admin")
     with embedded_stack(tmp_path) as other:
         assert Repositories(other).get(instance.id, "library/x").visibility == "public"
-        Repositories(stack).edit(instance.id, "library/x", RepositoryEdit(visibility="private"))
+        Repositories(stack).edit(instance, "library/x", RepositoryEdit(visibility="private"))
         assert Repositories(other).get(instance.id, "library/x").visibility == "private"
 
 

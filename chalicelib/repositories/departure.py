@@ -1,0 +1,58 @@
+"""How a repository leaves its name. Its content stays under its id, so that leaving and coming back move nothing.
+
+live      REPOSITORY#<name> and REPO#<id> point at each other
+binned    the name row and the place in the quota are gone; REPO#<id> {state: binned, entry}; the record lies in
+          the bin entry, and putting it back is one transaction
+purging   the entry is gone for good; REPO#<id> {state: purging} is due until nothing is left under the id
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from chalicelib.instances.models import Instance
+from chalicelib.instances.service import Instances
+from chalicelib.kernel.errors import NotFound
+from chalicelib.kernel.moment import to_text
+from chalicelib.ports import keys
+from chalicelib.ports.stack import Stack
+from chalicelib.ports.table import Delete, Item, Update, Write, absent, all_of, equals
+
+from .models import Repository
+
+
+class Departure:
+    def __init__(self, stack: Stack) -> None:
+        self._stack = stack
+        self._table = stack.table
+        self._instances = Instances(stack)
+
+    def record(self, repository: Repository) -> Item:
+        """All there is to know of it, as the table has it. Raises NotFound, also where another has taken the name."""
+        row = self._table.get(keys.repository(repository.instance_id, repository.name))
+        if row is None or row["id"] != repository.id:
+            raise NotFound("there is no such repository")
+        return {name: value for name, value in row.items() if name not in ("pk", "sk")}
+
+    def leave(self, instance: Instance, record: Item, entry: str) -> list[Write]:
+        """Writes for somebody's transaction. Position 0 fails if the record has changed since, 1 if it left already."""
+        as_seen = all_of(*(equals(name, value) for name, value in sorted(record.items())))
+        return [
+            Delete(keys.repository(instance.id, record["name"]), as_seen),
+            Update(keys.repository_by_id(record["id"]), set={"state": "binned", "entry": entry}, when=absent("state")),
+            self._instances.count_change(instance, repositories=-1),
+        ]
+
+    def purge(self, repository_id: str, entry: str, moment: datetime) -> Update:
+        """A write for somebody's transaction: from now on it cannot come back. Fails if it did, or goes already."""
+        due = keys.due("purge", to_text(moment), repository_id)
+        binned = all_of(equals("state", "binned"), equals("entry", entry))
+        change = {"state": "purging", "purged_at": to_text(moment), **due}
+        return Update(keys.repository_by_id(repository_id), set=change, when=binned)
+
+
+def gone(pointer: Mapping[str, Any] | None) -> bool:
+    """Whether the row of a repository's id says that nothing may come into it."""
+    return pointer is None or "state" in pointer
