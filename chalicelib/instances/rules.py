@@ -16,6 +16,9 @@ AUTO_RENEWAL_BEFORE: Final = timedelta(hours=24)
 # A deletion that was asked for and is not done after this is asked for again: its message may be lost.
 ASKED_AGAIN_AFTER: Final = timedelta(hours=1)
 
+# What stands still is looked at again after this, and not with every sweep.
+STANDS_STILL_FOR: Final = timedelta(hours=1)
+
 
 def is_running(instance: Instance, now: datetime) -> bool:
     """An instance past its expiry is frozen from that moment, whether or not its state says so yet (I6)."""
@@ -35,6 +38,15 @@ def stood_still_s(instance: Instance, now: datetime) -> int:
     if instance.expires_at is None or state_at(instance, now) != "frozen":
         return instance.stood_still_s
     return instance.stood_still_s + ceil((now - instance.expires_at).total_seconds())
+
+
+def grace_ends(instance: Instance, moment: datetime, stood_then_s: int, now: datetime) -> datetime:
+    """When a grace period that was to end at the moment ends: it stood still while the instance was frozen.
+
+    stood_then_s   how long the instance had been frozen in its life when the grace period began
+    """
+    moved = moment + timedelta(seconds=stood_still_s(instance, now) - stood_then_s)
+    return max(moved, now + STANDS_STILL_FOR) if state_at(instance, now) == "frozen" else moved
 
 
 def due_at(instance: Instance) -> datetime | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
 from typing import Any
 
 from chalicelib.kernel.errors import Conflict, InstanceFrozen, NotFound, QuotaExceeded
@@ -151,9 +152,15 @@ class Instances:
         """What it is at this moment: `frozen` from its expiry on, whether or not a schedule said so."""
         return rules.state_at(instance, self._stack.clock.now())
 
-    def stood_still_s(self, instance: Instance) -> int:
-        """Seconds for which the clocks of its recycle bin stood still until now."""
-        return rules.stood_still_s(instance, self._stack.clock.now())
+    def grace_ends(self, instance_id: str, moment: datetime, stood_then_s: int) -> datetime:
+        """When a grace period of its recycle bin ends that was to end at the moment: frozen, its clocks stand still.
+
+        stood_then_s   `Instance.stood_still_s` when the grace period began
+        """
+        instance = store.load(self._stack.table, instance_id)
+        if instance is None:
+            return moment
+        return rules.grace_ends(instance, moment, stood_then_s, self._stack.clock.now())
 
     def view(self, instance: Instance) -> InstanceView:
         """What the API shows of it."""

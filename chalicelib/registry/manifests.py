@@ -177,7 +177,7 @@ class Manifests:
         if not push.tags:
             # It may be due already, or lose what holds it any moment: a pusher who was told that it is here has as
             # long to name it in an index as for one that lost its last tag.
-            change |= self._kept(record.digest, record.repository_id)
+            change |= self._kept(push, record.digest)
         key = keys.manifest(record.repository_id, record.digest)
         revived = Update(key, set=change, add={"version": 1}, when=equals("incarnation", held.incarnation))
         return [revived, *self._children_checks(push, held)]
@@ -227,13 +227,15 @@ class Manifests:
 
     def _leave(self, push: Push, key: Key, digest: str) -> Update:
         """A tag moves away: its manifest stays through the grace period, then goes if nothing else holds it."""
-        change = {"mortal": True, **self._kept(digest, push.repository.id)}
+        change = {"mortal": True, **self._kept(push, digest)}
         return Update(key, set=change, add={"version": 1}, when=present())
 
-    def _kept(self, digest: str, repository: str) -> dict[str, str]:
+    def _kept(self, push: Push, digest: str) -> dict[str, str | int]:
         """Through a grace period that begins now, and not when a slow push began."""
         until = to_text(self._stack.clock.now() + timedelta(seconds=self._stack.settings.grace_s))
-        return {"held_until": until, **store.manifest_due(digest, repository, until)}
+        still_s = push.instance.stood_still_s
+        due = store.manifest_due(digest, push.repository.id, until)
+        return {"held_until": until, "held_still_s": still_s, **due}
 
     def _event(self, push: Push) -> dict[str, Any]:
         return {

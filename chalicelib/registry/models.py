@@ -32,6 +32,7 @@ class ManifestRecord(Record):
     mortal      since it was last pushed by digest alone it had a tag, an index or a living subject: it goes with its
                 last holder
     held_until  it stays at least until then though nothing holds it (the grace period)
+    held_still_s  how long its instance had been frozen by then: later freezing adds to the grace period
     body        None for a large one: then the body is the blob of this digest
     blobs       what it needs to be pulled: config, layers, and its own body if large
     optional    layers that clients fetch from elsewhere; held where they are here
@@ -47,6 +48,7 @@ class ManifestRecord(Record):
     state: Literal["live", "binned"] = "live"
     mortal: bool = False
     held_until: str = ""
+    held_still_s: int = 0
     media_type: str
     artifact_type: str = ""
     size: int
@@ -125,7 +127,10 @@ class HeadRecord(Record):
 
 
 class BinEntry(Record):
-    """A deleted tag (`kind` tag) or manifest with the tags that named it. Restorable until it expires."""
+    """A deleted tag (`kind` tag) or manifest with the tags that named it. Restorable until it expires.
+
+    stood_still_s   how long its instance had been frozen when it was deleted: `expires_at` moves by what comes after
+    """
 
     id: str
     instance_id: str
@@ -139,6 +144,7 @@ class BinEntry(Record):
     deleted_at: str
     deleted_by: str
     expires_at: str
+    stood_still_s: int = 0
 
 
 @dataclass(frozen=True, slots=True)

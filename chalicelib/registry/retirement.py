@@ -128,6 +128,7 @@ class Retirement:
                 "deleted_at": to_text(moment),
                 "deleted_by": deletion.by,
                 "expires_at": to_text(moment + timedelta(seconds=self._stack.settings.grace_s)),
+                "stood_still_s": deletion.instance.stood_still_s,
             }
         )
 

@@ -7,13 +7,15 @@ does its work behind a condition, and takes the row off the list last, so that i
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any, Final
 
+from chalicelib.instances.service import Instances
 from chalicelib.kernel.errors import NotFound, UploadUnknown
-from chalicelib.kernel.moment import to_text
+from chalicelib.kernel.moment import from_text, to_text
 from chalicelib.ports import keys
 from chalicelib.ports.stack import Stack
-from chalicelib.ports.table import Item, Key, Table
+from chalicelib.ports.table import ConditionFailed, Item, Key, Table, Update, equals
 
 from . import store
 from .blobs import Blobs
@@ -26,12 +28,15 @@ from .uploads import Uploads
 
 # In this order, so that what one step leaves behind is met by a later one in the same round.
 KINDS: Final = ("intent", "upload", "lease", "bin", "manifest", "release", "tombstone", "outbox")
+_LONG_AGO: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MOMENT_WIDTH: Final = 27
 
 
 class Upkeep:
     def __init__(self, stack: Stack) -> None:
         self._stack = stack
         self._table: Table = stack.table
+        self._instances = Instances(stack)
         self._blobs = Blobs(stack)
         self._intents = Intents(stack)
         self._retirement = Retirement(stack)
@@ -75,11 +80,16 @@ class Upkeep:
         self._retirement.end_lease(row)
 
     def _bin(self, row: Item) -> None:
-        self._retirement.expire(BinEntry.model_validate(row))
+        entry = BinEntry.model_validate(row)
+        if not self._put_off(row, entry.instance_id, from_text(entry.expires_at), entry.stood_still_s):
+            self._retirement.expire(entry)
 
     def _manifest(self, row: Item) -> None:
         manifest = ManifestRecord.model_validate(row)
         instance = self._instance_of(manifest.repository_id)
+        held_until = from_text(manifest.held_until) if manifest.held_until else _LONG_AGO
+        if self._put_off(row, instance, held_until, manifest.held_still_s):
+            return
         self._retirement.settle(instance, manifest.repository_id, manifest.digest)
 
     def _release(self, row: Item) -> None:
@@ -94,6 +104,19 @@ class Upkeep:
         if held is not None and held.state == "live":
             self._manifests.relink(row["instance_id"], held)
         self._outbox.announce_again(row, self._stack.clock.now())
+
+    def _put_off(self, row: Item, instance_id: str, moment: datetime, stood_still_s: int) -> bool:
+        """Whether the row waits, because the clocks of a frozen instance's recycle bin stand still (I6)."""
+        ends_at = self._instances.grace_ends(instance_id, moment, stood_still_s)
+        if ends_at <= self._stack.clock.now():
+            return False
+        later = to_text(ends_at) + row["i1sk"][_MOMENT_WIDTH:]
+        as_seen = equals("i1sk", row["i1sk"])
+        try:
+            self._table.update(Update(Key(row["pk"], row["sk"]), set={"i1sk": later}, when=as_seen), relaxed=True)
+        except ConditionFailed:
+            return True
+        return True
 
     def _instance_of(self, repository: str) -> str:
         row: Any = self._table.get(keys.repository_by_id(repository))
