@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from chalicelib.kernel.paging import Page
 from chalicelib.ports import keys
-from chalicelib.ports.table import Item, Put, Table, Update, absent, equals
+from chalicelib.ports.table import Item, Put, Table, Update, absent, all_of, equals
 
 from .models import Namespace, NamespaceEdit
 
@@ -16,14 +16,20 @@ def creation(namespace: Namespace) -> Put:
 
 def load(table: Table, instance_id: str, name: str) -> Namespace | None:
     item = table.get(keys.namespace(instance_id, name))
-    return None if item is None else Namespace.model_validate(item)
+    return None if item is None or leaves(item) else Namespace.model_validate(item)
+
+
+def leaves(item: Item) -> bool:
+    """It is being deleted: it answers like missing, though its name is not free before its repositories are gone."""
+    return "deletion" in item
 
 
 def edit(table: Table, namespace: Namespace, change: NamespaceEdit) -> Namespace:
     """Raises ConditionFailed if the namespace is gone, or another of its name stands there."""
     key = keys.namespace(namespace.instance_id, namespace.name)
     wanted = change.model_dump(exclude_none=True)
-    return Namespace.model_validate(table.update(Update(key, set=wanted, when=equals("id", namespace.id))))
+    stands = all_of(equals("id", namespace.id), absent("deletion"))
+    return Namespace.model_validate(table.update(Update(key, set=wanted, when=stands)))
 
 
 def page(
@@ -43,4 +49,4 @@ def page(
         limit=limit,
         descending=descending,
     )
-    return found.map(Namespace.model_validate)
+    return Page(tuple(Namespace.model_validate(item) for item in found.items if not leaves(item)), found.next)

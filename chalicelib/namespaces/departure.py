@@ -1,0 +1,46 @@
+"""How a namespace leaves: it answers like missing, its repositories go, then its name and its quota come free.
+
+    NAMESPACE {deletion: entry}   nothing is made, edited or found in it     a mark, in one transaction
+    NAMESPACE gone, counter −1    once no repository has a name in it        behind the mark of that same deletion
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chalicelib.instances.models import Instance
+from chalicelib.instances.service import Instances
+from chalicelib.ports import keys
+from chalicelib.ports.stack import Stack
+from chalicelib.ports.table import Delete, Update, Write, absent, all_of, equals
+
+from .models import Namespace
+
+
+class Departure:
+    def __init__(self, stack: Stack) -> None:
+        self._stack = stack
+        self._instances = Instances(stack)
+
+    def record(self, namespace: Namespace) -> dict[str, Any]:
+        """All there is to know of it, for whoever brings it back."""
+        return {**namespace.model_dump(), "name": str(namespace.name)}
+
+    def mark(self, namespace: Namespace, deletion: str) -> Update:
+        """A write for somebody's transaction; it fails where the namespace is not as it was seen, or marked already."""
+        record = self.record(namespace)
+        as_seen = all_of(absent("deletion"), *(equals(name, value) for name, value in sorted(record.items())))
+        return Update(keys.namespace(namespace.instance_id, namespace.name), set={"deletion": deletion}, when=as_seen)
+
+    def leave(self, instance: Instance, name: str, deletion: str) -> list[Write]:
+        """Its row goes and the quota has room for another. Position 0 fails if that was done already."""
+        row = keys.namespace(instance.id, name)
+        return [
+            Delete(row, equals("deletion", deletion)),
+            self._instances.count_change(instance, namespaces=-1),
+        ]
+
+    def leaving(self, instance_id: str, name: str) -> str:
+        """The deletion that the name waits for, "" for none."""
+        row = self._stack.table.get(keys.namespace(instance_id, name))
+        return "" if row is None else str(row.get("deletion", ""))
