@@ -25,9 +25,9 @@ from chalicelib.instances import api as instances
 from chalicelib.kernel.settings import Settings
 from chalicelib.namespaces import api as namespaces
 from chalicelib.ports.stack import Stack, open_stack
-
 from chalicelib.registry import tags_api as tags
 from chalicelib.repositories import api as repositories
+
 SETTINGS = Settings.from_environment(os.environ)
 # Buckets tell of every object; only those whose creation means a push wake a function.
 PUSHES = {
@@ -48,10 +48,10 @@ API: tuple[Routes, ...] = (
     accounts.routes,
     instances.routes,
     namespaces.routes,
-)
-
     repositories.routes,
     tags.routes,
+)
+
 
 @cache
 def stack() -> Stack:

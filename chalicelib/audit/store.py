@@ -1,0 +1,75 @@
+"""Items ↔ models, in the audit table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from chalicelib.ports import keys
+from chalicelib.ports.table import Item, Put, Table, Write, absent, equals
+
+from . import rules
+from .models import Entry, Seal
+
+_PAGE = 1000
+
+
+def entry_item(entry: Entry) -> dict[str, Any]:
+    key = keys.audit_entry(entry.scope, rules.day_of(entry.id), entry.id)
+    index = {"i1pk": keys.audit_type(entry.scope, entry.object_type), "i1sk": entry.id}
+    plain = {
+        name: rules.clipped(value) if isinstance(value, str) else value for name, value in entry.model_dump().items()
+    }
+    return {"pk": key.pk, "sk": key.sk, **index, **plain}
+
+
+def stands(table: Table, scope: str, entry: str) -> bool:
+    return table.get(keys.audit_entry(scope, rules.day_of(entry), entry)) is not None
+
+
+def note_item(scope: str, minute: str) -> dict[str, Any]:
+    return {**keys.unsealed(scope, minute)._asdict(), "scope": scope, "minute": minute}
+
+
+def entries_of_minute(table: Table, scope: str, minute: str) -> Iterator[Item]:
+    """In the order of ids, each as it lies in the table."""
+    before, last = rules.bounds(minute)
+    pk, cursor = keys.audit_day(scope, minute[:10]), None
+    while True:
+        page = table.query(pk, after=f"ENTRY#{before}", until=f"ENTRY#{last}", cursor=cursor, limit=_PAGE)
+        yield from page.items
+        cursor = page.next
+        if cursor is None:
+            return
+
+
+def partition(table: Table, pk: str, prefix: str = "") -> Iterator[Item]:
+    """All of one partition, ascending."""
+    cursor = None
+    while True:
+        page = table.query(pk, prefix=prefix, cursor=cursor, limit=_PAGE)
+        yield from page.items
+        cursor = page.next
+        if cursor is None:
+            return
+
+
+def last_seal(table: Table, scope: str) -> Seal | None:
+    item = table.get(keys.last_seal(scope))
+    return None if item is None else Seal.model_validate(item)
+
+
+def first_minute(table: Table, scope: str) -> str:
+    """The first sealed minute of the scope, "" before there is one."""
+    found = table.query(keys.seals_partition(scope), prefix="SEAL#", limit=1).items
+    return str(found[0]["minute"]) if found else ""
+
+
+def sealing(seal: Seal) -> list[Write]:
+    """Takes effect once, and only behind the seal before: two sealers cannot make two chains."""
+    plain = seal.model_dump()
+    behind = equals("hash", seal.previous) if seal.previous else absent()
+    return [
+        Put({**keys.seal(seal.scope, seal.minute)._asdict(), **plain}, absent()),
+        Put({**keys.last_seal(seal.scope)._asdict(), **plain}, behind),
+    ]
