@@ -13,6 +13,7 @@ from typing import Any
 
 from chalice.app import Chalice, CloudWatchEvent, ConvertToMiddleware, Rate, SQSEvent
 
+from chalicelib.access import api as access
 from chalicelib.accounts import api as accounts
 from chalicelib.chain import CHAIN
 from chalicelib.edge.apicall import keeping
@@ -47,6 +48,7 @@ API: tuple[Routes, ...] = (
     documentation(lambda: API),
     accounts.routes,
     instances.routes,
+    access.routes,
     namespaces.routes,
     repositories.routes,
     tags.routes,

@@ -1,10 +1,17 @@
-"""What an allowlist is."""
+"""What an allowlist is, and how the API shows it."""
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
+from typing import Annotated
 
+from pydantic import BaseModel, ConfigDict, Field
+
+from chalicelib.edge.answers import SearchQuery
 from chalicelib.kernel.moment import Moment
+
+LONGEST_REMARK = 200
+# The longest network has 43 characters; room for what people paste around it, which the answer then shows.
+_LONGEST_CIDR = 100
 
 
 class Entry(BaseModel):
@@ -26,3 +33,55 @@ class Allowlist(BaseModel):
     entries: tuple[Entry, ...] = ()
     version: int = 0
     schema_version: int = 1
+
+
+class Standing(BaseModel):
+    """Whether an address gets in at the public address, and by which entry: the narrowest; None where the list is
+    empty, or nothing lets it in."""
+
+    model_config = ConfigDict(frozen=True)
+
+    address: str
+    allowed: bool
+    entry: Entry | None
+
+
+class NewEntry(BaseModel):
+    """cidr: an IPv4 or IPv6 network, or an address."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    cidr: Annotated[str, Field(max_length=_LONGEST_CIDR)]
+    remark: Annotated[str, Field(max_length=LONGEST_REMARK)] = ""
+
+
+class AllowlistQuery(SearchQuery):
+    """check: an address of which the answer tells whether it gets in."""
+
+    check: Annotated[str, Field(max_length=100)] = ""
+
+
+class EntryView(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    cidr: str
+    remark: str
+    created_at: Moment
+
+    @classmethod
+    def of(cls, entry: Entry) -> EntryView:
+        return cls(id=entry.id, cidr=entry.cidr, remark=entry.remark, created_at=entry.created_at)
+
+
+class AllowlistAnswer(BaseModel):
+    """One page of entries. address, allowed, entry: of the address that was asked about, else of the caller's own."""
+
+    model_config = ConfigDict(frozen=True)
+
+    items: tuple[EntryView, ...]
+    next: str | None = None
+    total: int | None = None
+    address: str
+    allowed: bool
+    entry: EntryView | None

@@ -16,17 +16,19 @@ from chalicelib.kernel.errors import (
     NotFound,
     Unavailable,
 )
-from chalicelib.kernel.ids import new_id
+from chalicelib.kernel.ids import is_id, new_id
+from chalicelib.kernel.paging import Page
 from chalicelib.ports.stack import Stack
 from chalicelib.ports.table import ConditionFailed, Write
 
 from . import store
-from .models import Allowlist, Entry
+from .models import LONGEST_REMARK, Allowlist, Entry, Standing
 from .rules import Networks, parse_cidr
 
 # Well below what one item holds, with remarks of the greatest length.
 MOST_ENTRIES: Final = 500
-_LONGEST_REMARK: Final = 200
+# What confirms that the last entry is to go.
+OPEN_TO_EVERYONE: Final = "open-to-everyone"
 # What a new enterprise instance starts with (G2).
 _FIRST_CIDR: Final = "127.0.0.1/32"
 # How often an edit is tried again after somebody else's.
@@ -72,11 +74,44 @@ class Access:
     def entries(self, instance: Instance) -> tuple[Entry, ...]:
         return store.load(self._stack.table, instance.id).entries
 
+    def entry(self, instance: Instance, entry_id: str) -> Entry:
+        """Raises NotFound."""
+        found = [entry for entry in self.entries(instance) if entry.id == entry_id]
+        if not found:
+            raise _missing()
+        return found[0]
+
+    def page(self, instance: Instance, search: str, cursor: str | None, limit: int) -> Page[Entry]:
+        """Entries in the order they were made, whose network or remark holds the text. cursor: an entry's id."""
+        if cursor is not None and not is_id(cursor):
+            raise Invalid("cursor", "is not a cursor of this list")
+        wanted = search.casefold()
+        found = sorted(
+            (
+                entry
+                for entry in self.entries(instance)
+                if entry.id > (cursor or "") and (wanted in entry.cidr or wanted in entry.remark.casefold())
+            ),
+            key=lambda entry: entry.id,
+        )
+        return Page(tuple(found[:limit]), found[limit - 1].id if len(found) > limit else None)
+
+    def standing(self, instance: Instance, address: str) -> Standing | None:
+        """Whether a request from there would be let in, and by which entry, as the table has it. None: no address."""
+        try:
+            parsed = parse_address(address)
+        except AddressNotAllowed:
+            return None
+        entries = self.entries(instance)
+        holding = [entry for entry in entries if Networks.of([entry]).holds(parsed)]
+        narrowest = max(holding, key=lambda entry: int(entry.cidr.rpartition("/")[2]), default=None)
+        return Standing(address=str(parsed), allowed=not entries or narrowest is not None, entry=narrowest)
+
     def add(self, instance: Instance, cidr: str, remark: str = "") -> Entry:
         """Raises Invalid (`cidr`, `remark`), Conflict if it is there already, EditionRequired."""
         _require_enterprise(instance)
-        if len(remark) > _LONGEST_REMARK:
-            raise Invalid("remark", f"a remark has at most {_LONGEST_REMARK} characters")
+        if len(remark) > LONGEST_REMARK:
+            raise Invalid("remark", f"a remark has at most {LONGEST_REMARK} characters")
         entry = Entry(id=new_id(), cidr=parse_cidr(cidr), remark=remark, created_at=self._stack.clock.now())
 
         def added(entries: tuple[Entry, ...]) -> tuple[Entry, ...]:
@@ -89,22 +124,28 @@ class Access:
         self._change(instance, added)
         return entry
 
-    def remove(self, instance: Instance, entry_id: str, *, open_to_everyone: bool = False) -> None:
-        """Raises NotFound, and ConfirmationRequired for the last entry unless opening the instance is meant."""
+    def remove(self, instance: Instance, entry_id: str, *, open_to_everyone: bool = False) -> Entry:
+        """The entry that is gone.
+
+        Raises NotFound, and ConfirmationRequired for the last entry unless opening the instance is meant.
+        """
         _require_enterprise(instance)
+        gone = self.entry(instance, entry_id)
 
         def removed(entries: tuple[Entry, ...]) -> tuple[Entry, ...]:
             left = tuple(entry for entry in entries if entry.id != entry_id)
             if len(left) == len(entries):
-                raise NotFound("there is no such entry on the allowlist")
+                raise _missing()
             if not left and not open_to_everyone:
                 raise ConfirmationRequired(
-                    "this is the last entry: without it everybody with credentials gets in from anywhere",
-                    confirm="open-to-everyone",
+                    f"this is the last entry: without it everybody with credentials gets in from anywhere; "
+                    f"add ?confirm={OPEN_TO_EVERYONE} if that is meant",
+                    confirm=OPEN_TO_EVERYONE,
                 )
             return left
 
         self._change(instance, removed)
+        return gone
 
     def _networks(self, instance_id: str) -> Networks:
         return self._stack.memory.get(
@@ -122,6 +163,10 @@ class Access:
                 continue
             return
         raise Unavailable("the allowlist is being edited by others; try again")
+
+
+def _missing() -> NotFound:
+    return NotFound("there is no such entry on the allowlist")
 
 
 def _require_enterprise(instance: Instance) -> None:
