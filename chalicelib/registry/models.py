@@ -37,9 +37,9 @@ class ManifestRecord(Record):
     blobs       what it needs to be pulled: config, layers, and its own body if large
     optional    layers that clients fetch from elsewhere; held where they are here
     size        of the body; content_size: of config and layers together (index: of its children's bodies), in bytes
-    """
     platforms   `linux/amd64`, `linux/arm64/v8` …; None until somebody has looked into its config
     whole_size  of all that its pull brings, children's layers included; None as long
+    """
 
     repository_id: str
     digest: Digest
@@ -60,10 +60,10 @@ class ManifestRecord(Record):
     subject: str = ""
     pushed_at: str
     pushed_by: str
-
-    @property
     platforms: tuple[str, ...] | None = None
     whole_size: int | None = None
+
+    @property
     def held(self) -> tuple[str, ...]:
         """Every digest that an edge of this manifest stands for."""
         return self.blobs + self.optional
@@ -74,10 +74,10 @@ class TagRecord(Record):
     push      id of the push that put the tag where it is; never the same twice, not even for a tag that was deleted and
               made anew, so it is what a worker moves or deletes a tag by
     version   counts the pushes of the tag since it was made
-    """
-
     size      of all that its pull brings, in bytes
     pulled_at, pulls   when it was pulled last, "" for never, and how often; at most a minute behind
+    """
+
     repository_id: str
     name: TagName
     digest: Digest
@@ -87,10 +87,10 @@ class TagRecord(Record):
     size: int
     pushed_at: str
     pushed_by: str
-
-
     pulled_at: str = ""
     pulls: int = 0
+
+
 class UploadRecord(Record):
     """
     offset     bytes received and kept, tail included
