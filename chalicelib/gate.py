@@ -7,15 +7,14 @@ from __future__ import annotations
 
 from chalicelib.access.service import Access
 from chalicelib.accounts.service import Accounts
-from chalicelib.audit.models import Entry
+from chalicelib.audit.models import SERVICE, SUCCEEDED, Deed
 from chalicelib.audit.service import Audit
 from chalicelib.edge.apicall import Call, Request
 from chalicelib.instances.models import Instance
 from chalicelib.instances.service import Instances
-from chalicelib.kernel.errors import EditionRequired
-from chalicelib.kernel.ids import new_id
+from chalicelib.kernel.errors import EditionRequired, NotFound
 from chalicelib.kernel.principal import Principal
-from chalicelib.kernel.roles import Role
+from chalicelib.kernel.roles import Right, Role
 from chalicelib.ports.stack import Stack
 
 
@@ -28,6 +27,8 @@ class ServiceGate:
     def admit(self, call: Call) -> Instance:
         instances = Instances(call.stack)
         instance = instances.of_account(call.principal.account_id, call.parts["instance"])
+        # The record of a refusal from here on belongs to the instance.
+        call.instance = instance
         owner_anywhere = call.endpoint.from_anywhere and call.principal.role is Role.OWNER
         if not owner_anywhere:
             Access(call.stack).admit(instance, call.request.address, call.request.internal)
@@ -38,23 +39,43 @@ class ServiceGate:
         return instance
 
     def record(self, call: Call, refused: str) -> None:
-        note, principal = call.note, call.principal
-        if principal.anonymous:
+        audit, known = Audit(call.stack), not call.principal.anonymous
+        scope = _scope(call)
+        if scope is None:
             return
-        object_type, _, action = call.endpoint.changes.partition(".")
-        Audit(call.stack).record(
-            Entry(
-                id=new_id(),
-                scope=call.instance.id if call.instance else note.account_id or principal.account_id,
-                time=call.stack.clock.now(),
-                user=note.user or principal.name,
-                object_type=object_type or call.endpoint.room,
-                namespace=note.namespace or call.parts.get("namespace", ""),
-                repository=note.repository or call.parts.get("repository", ""),
-                object=note.object,
-                action=action or "read",
-                result=refused or "succeeded",
-                source_ip=call.request.address,
-                request_id=call.request.id,
-            )
-        )
+        match audit.treatment(refused, known=known, changes=bool(call.endpoint.changes)):
+            case "entry":
+                audit.record(scope, _deed(call, refused))
+            case "count":
+                audit.count(scope, call.request.address or "unknown", refused)
+
+
+def _scope(call: Call) -> str | None:
+    """Whose record it is: the instance's; the account's for what is of no instance or outlives it, such as orders;
+    nobody's for personal instances, which have none (I3)."""
+    if call.instance is not None and call.endpoint.needs not in (Right.READ_BILLING, Right.CHANGE_BILLING):
+        return str(call.instance.id) if call.instance.edition == "enterprise" else None
+    if not call.principal.anonymous:
+        return call.note.account_id or call.principal.account_id
+    try:
+        # A stranger may name any account.
+        return Accounts(call.stack).get(call.note.account_id).id
+    except NotFound:
+        return SERVICE
+
+
+def _deed(call: Call, refused: str) -> Deed:
+    note, named = call.note, ("instance", "namespace", "repository")
+    object_type, _, action = call.endpoint.changes.partition(".")
+    return Deed(
+        time=call.stack.clock.now(),
+        user=note.user or call.principal.name,
+        object_type=object_type or call.endpoint.room,
+        namespace=note.namespace or call.parts.get("namespace", ""),
+        repository=note.repository or call.parts.get("repository", ""),
+        object=note.object or "/".join(text for name, text in call.parts.items() if name not in named),
+        action=action or "read",
+        result=refused or SUCCEEDED,
+        source_ip=call.request.address,
+        request_id=call.request.id,
+    )
