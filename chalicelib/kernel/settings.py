@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Literal
 
@@ -24,6 +25,7 @@ class Settings(BaseModel):
     redirect_ttl_s      lets pulls of allowlisted instances leave as links that live this long; 0: stream instead
     allow_private_addresses   calls to addresses that users write down may go into private networks, and over plain HTTP
     table, bucket, …    names of what the `aws` stack uses
+    price_…             what a month costs of an enterprise instance, of 5 further namespaces, of 1000 further repositories
     signing_key         PEM of the P-256 keys of tokens: the first signs, all verify. Made under `data` on one machine
     secret_key          32 random bytes or more, as text, for keyed hashes. Made under `data` on one machine
     """
@@ -54,6 +56,9 @@ class Settings(BaseModel):
     audit_table: str = "crs-audit"
     bucket: str = "crs"
     queue_prefix: str = "crs-"
+    price_instance: Decimal = Field(default=Decimal(780), ge=0, le=1_000_000, decimal_places=2)
+    price_namespace_pack: Decimal = Field(default=Decimal(25), ge=0, le=1_000_000, decimal_places=2)
+    price_repository_pack: Decimal = Field(default=Decimal(100), ge=0, le=1_000_000, decimal_places=2)
     signing_key: str | None = None
     secret_key: str | None = None
 
