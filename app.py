@@ -26,6 +26,7 @@ from chalicelib.instances import api as instances
 from chalicelib.kernel.settings import Settings
 from chalicelib.namespaces import api as namespaces
 from chalicelib.ports.stack import Stack, open_stack
+from chalicelib.registry import manifests_api as manifests
 from chalicelib.registry import tags_api as tags
 from chalicelib.repositories import api as repositories
 
@@ -52,6 +53,7 @@ API: tuple[Routes, ...] = (
     namespaces.routes,
     repositories.routes,
     tags.routes,
+    manifests.routes,
 )
 
 
