@@ -25,7 +25,7 @@ class Settings(BaseModel):
     redirect_ttl_s      lets pulls of allowlisted instances leave as links that live this long; 0: stream instead
     allow_private_addresses   calls to addresses that users write down may go into private networks, and over plain HTTP
     table, bucket, …    names of what the `aws` stack uses
-    price_…             what a month costs of an enterprise instance, of 5 further namespaces, of 1000 further repositories
+    price_…             a month of an enterprise instance, of 5 further namespaces, of 1000 further repositories
     signing_key         PEM of the P-256 keys of tokens: the first signs, all verify. Made under `data` on one machine
     secret_key          32 random bytes or more, as text, for keyed hashes. Made under `data` on one machine
     """
