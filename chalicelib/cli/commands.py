@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import click
 
+from .people import account, password_from_stdin, user
 from .settings import Refusing, opened_stack, settings
 
 
@@ -118,13 +118,20 @@ def admin() -> None:
 @click.option("--user", "username", default="admin", show_default=True)
 @click.option("--password-stdin", is_flag=True, help="Read the new password from stdin; otherwise one is generated.")
 def reset_password(instance_name: str, username: str, password_stdin: bool) -> None:
-    """Give a registry credential a new password. The old one ends at once, and so do tokens made with it."""
+    """Give a registry credential a new password; in the default instance, also the account's user of that name.
+
+    The old one ends at once, and so do tokens and sessions made with it.
+    """
     from .instances import reset_password as reset
 
-    given = sys.stdin.readline().rstrip("\r\n") if password_stdin else None
     with opened_stack() as stack:
+        given = password_from_stdin(password_stdin)
         password = reset(stack, instance_name, username, given)
     click.echo(f"user {username} has a new password" + ("" if given else f": {password}"))
+
+
+crs.add_command(account)
+crs.add_command(user)
 
 
 @crs.command()

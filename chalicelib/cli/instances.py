@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 from pydantic import ValidationError
 
+from chalicelib.accounts.service import Accounts
 from chalicelib.credentials.service import Credentials
 from chalicelib.host.first_start import PASSWORD_BYTES, PASSWORD_FILE, USERNAME, write_durably
+from chalicelib.identity.service import hash_password
 from chalicelib.instances.service import DEFAULT_ACCOUNT, DEFAULT_NAME, Instances
-from chalicelib.kernel.errors import Invalid
+from chalicelib.kernel.errors import Invalid, NotFound
 from chalicelib.namespaces.models import Namespace, NewNamespace
 from chalicelib.namespaces.service import Namespaces
 from chalicelib.ports.stack import Stack
@@ -35,11 +38,15 @@ def create_namespace(stack: Stack, instance_name: str, **fields: Any) -> Namespa
 
 
 def reset_password(stack: Stack, instance_name: str, username: str, password: str | None) -> str:
-    """The password that holds from now on: the one given, or a generated one. Raises NotFound, Invalid."""
+    """The password that holds from now on, given or generated: for the credential, and in the default instance for the
+    account's user of that name, if there is one. Raises NotFound, Invalid."""
     instance = Instances(stack).named(DEFAULT_ACCOUNT, instance_name)
     chosen = password if password is not None else secrets.token_urlsafe(PASSWORD_BYTES)
     Credentials(stack).reset_password(instance.id, username, chosen)
     kept = stack.settings.data / PASSWORD_FILE
-    if username == USERNAME and instance_name == DEFAULT_NAME and kept.exists():
-        write_durably(kept, chosen + "\n")
+    if instance_name == DEFAULT_NAME:
+        with suppress(NotFound):
+            Accounts(stack).users.set_password_hash(DEFAULT_ACCOUNT, username, hash_password(chosen))
+        if username == USERNAME and kept.exists():
+            write_durably(kept, chosen + "\n")
     return chosen

@@ -1,10 +1,13 @@
 """What a first start makes. Every step may be repeated, so a crash anywhere in between is finished by the next start.
 
 1 the password, durably, in <data>/secrets/admin-password      (unless CRS_ADMIN_PASSWORD gives it)
-2 enterprise instance `default` of account `default`, reachable from 127.0.0.1 alone until its allowlist says more
-3 namespace `library`, which makes repositories on push
-4 registry credential `admin`
+2 account `default` and its user `admin`: owner of the account, operator of the service
+3 enterprise instance `default` of the account, reachable from 127.0.0.1 alone until its allowlist says more, with
+  registry credential `admin` under the same password
+4 namespace `library`, which makes repositories on push
 5 the marker <data>/first-start-done: what people delete later stays deleted
+
+A folder from before there were accounts gets step 2 alone, with the password that the registry credential has.
 """
 
 from __future__ import annotations
@@ -16,13 +19,16 @@ from pathlib import Path
 from typing import Final
 
 from chalicelib.access.service import Access
+from chalicelib.accounts.service import Accounts
 from chalicelib.credentials.service import Credentials
+from chalicelib.identity.service import hash_password
 from chalicelib.instances.models import Instance
 from chalicelib.instances.service import DEFAULT_ACCOUNT, DEFAULT_NAME, Instances
 from chalicelib.kernel.errors import NotFound
 from chalicelib.kernel.names import NamespaceName
 from chalicelib.namespaces.models import NewNamespace
 from chalicelib.namespaces.service import Namespaces
+from chalicelib.ports import keys
 from chalicelib.ports.stack import Stack
 
 USERNAME: Final = "admin"
@@ -48,8 +54,10 @@ def first_start(stack: Stack) -> FirstStart:
     password_file = data / PASSWORD_FILE
     if (data / MARKER).exists():
         instance = Instances(stack).named(DEFAULT_ACCOUNT, DEFAULT_NAME)
+        _account_of_older_folder(stack, instance)
         return FirstStart(instance, False, password_file if password_file.exists() else None)
     password = stack.settings.admin_password or generated_password(data)
+    _account(stack, hash_password(password))
     instance = _instance(stack, password)
     _namespace(stack, instance)
     write_durably(data / MARKER, "")
@@ -82,6 +90,28 @@ def write_durably(path: Path, text: str) -> None:
         os.fsync(folder)
     finally:
         os.close(folder)
+
+
+def _account(stack: Stack, password_hash: str) -> None:
+    """One that an interrupted start made stays, and its user is given the password that this start will tell."""
+    accounts = Accounts(stack)
+    try:
+        accounts.users.set_password_hash(DEFAULT_ACCOUNT, USERNAME, password_hash)
+    except NotFound:
+        accounts.open_with_hash(DEFAULT_ACCOUNT, USERNAME, password_hash, operator=True)
+
+
+def _account_of_older_folder(stack: Stack, instance: Instance) -> None:
+    """With a credential that people deleted meanwhile, the password is one that is generated and kept now."""
+    accounts = Accounts(stack)
+    try:
+        accounts.get(DEFAULT_ACCOUNT)
+    except NotFound:
+        credential = stack.table.get(keys.credential(instance.id, USERNAME))
+        held = (
+            str(credential["password_hash"]) if credential else hash_password(generated_password(stack.settings.data))
+        )
+        accounts.open_with_hash(DEFAULT_ACCOUNT, USERNAME, held, operator=True)
 
 
 def _instance(stack: Stack, password: str) -> Instance:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from chalicelib.access.service import Access
+from chalicelib.accounts.service import Accounts
 from chalicelib.credentials.service import Credentials
 from chalicelib.host.first_start import MARKER, PASSWORD_FILE, first_start, generated_password
 from chalicelib.host.welcome import welcome
@@ -34,6 +35,45 @@ def test_first_start_makes_instance_allowlist_credential_and_namespace(tmp_path:
         assert len(password) >= 24
         assert Credentials(stack).basic(instance, "admin", password, "127.0.0.1").name == "admin"
         assert password in welcome(stack, start)
+
+
+def test_first_start_makes_an_account_whose_owner_operates_the_service(tmp_path: Path) -> None:
+    """G5. The user has the registry credential's password."""
+    with embedded_stack(tmp_path) as stack:
+        start = first_start(stack)
+        assert start.password_file is not None
+        password = start.password_file.read_text().strip()
+        signed_in = Accounts(stack).sign_in("default", "admin", password, "127.0.0.1")
+        assert (signed_in.role, signed_in.principal.operator) == ("owner", True)
+        assert Accounts(stack).get("default").owners == 1
+
+
+def test_folder_from_before_there_were_accounts_gets_one_with_the_same_password(tmp_path: Path) -> None:
+    """G5."""
+    with embedded_stack(tmp_path, admin_password="a-password-of-my-own-1") as stack:
+        first_start(stack)
+        for key in (keys.account("default"), keys.listed_account("default"), keys.user("default", "admin")):
+            stack.table.delete(key)
+    with embedded_stack(tmp_path) as stack:
+        assert not first_start(stack).fresh
+        accounts = Accounts(stack)
+        assert accounts.sign_in("default", "admin", "a-password-of-my-own-1", "127.0.0.1").principal.operator
+        before = accounts.users.get("default", "admin")
+        first_start(stack)
+        assert accounts.users.get("default", "admin") == before
+
+
+def test_older_folder_without_its_credential_gets_a_password_that_is_kept(tmp_path: Path) -> None:
+    """G5."""
+    with embedded_stack(tmp_path, admin_password="a-password-of-my-own-1") as stack:
+        instance = first_start(stack).instance
+        gone = (keys.account("default"), keys.user("default", "admin"), keys.credential(instance.id, "admin"))
+        for key in gone:
+            stack.table.delete(key)
+        start = first_start(stack)
+        assert start.password_file is not None
+        password = start.password_file.read_text().strip()
+        assert Accounts(stack).sign_in("default", "admin", password, "127.0.0.1")
 
 
 def test_generated_password_is_readable_by_its_owner_alone(tmp_path: Path) -> None:
@@ -74,6 +114,10 @@ def test_start_interrupted_before_its_end_is_finished_by_the_next(tmp_path: Path
         assert credentials.basic(again.instance, "admin", "another-password-22", "127.0.0.1")
         with pytest.raises(Unauthenticated):
             credentials.basic(again.instance, "admin", before, "127.0.0.1")
+        accounts = Accounts(stack)
+        assert accounts.sign_in("default", "admin", "another-password-22", "127.0.0.1")
+        with pytest.raises(Unauthenticated):
+            accounts.sign_in("default", "admin", before, "127.0.0.1")
 
 
 def test_what_an_operator_deleted_is_not_made_again(tmp_path: Path) -> None:
