@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
@@ -17,7 +17,7 @@ from urllib.parse import urlencode
 import app
 from chalicelib.accounts.service import Accounts
 from chalicelib.edge.apicall import given
-from chalicelib.edge.endpoint import PREFIX
+from chalicelib.edge.endpoint import PREFIX, Endpoint
 from chalicelib.host.proxy_event import Paths, proxy_event
 from chalicelib.kernel.errors import Conflict
 from chalicelib.kernel.ids import new_id
@@ -44,14 +44,47 @@ class Reply:
 
 
 @dataclass(frozen=True)
+class Sent:
+    """A request on its way. path: as it stands in the URL, without the query; address, internal: as of `Api`."""
+
+    method: str
+    path: str
+    query: str
+    headers: Mapping[str, str]
+    body: bytes
+    address: str
+    internal: bool
+
+
+Carrier = Callable[[Stack, Sent], Reply]
+
+
+def carry(stack: Stack, sent: Sent) -> Reply:
+    """As the embedded service hands requests over, without a socket."""
+    found = paths().find(sent.path)
+    assert found is not None, f"no route for {sent.path}"
+    event = proxy_event(
+        method=sent.method, route=found[0], path=sent.path, parameters=found[1], query=sent.query,
+        headers=sent.headers, body=sent.body, address=sent.address, internal=sent.internal, request_id=new_id(),
+    )  # fmt: skip
+    with given(stack):
+        answer = app.app(event, None)
+    return Reply(answer["statusCode"], answer["headers"], answer["body"])
+
+
+@dataclass(frozen=True)
 class Api:
-    """One caller. token: "" for nobody; address: where the caller is; internal: comes in on the internal listener."""
+    """One caller. token: "" for nobody; address: where the caller is; internal: comes in on the internal listener.
+
+    Every answer is held to the documentation: a status that the endpoint does not list fails the test.
+    """
 
     stack: Stack
     token: str = ""
     address: str = ADDRESS
     internal: bool = False
     headers: Mapping[str, str] = field(default_factory=dict)
+    carrier: Carrier = carry
 
     @classmethod
     def signed_in(
@@ -88,30 +121,34 @@ class Api:
         self, method: str, path: str, body: object = None, query: Mapping[str, object] | None = None, **headers: str
     ) -> Reply:
         """path: without the prefix. body: bytes go as they are, anything else as JSON."""
-        found = paths().find(PREFIX + path)
-        assert found is not None, f"no route for {path}"
-        route, parameters = found
         sent = {"host": "registry.example.com", "x-forwarded-proto": "https", **self.headers, **headers}
         if self.token:
             sent["authorization"] = f"Bearer {self.token}"
         data = b"" if body is None else body if isinstance(body, bytes) else json.dumps(body).encode()
         if body is not None:
             sent.setdefault("content-type", "application/json")
-        event = proxy_event(
-            method=method,
-            route=route,
-            path=PREFIX + path,
-            parameters=parameters,
-            query=urlencode(query or {}),
-            headers=sent,
-            body=data,
-            address=self.address,
-            internal=self.internal,
-            request_id=new_id(),
+        reply = self.carrier(
+            self.stack, Sent(method, PREFIX + path, urlencode(query or {}), sent, data, self.address, self.internal)
         )
-        with given(self.stack):
-            answer = app.app(event, None)
-        return Reply(answer["statusCode"], answer["headers"], answer["body"])
+        _require_documented(method, PREFIX + path, reply)
+        return reply
+
+
+def _require_documented(method: str, path: str, reply: Reply) -> None:
+    found = paths().find(path)
+    endpoint = endpoints().get((method, found[0])) if found else None
+    if endpoint is None:
+        return
+    listed = endpoint.refusals | set(endpoint.answers)
+    assert reply.status in listed, (
+        f"{endpoint.name} answers {reply.status}, which its documentation lacks: declare it with also=(…)\n{reply.text}"
+    )
+
+
+@cache
+def endpoints() -> dict[tuple[str, str], Endpoint]:
+    """Every endpoint by its method and path."""
+    return {(one.method, one.path): one for routes in app.API for one in routes.endpoints}
 
 
 @cache

@@ -104,9 +104,18 @@ class Endpoint:
     @property
     def answers(self) -> dict[int, Any]:
         """What it answers when it is not refused: status → model, `Text`, or None for nothing."""
+        return dict(self._answer(one) for one in self._annotated)
+
+    @property
+    def located(self) -> frozenset[int]:
+        """The statuses of those answers that say where something is."""
+        return frozenset(self._answer(one)[0] for one in self._annotated if get_origin(one) in (Created, Accepted))
+
+    @property
+    def _annotated(self) -> tuple[Any, ...]:
         annotated = self.hints["return"]
         united = get_origin(annotated) in (Union, UnionType)
-        return dict(self._answer(one) for one in (get_args(annotated) if united else (annotated,)))
+        return get_args(annotated) if united else (annotated,)
 
     def _answer(self, annotated: Any) -> tuple[int, Any]:
         if annotated in (None, type(None)):

@@ -219,7 +219,7 @@ def _answers(endpoint: Endpoint, schemas: Schemas) -> Document:
             "description": HTTPStatus(status).phrase,
             "headers": {"X-Request-Id": {"schema": {"type": "string"}}},
         }
-        if status in (201, 202):
+        if status in endpoint.located:
             response["headers"]["Location"] = {"schema": {"type": "string"}}
         if answer is Text:
             response["content"] = {media: {"schema": {"type": "string"}} for media in endpoint.media}
