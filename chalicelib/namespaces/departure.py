@@ -1,7 +1,7 @@
 """How a namespace leaves: it answers like missing, its repositories go, then its name and its quota come free.
 
-    NAMESPACE {deletion: entry}   nothing is made, edited or found in it     a mark, in one transaction
-    NAMESPACE gone, counter −1    once no repository has a name in it        behind the mark of that same deletion
+NAMESPACE {deletion: entry}   nothing is made, edited or found in it     a mark, in one transaction
+NAMESPACE gone, counter −1    once no repository has a name in it        behind the mark of that same deletion
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ Entities (one table; audit has its own)
   INSTANCE#<instance>         CREDENTIAL#<user name>                 registry credential
   INSTANCE#<instance>         NAMESPACE#<name>                       namespace, with its id
   INSTANCE#<instance>         REPOSITORY#<namespace>/<name>          repository, with its id
-  REPO#<id>                   REPOSITORY                             id → instance and name
+  REPO#<id>                   REPOSITORY                             id → instance and name; deleted: i1 due
   REPO#<id>                   MANIFEST#<digest>                      incarnation, version, state, body, summaries
   REPO#<id>                   TAG#<name>                             digest, version, pushed_at …      i1: by push time
   REPO#<id>                   HISTORY#<tag>#<ulid>                   a digest the tag has pointed to
@@ -28,6 +28,7 @@ Entities (one table; audit has its own)
   TOMBSTONE#<generation>      TOMBSTONE                              bytes to delete                    i1: due
   RELEASE#<incarnation>       RELEASE                                a dead manifest's edges to remove  i1: due
   BIN#<instance>              ENTRY#<ulid>                           recycle bin                        i1: due
+  BIN#<instance>              PART#<ulid>#<repository>               repository deleted with its namespace
   OUTBOX#<incarnation>        OUTBOX                                 a push whose event is not handled  i1: due
   THROTTLE#<scope>            <login|address>#<…>                    failed sign-ins; scope: an instance or an account
   ACCOUNTS                    ACCOUNT#<account>                      every account, for the operator
@@ -211,6 +212,11 @@ def bin_partition(instance: str) -> str:
 
 def bin_entry(instance: str, entry: str) -> Key:
     return Key(f"BIN#{instance}", f"ENTRY#{entry}")
+
+
+def bin_part(instance: str, entry: str, repository: str) -> Key:
+    """A repository that was deleted with its namespace, under that one's entry; `repository` "" begins them all."""
+    return Key(f"BIN#{instance}", f"PART#{entry}#{repository}")
 
 
 def outbox(incarnation: str) -> Key:

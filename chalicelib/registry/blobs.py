@@ -18,7 +18,15 @@ from typing import Any, Final
 
 from chalicelib.instances.models import Instance
 from chalicelib.instances.service import Instances
-from chalicelib.kernel.errors import BlobUnknown, InUse, ManifestBlobUnknown, QuotaExceeded, Unavailable, UploadUnknown
+from chalicelib.kernel.errors import (
+    BlobUnknown,
+    InUse,
+    ManifestBlobUnknown,
+    NotFound,
+    QuotaExceeded,
+    Unavailable,
+    UploadUnknown,
+)
 from chalicelib.kernel.ids import new_id
 from chalicelib.kernel.moment import to_text
 from chalicelib.ports import keys, paths
@@ -38,6 +46,7 @@ from chalicelib.ports.table import (
     all_of,
     equals,
 )
+from chalicelib.repositories.departure import gone
 
 from . import rules, store
 from .models import HeadRecord, ManifestRecord, StoredBlob, UploadRecord
@@ -83,11 +92,13 @@ class Blobs:
         self._table.put_many(edges, relaxed=True)
 
     def require(self, instance: str, repository: str, needed: dict[str, int], optional: Iterable[str] = ()) -> None:
-        """After `hold`: every needed digest (with its size in bytes) is here and stays. Raises ManifestBlobUnknown,
-        SizeInvalid. Optional ones are rescued if they are here."""
-        both = [*needed, *optional]
+        """After `hold`: the repository stands, and every needed digest (with its size in bytes) is here and stays.
+        Optional ones are rescued if they are here. Raises NotFound, ManifestBlobUnknown, SizeInvalid."""
+        both, pointer = [*needed, *optional], keys.repository_by_id(repository)
         wanted = [key for digest in both for key in (keys.head(instance, digest), keys.link(repository, digest))]
-        found = self._table.get_many(wanted)
+        found = self._table.get_many([pointer, *wanted])
+        if gone(found.get(pointer)):
+            raise NotFound("the repository was deleted meanwhile")
         for digest in both:
             try:
                 head = self._rescue_head(instance, digest, found.get(keys.head(instance, digest)))

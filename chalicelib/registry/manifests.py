@@ -110,11 +110,8 @@ class Manifests:
         intent = store.intent_item(record.incarnation, push.instance.id, record, deadline)
         try:
             self._blobs.hold(intent, push.instance.id, record)
-            if record.held:
-                needed = (
-                    push.parsed.blobs if record.body is not None else push.parsed.blobs | {record.digest: record.size}
-                )
-                self._blobs.require(push.instance.id, push.repository.id, needed, record.optional)
+            needed = push.parsed.blobs if record.body is not None else push.parsed.blobs | {record.digest: record.size}
+            self._blobs.require(push.instance.id, push.repository.id, needed, record.optional)
             self._hold_children(push)
         except BaseException:
             self._intents.withdraw(push.instance.id, record)

@@ -10,7 +10,7 @@ Pulled, Pushed, StoredBlob, Caller   answers and questions at the room's door
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -127,8 +127,12 @@ class HeadRecord(Record):
 
 
 class BinEntry(Record):
-    """A deleted tag (`kind` tag) or manifest with the tags that named it. Restorable until it expires.
+    """A deleted tag, manifest with the tags that named it, repository or namespace. Restorable until it expires.
 
+    name        tag, digest, or the full name of a repository or namespace
+    record      of a repository or namespace: its row as it was; its content lies untouched under its id
+    parent      entry of the namespace that a repository was deleted with: it comes back and goes with that one
+    whole       all repositories of a namespace are in the bin; until then it can be neither restored nor freed
     stood_still_s   how long its instance had been frozen when it was deleted: `expires_at` moves by what comes after
     """
 
@@ -136,10 +140,13 @@ class BinEntry(Record):
     instance_id: str
     repository_id: str
     repository: str
-    kind: Literal["tag", "manifest"]
+    kind: Literal["tag", "manifest", "repository", "namespace"]
     name: str
-    digest: str
-    tags: tuple[dict[str, str | int], ...]
+    digest: str = ""
+    tags: tuple[dict[str, str | int], ...] = ()
+    record: dict[str, Any] | None = None
+    parent: str = ""
+    whole: bool = True
     size: int
     deleted_at: str
     deleted_by: str

@@ -17,6 +17,7 @@ from chalicelib.kernel.errors import (
     QuotaExceeded,
     RepositoryMissing,
     Unauthenticated,
+    UploadUnknown,
 )
 from chalicelib.kernel.names import Digest, RepositoryName, TagName
 from chalicelib.kernel.paging import Page
@@ -79,7 +80,7 @@ class Registry:
         record = store.manifest(self._table, repository.id, digest)
         if record is None or record.state != "live":
             return None
-        return Pulled(record.digest, record.media_type, self._bodies.of(caller.instance.id, record))
+        return Pulled(repository.id, record.digest, record.media_type, self._bodies.of(caller.instance.id, record))
 
     def tags(self, caller: Caller, name: RepositoryName, after: str = "", limit: int = 1000) -> Page[str]:
         """Tag names in byte order. `next` is the last name of the page where there are more."""
@@ -192,11 +193,12 @@ class Registry:
 
     def _store_body(self, caller: Caller, repository: Repository, digest: Digest, body: bytes) -> None:
         """A large body is a blob like any other: same edges, same collection, same quota."""
-        upload = self._uploads.start(caller.instance, repository.name, _owner(caller), digest.algorithm)
+        name, owner = repository.name, _owner(caller)
+        upload = self._uploads.start(caller.instance, name, owner, digest.algorithm, repository.id)
         writer = self._uploads.write(upload, 0)
         try:
             writer.append(body)
-            self._finish(caller, repository.name, writer, digest)
+            self._finish(caller, name, writer, digest)
         finally:
             writer.close()
 
@@ -207,22 +209,26 @@ class Registry:
             # The repository comes last: what is refused before it leaves none behind.
             self._instances.require_room(caller.instance, finished.offset)
             repository = self._repositories.ensure(caller.instance, name, caller.principal.name)
+            _refuse_successor(finished, repository)
             return self._blobs.adopt(caller.instance, repository.id, finished, key, self._stack.clock.now())
-        except (QuotaExceeded, RepositoryMissing):
+        except (QuotaExceeded, RepositoryMissing, UploadUnknown):
             self._uploads.discard(finished)
             raise
 
     def start_upload(self, caller: Caller, name: RepositoryName, algorithm: str = "sha256") -> UploadRecord:
         """Nothing is made for it but the session: the repository comes with the first content that is acknowledged."""
-        self._rights.writable(caller, name)
+        repository = self._rights.writable(caller, name)
         self._rights.refuse_unmakeable(caller, name)
         self._instances.require_room(caller.instance)
-        return self._uploads.start(caller.instance, name, _owner(caller), algorithm)
+        repository_id = repository.id if repository else ""
+        return self._uploads.start(caller.instance, name, _owner(caller), algorithm, repository_id)
 
     def upload(self, caller: Caller, name: RepositoryName, upload_id: str) -> UploadRecord:
         """Raises UploadUnknown and what `Rights.writable` raises."""
-        self._rights.writable(caller, name)
-        return self._uploads.find(caller.instance, name, _owner(caller), upload_id)
+        repository = self._rights.writable(caller, name)
+        upload = self._uploads.find(caller.instance, name, _owner(caller), upload_id)
+        _refuse_successor(upload, repository)
+        return upload
 
     def cancel_upload(self, caller: Caller, name: RepositoryName, upload_id: str) -> None:
         self._uploads.cancel(self.upload(caller, name, upload_id))
@@ -330,6 +336,12 @@ class UploadWriter:
     def close(self) -> None:
         """Lets the next request write. Harmless twice."""
         self._writer.close()
+
+
+def _refuse_successor(upload: UploadRecord, repository: Repository | None) -> None:
+    """What was begun for a repository that was deleted does not go into another of its name. Raises UploadUnknown."""
+    if upload.repository_id and (repository is None or repository.id != upload.repository_id):
+        raise UploadUnknown(upload.id)
 
 
 def _owner(caller: Caller) -> str:

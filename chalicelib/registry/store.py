@@ -205,6 +205,8 @@ def tombstone_item(
 
 
 def bin_item(entry: BinEntry) -> dict[str, Any]:
+    if entry.parent:
+        return item(keys.bin_part(entry.instance_id, entry.parent, entry.repository_id), entry)
     index = keys.due("bin", entry.expires_at, entry.id)
     return item(keys.bin_entry(entry.instance_id, entry.id), entry, **index)
 

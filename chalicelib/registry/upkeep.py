@@ -22,12 +22,14 @@ from .blobs import Blobs
 from .intents import Intents
 from .manifests import Manifests
 from .models import BinEntry, ManifestRecord, UploadRecord
+from .namespace_retirement import NamespaceRetirement
 from .outbox import Outbox
+from .repository_retirement import RepositoryRetirement
 from .retirement import Retirement
 from .uploads import Uploads
 
 # In this order, so that what one step leaves behind is met by a later one in the same round.
-KINDS: Final = ("intent", "upload", "lease", "bin", "manifest", "release", "tombstone", "outbox")
+KINDS: Final = ("intent", "upload", "lease", "bin", "purge", "manifest", "release", "tombstone", "outbox")
 _LONG_AGO: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MOMENT_WIDTH: Final = 27
 
@@ -40,6 +42,8 @@ class Upkeep:
         self._blobs = Blobs(stack)
         self._intents = Intents(stack)
         self._retirement = Retirement(stack)
+        self._repositories = RepositoryRetirement(stack)
+        self._namespaces = NamespaceRetirement(stack)
         self._uploads = Uploads(stack)
         self._outbox = Outbox(stack)
         self._manifests = Manifests(stack)
@@ -48,6 +52,7 @@ class Upkeep:
             "upload": self._upload,
             "lease": self._lease,
             "bin": self._bin,
+            "purge": self._purge,
             "manifest": self._manifest,
             "release": self._release,
             "tombstone": self._tombstone,
@@ -82,7 +87,18 @@ class Upkeep:
     def _bin(self, row: Item) -> None:
         entry = BinEntry.model_validate(row)
         if not self._put_off(row, entry.instance_id, from_text(entry.expires_at), entry.stood_still_s):
+            self._expire(entry)
+
+    def _expire(self, entry: BinEntry) -> None:
+        if entry.kind == "repository":
+            self._repositories.expire(entry)
+        elif entry.kind == "namespace":
+            self._namespaces.expire(entry)
+        else:
             self._retirement.expire(entry)
+
+    def _purge(self, row: Item) -> None:
+        self._repositories.purge(row)
 
     def _manifest(self, row: Item) -> None:
         manifest = ManifestRecord.model_validate(row)

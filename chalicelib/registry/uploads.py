@@ -77,12 +77,16 @@ class Uploads:
         self._stack = stack
         self._table = stack.table
 
-    def start(self, instance: Instance, repository: str, principal: str, algorithm: str) -> UploadRecord:
+    def start(
+        self, instance: Instance, repository: str, principal: str, algorithm: str, repository_id: str = ""
+    ) -> UploadRecord:
+        """repository_id: of the repository as it stands, "" where the first content will make it."""
         upload = UploadRecord(
             id=new_id(),
             instance_id=instance.id,
             bucket=instance.bucket,
             repository=repository,
+            repository_id=repository_id,
             principal=principal,
             algorithm=algorithm,
         )

@@ -1,0 +1,160 @@
+"""How namespaces leave: their repositories one by one into one entry of the recycle bin, in the background.
+
+    asked      namespace marked, entry begun, task made                  one transaction; from here on it is missing
+    step       some repositories leave their names, under the entry      as often as it takes, each one transaction
+    last step  name and place in the quota gone, the entry whole         one transaction, once no name is left in it
+    expired    its repositories become due for purging, then the entry goes
+
+The task has the entry's id: one deletion, one entry, one task.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from datetime import timedelta
+from typing import Final
+
+from chalicelib.instances.models import Instance
+from chalicelib.instances.service import Instances
+from chalicelib.kernel.errors import Conflict, NotFound
+from chalicelib.kernel.ids import new_id
+from chalicelib.kernel.moment import to_text
+from chalicelib.namespaces.departure import Departure
+from chalicelib.namespaces.models import Namespace
+from chalicelib.ports import keys
+from chalicelib.ports.stack import Stack
+from chalicelib.ports.table import (
+    ConditionFailed,
+    Delete,
+    Item,
+    OutcomeUnknown,
+    Put,
+    TransactionCancelled,
+    Update,
+    all_of,
+    equals,
+)
+from chalicelib.repositories.models import Repository
+from chalicelib.tasks.models import Step, Task, TaskItem
+from chalicelib.tasks.service import Tasks
+
+from . import store
+from .models import BinEntry
+from .repository_retirement import RepositoryRetirement
+
+REPOSITORIES_A_STEP: Final = 25
+# An entry that is not whole when its grace period ends waits for its task.
+LOOK_AGAIN: Final = timedelta(minutes=10)
+
+
+class NamespaceRetirement:
+    def __init__(self, stack: Stack) -> None:
+        self._stack = stack
+        self._table = stack.table
+        self._instances = Instances(stack)
+        self._tasks = Tasks(stack)
+        self._departure = Departure(stack)
+        self._repositories = RepositoryRetirement(stack)
+
+    def delete(self, instance: Instance, namespace: Namespace, by: str, *, repositories: int, size: int) -> Task:
+        """From now on it answers like missing; the task does the rest. Raises NotFound, Conflict if it was edited.
+
+        repositories, size   how many there are and their bytes, as far as they were counted
+        """
+        entry = self._entry(instance, namespace, by, size)
+        task, creation = self._tasks.create(
+            instance.id,
+            "deletion",
+            {"namespace": namespace.name},
+            by,
+            work={"what": "namespace", "by": by},
+            total=repositories,
+            cancellable=False,
+            task_id=entry.id,
+        )
+        mark = self._departure.mark(namespace, entry.id)
+        try:
+            self._table.transact([mark, Put(store.bin_item(entry)), creation])
+        except TransactionCancelled as cancelled:
+            standing = cancelled.failed.get(0)
+            if standing is None or "deletion" in standing:
+                raise NotFound(f"there is no namespace {namespace.name}", namespace=namespace.name) from cancelled
+            raise Conflict(f"namespace {namespace.name} was changed meanwhile; try again") from cancelled
+        except OutcomeUnknown:
+            if self._departure.leaving(instance.id, namespace.name) != entry.id:
+                raise
+        self._tasks.start(task)
+        return task
+
+    def _entry(self, instance: Instance, namespace: Namespace, by: str, size: int) -> BinEntry:
+        moment = self._stack.clock.now()
+        return BinEntry(
+            id=new_id(),
+            instance_id=instance.id,
+            repository_id="",
+            repository="",
+            kind="namespace",
+            name=namespace.name,
+            record=self._departure.record(namespace),
+            whole=False,
+            size=size,
+            deleted_at=to_text(moment),
+            deleted_by=by,
+            expires_at=to_text(moment + timedelta(seconds=self._stack.settings.grace_s)),
+            stood_still_s=instance.stood_still_s,
+        )
+
+    def carry_out(self, task: Task) -> Step:
+        """Some repositories leave; with none left, the namespace does. Safe to repeat and to interrupt."""
+        instance, name = self._instances.load(task.instance_id), task.subject["namespace"]
+        entry = store.read(self._table, keys.bin_entry(instance.id, task.id), BinEntry)
+        if entry is None or entry.whole:
+            return Step(None)
+        rows = self._table.query(
+            keys.instance_partition(instance.id),
+            prefix=keys.repository(instance.id, f"{name}/").sk,
+            limit=REPOSITORIES_A_STEP,
+        ).items
+        if not rows:
+            self._leave(instance, entry)
+            return Step(None)
+        items = [self._retire(instance, row, entry) for row in rows]
+        return Step(dict(task.work), done=len(items), items=items)
+
+    def _retire(self, instance: Instance, row: Item, entry: BinEntry) -> TaskItem:
+        repository = Repository.model_validate(row)
+        with contextlib.suppress(NotFound):  # A step before this one, or beside it, was quicker.
+            self._repositories.delete(instance, repository, entry.deleted_by, parent=entry)
+        return TaskItem(
+            id=repository.id, time=self._stack.clock.now(), repository=str(repository.name), verdict="deleted"
+        )
+
+    def _leave(self, instance: Instance, entry: BinEntry) -> None:
+        whole = Update(keys.bin_entry(instance.id, entry.id), set={"whole": True}, when=equals("whole", False))
+        try:
+            self._table.transact([*self._departure.leave(instance, entry.name, entry.id), whole])
+        except TransactionCancelled:
+            return  # Done already.
+
+    # Out of the bin, for good
+
+    def expire(self, entry: BinEntry) -> None:
+        """Some of its repositories are to be purged; with none left, the entry goes. Stays due until then."""
+        key = keys.bin_entry(entry.instance_id, entry.id)
+        if not entry.whole:
+            due = keys.due("bin", to_text(self._stack.clock.now() + LOOK_AGAIN), entry.id)
+            try:
+                self._table.update(Update(key, set=due, when=equals("whole", False)), relaxed=True)
+            except ConditionFailed:
+                return
+            return
+        try:
+            # Whoever restores it asks for `ends` to be absent: from here on it does not come back.
+            self._table.update(Update(key, set={"ends": True}, when=all_of(equals("whole", True))))
+        except ConditionFailed:
+            return
+        parts = self._table.query(key.pk, prefix=keys.bin_part(entry.instance_id, entry.id, "").sk, limit=100)
+        for row in parts.items:
+            self._repositories.expire(BinEntry.model_validate(row))
+        if parts.next is None:
+            self._table.transact([Delete(key)])
