@@ -38,6 +38,11 @@ def is_push(key: str) -> bool:
     return len(parts) == 4 and parts[1] == "pushes"
 
 
+def instance_of(key: str) -> str:
+    """The instance an object belongs to."""
+    return key.split("/", 1)[0]
+
+
 def incarnation_of(key: str) -> str:
     """The push that an object of `pushes` tells of."""
     return key.rsplit("/", 1)[1]

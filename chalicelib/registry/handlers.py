@@ -8,6 +8,7 @@ from chalicelib.ports.stack import Stack
 
 from .annotation import Annotations
 from .outbox import Outbox
+from .series import Series
 
 
 def object_created(stack: Stack, bucket: str, key: str) -> list[Message]:
@@ -25,4 +26,5 @@ def object_settled(stack: Stack, bucket: str, key: str) -> None:
     """What `object_created` answered is safely in its queues: nobody needs to be told again."""
     if paths.is_push(key):
         stack.objects(bucket).delete(key)
-        Outbox(stack).settle(paths.incarnation_of(key))
+        if Outbox(stack).settle(paths.incarnation_of(key)):
+            Series(stack).add(paths.instance_of(key), pushes=1)

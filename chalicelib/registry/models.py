@@ -93,6 +93,7 @@ class TagRecord(Record):
 
 class UploadRecord(Record):
     """
+    repository_id  of the repository when it began, "" where there was none; into another of its name it does not go
     offset     bytes received and kept, tail included
     parts      (size, receipt) of each part written, in order
     tail       bytes past the last part, kept in an object of their own where parts have a least size
@@ -103,6 +104,7 @@ class UploadRecord(Record):
     instance_id: str
     bucket: str
     repository: str
+    repository_id: str = ""
     principal: str
     state: Literal["open", "finished"] = "open"
     multipart: str = ""
@@ -166,6 +168,7 @@ class Caller:
 class Pulled:
     """A manifest as it goes out. `body` is byte for byte what was pushed."""
 
+    repository_id: str
     digest: Digest
     media_type: str
     body: bytes

@@ -48,9 +48,13 @@ class Outbox:
             pushed_by=row["pushed_by"],
         )
 
-    def settle(self, incarnation: str) -> None:
-        """Nobody needs to be told of the push again."""
-        self._stack.table.delete(keys.outbox(incarnation), relaxed=True)
+    def settle(self, incarnation: str) -> bool:
+        """Nobody needs to be told of the push again. Whether that is new: of several who settle it one hears so."""
+        try:
+            self._stack.table.delete(keys.outbox(incarnation), when=present(), relaxed=True)
+        except ConditionFailed:
+            return False
+        return True
 
     def announce_again(self, row: Item, moment: datetime) -> None:
         """Makes the event once more, and looks again later if that is lost too."""

@@ -24,13 +24,14 @@ from chalicelib.ports.stack import Stack
 
 from .callers import Admitted, Callers
 from .models import Caller
+from .pulls import pull_tally
 from .remembered import Remembered
 from .routes import METHODS, Route, names_content, route
 from .service import Registry
 from .wire import Wire
 from .wire_blobs import BlobAnswer, CutOff, delete_blob, find_blob, may_push, send_blob
 from .wire_lists import list_referrers, list_repositories, list_tags
-from .wire_manifests import delete_manifest, pull_manifest, push_manifest
+from .wire_manifests import ManifestAnswer, delete_manifest, pull_manifest, push_manifest
 from .wire_uploads import add_chunk, cancel_upload, finish_upload, refused_range, show_upload, start_upload
 
 Read = Callable[[Wire, Caller, Route, Visit], Answer]
@@ -82,6 +83,7 @@ class Protocol:
         self._stack = stack
         self._memory = stack.memory
         self._callers = Callers(stack)
+        self._pulls = pull_tally(stack)
         self._wire = Wire(stack, Registry(stack), self._callers)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -102,6 +104,8 @@ class Protocol:
                 answer = await self._load(visit, admitted, found)
                 if answer.status == 200 and (self._stack.exact or names_content(found)):
                     remembered.keep(key, answer, len(visit.raw_path) + len(visit.raw_query) + len(answer.body))
+            if isinstance(answer, ManifestAnswer) and answer.pull is not None:
+                self._pulls.add(answer.pull)
             if b"if-none-match" in visit.headers:
                 answer = _unless_matching(visit, answer)
             if isinstance(answer, BlobAnswer) and visit.method == "GET":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from chalicelib.edge.asgi import SMALL_BYTES, Answer, Body, Headers, Visit
@@ -10,6 +11,7 @@ from chalicelib.kernel.errors import Invalid, ManifestInvalid
 from chalicelib.kernel.names import TagName
 
 from .models import Caller, Pulled, Pushed
+from .pulls import Pull
 from .routes import Route, reference
 from .rules import MANIFEST_LIMIT_BYTES, TAGS_PER_PUSH
 from .wire import Wire
@@ -23,7 +25,14 @@ class TooManyTags(Invalid):
     status = 414
 
 
-def manifest_answer(pulled: Pulled) -> Answer:
+@dataclass(frozen=True, slots=True)
+class ManifestAnswer(Answer):
+    """pull: what is to be counted as it goes out; None for a HEAD, which pulls nothing."""
+
+    pull: Pull | None = None
+
+
+def manifest_answer(pulled: Pulled, pull: Pull | None) -> ManifestAnswer:
     digest = pulled.digest.encode()
     headers: Headers = (
         (b"content-type", pulled.media_type.encode()),
@@ -31,11 +40,15 @@ def manifest_answer(pulled: Pulled) -> Answer:
         (b"docker-content-digest", digest),
         (b"etag", b'"' + digest + b'"'),
     )
-    return Answer(200, headers, pulled.body)
+    return ManifestAnswer(200, headers, pulled.body, pull)
 
 
 def pull_manifest(wire: Wire, caller: Caller, route: Route, visit: Visit) -> Answer:
-    return manifest_answer(wire.registry.pull(caller, route.name, reference(route.reference)))
+    asked = reference(route.reference)
+    pulled = wire.registry.pull(caller, route.name, asked)
+    tag = asked if isinstance(asked, TagName) else ""
+    pull = Pull(caller.instance.id, pulled.repository_id, tag, pulled.digest) if visit.method == "GET" else None
+    return manifest_answer(pulled, pull)
 
 
 async def push_manifest(wire: Wire, visit: Visit, route: Route, body: Body) -> Answer:
