@@ -131,14 +131,13 @@ def _models(endpoint: Endpoint) -> Iterator[type[BaseModel]]:
 
 
 def _operation(endpoint: Endpoint, schemas: Schemas) -> Document:
-    summary, _, description = inspect.cleandoc(endpoint.function.__doc__ or "").partition("\n")
-    roles = may(endpoint)
+    _, _, description = inspect.cleandoc(endpoint.function.__doc__ or "").partition("\n")
     operation: Document = {
         "operationId": endpoint.name,
         "tags": [endpoint.room],
-        "summary": summary.strip(),
+        "summary": summary_of(endpoint),
         "description": "\n\n".join(filter(None, (description.strip(), *_conditions(endpoint)))),
-        "x-roles": roles,
+        "x-roles": may(endpoint),
         "parameters": [*_path_parameters(endpoint), *_query_parameters(endpoint, schemas), *_headers(endpoint)],
         "responses": {**_answers(endpoint, schemas), **_refusals(endpoint)},
     }
@@ -243,6 +242,11 @@ def _refusal(status: int, text: str) -> Document:
         headers["WWW-Authenticate"] = {"schema": {"type": "string"}}
     schema = {"$ref": _SCHEMA_REF.format(model=Problem.__name__)}
     return {"description": text, "headers": headers, "content": {MEDIA_TYPE: {"schema": schema}}}
+
+
+def summary_of(endpoint: Endpoint) -> str:
+    """The first line of its docstring."""
+    return inspect.cleandoc(endpoint.function.__doc__ or "").partition("\n")[0].strip()
 
 
 def path_of(endpoint: Endpoint) -> str:

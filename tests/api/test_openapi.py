@@ -14,6 +14,7 @@ from openapi_schema_validator import OAS31Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 import app as service
+from chalicelib.cli.openapi import roles_page
 from chalicelib.edge.documentation import FOLDER, as_text
 from chalicelib.edge.openapi import openapi
 from chalicelib.ports.stack import Stack
@@ -42,6 +43,11 @@ def test_the_document_is_openapi_3_1() -> None:
 def test_the_document_that_is_checked_in_is_the_one_that_is_served() -> None:
     """`make openapi` writes it."""
     assert (ROOT / "docs" / "openapi.json").read_text(encoding="utf-8") == as_text(DOCUMENT), "run `make openapi`"
+
+
+def test_the_table_of_roles_is_the_one_that_is_enforced() -> None:
+    """`make openapi` writes it; tests/api/test_matrix.py asks every path as every role."""
+    assert (ROOT / "docs" / "roles.md").read_text(encoding="utf-8") == roles_page(service.API), "run `make openapi`"
 
 
 def test_the_service_answers_the_document_to_anybody(stack: Stack) -> None:
