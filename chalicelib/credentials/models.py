@@ -10,15 +10,49 @@ from pydantic import BaseModel, ConfigDict
 
 from chalicelib.kernel.moment import Moment, to_text
 from chalicelib.kernel.names import RepositoryName
-from chalicelib.kernel.principal import Action
+from chalicelib.kernel.patterns import Pattern
+from chalicelib.kernel.principal import Action, Allowance, Principal
 
-# primary: everything in its instance.
-Kind = Literal["primary"]
+# primary: everything in its instance; robot: what its permissions say.
+Kind = Literal["primary", "robot"]
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What every use of a credential compares: its version, 0 if there is none; what it may do; when it ends."""
+
+    version: int = 0
+    allowed: tuple[Allowance, ...] | None = None
+    until: int = 0
+
+    def version_at(self, now: float) -> int:
+        return 0 if self.until and self.until <= now else self.version
+
+
+class Permission(BaseModel):
+    """What a robot may do in which repositories. repositories: by the name inside their namespace."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    namespaces: Pattern
+    repositories: Pattern
+    actions: tuple[Action, ...]
+
+    @property
+    def allowance(self) -> Allowance:
+        return Allowance(self.namespaces, self.repositories, frozenset(self.actions))
 
 
 class Credential(BaseModel):
-    """version: starts at random, so that one made anew under an old name has none of the old one's tokens, and rises
-    with each new password."""
+    """
+    password_hash   of a password that somebody chose; "" where it was generated
+    generated_hash     keyed hash of a password that was generated; "" where it was chosen
+    version         starts at random, so that one made anew under an old name has none of the old one's tokens, and
+                    rises with each new password
+    permissions     of a robot: all it may do
+    expires_at      None for one that does not end
+    workload        the rule by which a workload's login made it; "" for all others
+    """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -26,10 +60,43 @@ class Credential(BaseModel):
     username: str
     kind: Kind
     password_hash: str
+    generated_hash: str = ""
     version: int
+    permissions: tuple[Permission, ...] = ()
+    expires_at: Moment | None = None
+    workload: str = ""
     created_at: Moment
+    created_by: str = ""
     changed_at: Moment
     schema_version: int = 1
+
+    @property
+    def until(self) -> int:
+        """When it ends, in seconds since 1970; 0 if it does not."""
+        return 0 if self.expires_at is None else int(self.expires_at.timestamp())
+
+    @property
+    def allowed(self) -> tuple[Allowance, ...] | None:
+        """All that a robot may do; None for who may do everything."""
+        return None if self.kind == "primary" else tuple(permission.allowance for permission in self.permissions)
+
+    @property
+    def standing(self) -> Standing:
+        return Standing(self.version, self.allowed, self.until)
+
+    @property
+    def principal(self) -> Principal:
+        return Principal(
+            self.kind, self.username, self.instance_id, self.version, allowed=self.allowed, until=self.until
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class NewSecret:
+    """A credential as it stands now. password: the generated one, known to nobody afterwards; "" if it was chosen."""
+
+    credential: Credential
+    password: str = ""
 
 
 @dataclass(frozen=True, slots=True)

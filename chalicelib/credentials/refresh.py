@@ -20,7 +20,7 @@ _LONGEST: Final = 1024
 
 
 class Claim(BaseModel):
-    """What a refresh token says. issued_at: seconds since 1970."""
+    """What a refresh token says. username: as it logs in, of an access key its id; issued_at: seconds since 1970."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -34,7 +34,7 @@ def write(keyring: Keyring, principal: Principal, now: datetime) -> str:
     """`<claim>.<keyed hash>`, both in URL-safe base 64."""
     claim = Claim(
         instance_id=principal.instance_id,
-        username=principal.name,
+        username=principal.key_id or principal.name,
         version=principal.version,
         issued_at=int(now.timestamp()),
     )

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+import secrets
 from collections.abc import Iterable
 from typing import Final
 
 from chalicelib.identity.passwords import LONGEST_PASSWORD_BYTES, is_possible_password
-from chalicelib.kernel.errors import Invalid, NameInvalid
+from chalicelib.kernel.errors import Invalid, NameInvalid, NotFound
+from chalicelib.kernel.ids import is_id
 from chalicelib.kernel.names import RepositoryName
 from chalicelib.kernel.principal import Action
 
@@ -15,6 +17,8 @@ from .models import Scope
 
 # A client asks for one or two scopes, with mounts a few more; the rest would only make the token longer.
 MOST_SCOPES: Final = 32
+
+WORKLOAD_PREFIX: Final = "workload-"
 
 _USERNAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}", re.ASCII)
 _ALL: Final = frozenset(Action)
@@ -34,6 +38,23 @@ def require_new(username: str, password: str) -> None:
         bad.append(("password", f"a password has at least 1 character and at most {LONGEST_PASSWORD_BYTES} bytes"))
     if bad:
         raise Invalid.many(bad)
+
+
+def require_robot_name(username: str) -> None:
+    """Raises Invalid for a name that the service gives itself."""
+    if username.startswith(WORKLOAD_PREFIX):
+        raise Invalid("username", f"names that begin with {WORKLOAD_PREFIX} are given to workloads that log in")
+    if username.startswith("AK") and is_id(username[2:]):
+        raise Invalid("username", "is the id of an access key; take another name")
+
+
+def new_password() -> str:
+    """256 bits, and a beginning by which scanners of leaked secrets can tell what it is."""
+    return "crsp_" + secrets.token_urlsafe(32)
+
+
+def missing() -> NotFound:
+    return NotFound("there is no such credential")
 
 
 def parse_scopes(texts: Iterable[str]) -> list[Scope]:

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
+from dataclasses import replace
 
 from chalicelib.identity.keyring import open_keyring
 from chalicelib.identity.passwords import hash_password
 from chalicelib.identity.recent import Recent
 from chalicelib.instances.models import Instance
-from chalicelib.kernel.errors import Conflict, NotFound, Unauthenticated
+from chalicelib.kernel.errors import Conflict, Unauthenticated
 from chalicelib.kernel.principal import ANONYMOUS, Principal
 from chalicelib.ports.stack import Stack
 from chalicelib.ports.table import ConditionFailed, Write
 
 from . import refresh, store
 from .header import BasicPair, parse_authorization
-from .logins import Logins
-from .models import Credential, Grant, Kind, Token
+from .logins import Logins, generated_hash
+from .members import Members, is_access_key
+from .models import Credential, Grant, Kind, NewSecret, Standing, Token
 from .remembered import VerifiedToken
-from .rules import require_new
+from .rules import is_username, missing, new_password, require_new
 from .tokens import Signer
 
 # Some 10 MB of the longest that clients send.
@@ -32,6 +34,7 @@ class Credentials:
         self._keyring = stack.keep("keyring", lambda: open_keyring(stack.settings))
         self._signer = stack.keep("signer", lambda: Signer(self._keyring))
         self._tokens: Recent[str, VerifiedToken] = stack.keep("verified tokens", lambda: Recent(_MOST_TOKENS))
+        self._members = Members(stack)
         self._logins = Logins(stack, self._keyring, self._current_version)
 
     def create(self, instance: Instance, username: str, password: str, kind: Kind = "primary") -> Credential:
@@ -51,13 +54,24 @@ class Credentials:
     def reset_password(self, instance_id: str, username: str, password: str) -> Credential:
         """Ends the old password and all tokens at once. Raises Invalid, NotFound, Conflict if another was first."""
         require_new(username, password)
-        seen = store.load(self._stack.table, instance_id, username)
-        if seen is None:
-            raise NotFound(f"there is no credential named {username}", username=username)
-        try:
-            return store.set_password(self._stack.table, seen, hash_password(password), self._stack.clock.now())
-        except ConditionFailed as moved:
-            raise Conflict("the password was changed by somebody else meanwhile", username=username) from moved
+        seen = self.get(instance_id, username)
+        return self._replace(seen, password_hash=hash_password(password), generated_hash="")
+
+    def regenerate_password(self, instance_id: str, username: str) -> NewSecret:
+        """The same with a password that nobody chose. Raises NotFound, Conflict if another was first."""
+        seen, password = self.get(instance_id, username), new_password()
+        if seen.kind == "primary":
+            # People may keep it as they keep their own, so it is hashed as theirs are (G3).
+            return NewSecret(self._replace(seen, password_hash=hash_password(password), generated_hash=""), password)
+        stored = generated_hash(self._keyring, instance_id, username, password)
+        return NewSecret(self._replace(seen, password_hash="", generated_hash=stored), password)
+
+    def get(self, instance_id: str, username: str) -> Credential:
+        """As the table has it. Raises NotFound."""
+        credential = store.load(self._stack.table, instance_id, username) if is_username(username) else None
+        if credential is None:
+            raise missing()
+        return credential
 
     def recall(self, instance: Instance, authorization: str | None, *, fresh: bool = False) -> Principal | None:
         """Who sends this Authorization header, where that costs no password hash; None where it would: then call
@@ -66,6 +80,8 @@ class Credentials:
             return ANONYMOUS
         given = parse_authorization(authorization)
         if isinstance(given, BasicPair):
+            if is_access_key(given.username):
+                return None
             return self._logins.recall(instance.id, given.username, given.password, fresh)
         return self.bearer(instance, given.text, fresh=fresh)
 
@@ -84,6 +100,8 @@ class Credentials:
         self, instance: Instance, username: str, password: str, address: str, *, fresh: bool = False
     ) -> Principal:
         """Who has this user name and password; may take 30 ms and more. Raises as `authenticate`."""
+        if is_access_key(username):
+            return self._members.login(instance, username, password, address)
         return self._logins.check(instance.id, username, password, address, fresh)
 
     def bearer(self, instance: Instance, token: str, *, fresh: bool = False) -> Principal:
@@ -101,8 +119,9 @@ class Credentials:
         principal = verified.principal
         of_this_instance = verified.instance_id == instance.id
         unexpired = now.timestamp() < verified.until
-        if of_this_instance and unexpired and self._unrevoked(instance.id, principal, fresh):
-            return principal
+        current = self._as_it_stands(instance.id, principal, fresh) if of_this_instance and unexpired else None
+        if current is not None:
+            return current
         raise Unauthenticated("the token is not valid here, or not any more; ask for a new one")
 
     def issue(self, instance: Instance, principal: Principal, grants: Sequence[Grant]) -> Token:
@@ -115,26 +134,51 @@ class Credentials:
     def redeem(self, instance: Instance, refresh_token: str) -> Principal:
         """Who a refresh token was given to. Raises Unauthenticated, also after the password was changed."""
         claim = refresh.read(self._keyring, instance.id, refresh_token, self._stack.clock.now())
+        if is_access_key(claim.username):
+            return self._members.holder(instance, claim.username, claim.version)
         credential = store.load(self._stack.table, instance.id, claim.username)
-        if credential is None or credential.version != claim.version:
+        now = self._stack.clock.now().timestamp()
+        if credential is None or credential.standing.version_at(now) != claim.version:
             raise refresh.refused()
-        return Principal(credential.kind, credential.username, instance.id, credential.version)
+        return credential.principal
 
-    def _unrevoked(self, instance_id: str, principal: Principal, fresh: bool) -> bool:
+    def _as_it_stands(self, instance_id: str, principal: Principal, fresh: bool) -> Principal | None:
+        """Who holds a token now; None once its credential is over. What a robot may do is told by its credential."""
         if principal.anonymous:
-            return True
-        return self._current_version(instance_id, principal.name, fresh) == principal.version
+            return principal
+        if principal.key_id:
+            unrevoked = self._members.version(principal.key_id, fresh=fresh) == principal.version
+            return principal if unrevoked else None
+        standing = self._standing(instance_id, principal.name, fresh)
+        if standing.version_at(self._stack.clock.now().timestamp()) != principal.version:
+            return None
+        if standing.allowed is None and not standing.until:
+            return principal
+        return replace(principal, allowed=standing.allowed, until=standing.until)
 
     def _current_version(self, instance_id: str, username: str, fresh: bool) -> int:
+        return self._standing(instance_id, username, fresh).version_at(self._stack.clock.now().timestamp())
+
+    def _standing(self, instance_id: str, username: str, fresh: bool) -> Standing:
         if fresh:
-            return self._version(instance_id, username)
+            return self._load_standing(instance_id, username)
         return self._stack.memory.get(
-            ("credential version", instance_id, username), lambda: self._version(instance_id, username)
+            ("credential standing", instance_id, username), lambda: self._load_standing(instance_id, username)
         )
 
-    def _version(self, instance_id: str, username: str) -> int:
+    def _load_standing(self, instance_id: str, username: str) -> Standing:
         credential = store.load(self._stack.table, instance_id, username)
-        return credential.version if credential else 0
+        return credential.standing if credential else Standing()
+
+    def _replace(self, seen: Credential, *, password_hash: str, generated_hash: str) -> Credential:
+        now = self._stack.clock.now()
+        wanted = seen.model_copy(
+            update={"password_hash": password_hash, "generated_hash": generated_hash, "changed_at": now}
+        )
+        try:
+            return store.set_password(self._stack.table, seen, wanted)
+        except ConditionFailed as moved:
+            raise Conflict("the credential was changed by somebody else meanwhile", username=seen.username) from moved
 
     def _new(self, instance: Instance, username: str, password: str, kind: Kind) -> Credential:
         require_new(username, password)

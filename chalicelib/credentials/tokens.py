@@ -16,6 +16,7 @@ from chalicelib.identity.keyring import Keyring, SigningKey
 from chalicelib.kernel.errors import Unauthenticated
 from chalicelib.kernel.ids import new_id
 from chalicelib.kernel.principal import Principal
+from chalicelib.kernel.roles import Role
 
 from .models import Grant, Token
 from .remembered import VerifiedToken
@@ -36,16 +37,19 @@ class Signer:
 
     def sign(self, instance_id: str, principal: Principal, grants: Sequence[Grant], now: datetime) -> Token:
         issued_at = int(now.timestamp())
+        # A token ends with its credential.
+        expires_at = min(issued_at + LIFETIME_S, principal.until or issued_at + LIFETIME_S)
         claims = {
             "iss": ISSUER,
             "sub": principal.name,
             "aud": instance_id,
-            "exp": issued_at + LIFETIME_S,
+            "exp": expires_at,
             "nbf": issued_at,
             "iat": issued_at,
             "jti": new_id(),
             "kind": principal.kind,
             "version": principal.version,
+            **_membership(principal),
             "access": [
                 {
                     "type": "repository",
@@ -57,7 +61,7 @@ class Signer:
             ],
         }
         text = jwt.encode(claims, self._signing.private, algorithm="ES256", headers=_header(self._signing))
-        return Token(text, now.replace(microsecond=0), LIFETIME_S, " ".join(str(grant) for grant in grants))
+        return Token(text, now.replace(microsecond=0), expires_at - issued_at, " ".join(str(grant) for grant in grants))
 
     def verify(self, instance_id: str, text: str, now: datetime) -> VerifiedToken:
         """Raises Unauthenticated, always in the same words. Costs about 0.1 ms."""
@@ -95,8 +99,18 @@ def _read(instance_id: str, claims: dict[str, Any], now: int) -> VerifiedToken:
         version=int(claims["version"]),
         grants=grants,
         issued_at=issued_at,
+        key_id=str(claims.get("key", "")),
+        account_id=str(claims.get("account", "")),
+        role=Role(claims["role"]) if "role" in claims else None,
     )
     return VerifiedToken(instance_id, principal, expires_at)
+
+
+def _membership(principal: Principal) -> dict[str, str]:
+    """What a token says of an access key's user. Account and role hold for as long as the version does."""
+    if not principal.key_id or principal.role is None:
+        return {}
+    return {"key": principal.key_id, "account": principal.account_id, "role": principal.role.value}
 
 
 def _moment(value: object) -> int:

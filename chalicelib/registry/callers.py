@@ -114,6 +114,6 @@ class Callers:
             return ANONYMOUS, math.inf
         text = visit.text(b"authorization")
         principal = self._credentials.authenticate(instance, text, address, fresh=fresh)
-        if principal.grants is None:
-            return principal, self._stack.clock.now().timestamp() + BASIC_TTL_S
-        return principal, float(principal.issued_at + TOKEN_TTL_S)
+        by_password = principal.grants is None
+        until = self._stack.clock.now().timestamp() + BASIC_TTL_S if by_password else principal.issued_at + TOKEN_TTL_S
+        return principal, float(min(until, principal.until or until))

@@ -6,18 +6,46 @@ from chalicelib.instances.models import Instance
 from chalicelib.kernel.errors import NameInvalid
 from chalicelib.kernel.names import RepositoryName
 from chalicelib.kernel.principal import Action, Principal
+from chalicelib.kernel.roles import RIGHTS, Right
 
 from .models import Repository, RepositoryQuery
 
 
-def may(principal: Principal, instance: Instance, repository: Repository | None, name: str, action: Action) -> bool:
-    """Whether the principal may do this with the repository of this name, or with the name if there is none yet."""
+def may(
+    principal: Principal,
+    instance: Instance,
+    repository: Repository | None,
+    name: str,
+    action: Action,
+    *,
+    shared: bool = False,
+) -> bool:
+    """Whether the principal may do this with the repository of this name, or with the name if there is none yet.
+
+    shared   the repository was shared with the principal, a guest of another account
+    """
     if principal.grants is not None and not _granted(principal, repository, name, action):
         return False
-    holds_the_instance = principal.kind == "primary" and principal.instance_id == instance.id
-    if holds_the_instance:
+    of_this_instance = principal.instance_id == instance.id
+    holds_the_instance = principal.kind == "primary" and of_this_instance
+    robot_may = of_this_instance and any(allowance.covers(name, action) for allowance in principal.allowed or ())
+    if holds_the_instance or robot_may or _role_allows(principal, instance, action):
         return True
-    return repository is not None and repository.visibility == "public" and action is Action.PULL
+    open_to_pull = repository is not None and (repository.visibility == "public" or shared)
+    return open_to_pull and action is Action.PULL
+
+
+def is_guest(principal: Principal, instance: Instance) -> bool:
+    """Whether the principal is a user of another account, or a program with an access key of one."""
+    return bool(principal.account_id) and principal.account_id != instance.account_id
+
+
+def _role_allows(principal: Principal, instance: Instance, action: Action) -> bool:
+    """What users of the instance's own account may do, by themselves or with an access key (`kernel.roles`)."""
+    if principal.role is None or principal.account_id != instance.account_id:
+        return False
+    needed = Right.READ_CONTENT if action is Action.PULL else Right.CHANGE_CONTENT
+    return needed in RIGHTS[principal.role]
 
 
 def is_repository_name(text: str) -> bool:
