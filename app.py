@@ -2,6 +2,7 @@
 
 object_created   an object under `…/pushes/…` appeared in a bucket: an image was pushed
 collection       work that is due: expired pushes, uploads and bin entries, dead bytes
+life             every five minutes: renews, freezes and gives up instances whose time has come
 sweep            every minute (embedded: CRS_SWEEP_INTERVAL_S): repairs lost messages, ends what is overdue
 """
 
@@ -15,6 +16,7 @@ from chalice.app import Chalice, CloudWatchEvent, ConvertToMiddleware, Rate, SQS
 
 from chalicelib.access import api as access
 from chalicelib.accounts import api as accounts
+from chalicelib.billing import api as billing
 from chalicelib.chain import CHAIN
 from chalicelib.edge.apicall import keeping
 from chalicelib.edge.consume import consume, send
@@ -49,6 +51,7 @@ API: tuple[Routes, ...] = (
     documentation(lambda: API),
     accounts.routes,
     instances.routes,
+    billing.routes,
     access.routes,
     namespaces.routes,
     repositories.routes,
@@ -81,6 +84,13 @@ def object_created(event: CloudWatchEvent) -> None:
 @app.on_sqs_message(queue=f"{SETTINGS.queue_prefix}collection", batch_size=10)
 def collection(event: SQSEvent) -> dict[str, Any]:
     return consume(stack(), event.to_dict(), event.context, CHAIN, queue="collection")
+
+
+@app.schedule(Rate(5, unit=Rate.MINUTES))
+def life(event: CloudWatchEvent) -> None:
+    from chalicelib.billing.handlers import advance_lives
+
+    send(stack(), advance_lives(stack()), CHAIN)
 
 
 @app.schedule(Rate(1, unit=Rate.MINUTES))

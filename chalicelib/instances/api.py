@@ -37,6 +37,7 @@ def read_instance(call: Call) -> InstanceView:
     changes="instance.edit",
     frozen_too=True,
     from_anywhere=True,
+    also=(409,),
 )
 def edit_instance(call: Call, body: InstanceEdit) -> InstanceView:
     """Turn auto-renewal on or off.

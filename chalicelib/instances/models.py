@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import Final, Literal, cast
 
 from pydantic import BaseModel, ConfigDict
@@ -17,6 +18,9 @@ State = Literal["running", "frozen", "releasing"]
 NAMESPACE_LIMITS: Final[dict[Edition, int]] = {"personal": 3, "enterprise": 15}
 REPOSITORY_LIMITS: Final[dict[Edition, int]] = {"personal": 100, "enterprise": 1000}
 STORAGE_LIMITS_BYTES: Final[dict[Edition, int | None]] = {"personal": 10 * 1024**3, "enterprise": None}
+
+# How long a frozen instance keeps its data (user guide §2.3).
+KEPT_FROZEN: Final = timedelta(days=15)
 
 
 class Instance(BaseModel):
@@ -64,6 +68,11 @@ class Instance(BaseModel):
         The end of the id is its random part: its beginning is the time, which two accounts may share.
         """
         return f"{self.name}-{self.id[-8:].lower()}"
+
+    @property
+    def kept_until(self) -> datetime | None:
+        """When its data is deleted if it is not renewed; None for one that never expires."""
+        return None if self.expires_at is None else self.expires_at + KEPT_FROZEN
 
 
 class Use(BaseModel):

@@ -10,8 +10,7 @@ from typing import Final
 
 from .models import Instance, State
 
-# How long a frozen instance keeps its data (user guide §2.3), and how long before expiry auto-renewal begins to try.
-KEPT_FROZEN: Final = timedelta(days=15)
+# How long before expiry auto-renewal begins to try.
 AUTO_RENEWAL_BEFORE: Final = timedelta(hours=24)
 # A deletion that was asked for and is not done after this is asked for again: its message may be lost.
 ASKED_AGAIN_AFTER: Final = timedelta(hours=1)
@@ -55,11 +54,19 @@ def due_at(instance: Instance) -> datetime | None:
         return instance.created_at
     if instance.state == "releasing":
         return instance.created_at if instance.asked_at is None else instance.asked_at + ASKED_AGAIN_AFTER
-    if instance.expires_at is None:
-        return None
-    if instance.state == "frozen":
-        return instance.expires_at + KEPT_FROZEN
-    return instance.expires_at - AUTO_RENEWAL_BEFORE if instance.auto_renew else instance.expires_at
+    if instance.expires_at is None or instance.state == "frozen":
+        return instance.kept_until
+    return _renewed_from(instance.expires_at) if instance.auto_renew else instance.expires_at
+
+
+def renews_now(instance: Instance, now: datetime) -> bool:
+    """Whether auto-renewal is to prolong it: not before its last day, and not once it was told to be frozen."""
+    wanted = instance.auto_renew and instance.state == "running"
+    return wanted and instance.expires_at is not None and _renewed_from(instance.expires_at) <= now
+
+
+def _renewed_from(expires_at: datetime) -> datetime:
+    return expires_at - AUTO_RENEWAL_BEFORE
 
 
 @lru_cache(maxsize=1024)

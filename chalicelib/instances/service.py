@@ -152,6 +152,14 @@ class Instances:
         """What it is at this moment: `frozen` from its expiry on, whether or not a schedule said so."""
         return rules.state_at(instance, self._stack.clock.now())
 
+    def renews_now(self, instance: Instance) -> bool:
+        """Whether auto-renewal is to prolong it at this moment."""
+        return rules.renews_now(instance, self._stack.clock.now())
+
+    def stood_still_s(self, instance: Instance) -> int:
+        """Seconds it was frozen in its life until now."""
+        return rules.stood_still_s(instance, self._stack.clock.now())
+
     def grace_ends(self, instance_id: str, moment: datetime, stood_then_s: int) -> datetime:
         """When a grace period of its recycle bin ends that was to end at the moment: frozen, its clocks stand still.
 

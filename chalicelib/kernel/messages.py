@@ -44,6 +44,13 @@ class ClearDue(Message):
     partition: str
 
 
+class ReleaseInstance(Message):
+    """An instance is to be deleted with all it holds. A hint: its state says so too; doubles are harmless."""
+
+    queue = "tasks"
+    instance_id: str
+
+
 class ContinueTask(Message):
     """A task has a step to be carried out. A hint; doubles are harmless."""
 
