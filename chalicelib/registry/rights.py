@@ -31,7 +31,7 @@ class Rights:
             repository = self._repositories.get(caller.instance.id, name)
         except NotFound:
             repository = None
-        if not may(caller.principal, caller.instance, repository, name, Action.PULL):
+        if not self._repositories.may(caller.principal, caller.instance, repository, name, Action.PULL):
             raise _refusal(caller, name)
         if repository is None:
             raise NotFound(f"there is no repository {name}", repository=name)

@@ -13,10 +13,11 @@ from chalicelib.namespaces.models import Namespace, Visibility
 from chalicelib.namespaces.service import Namespaces
 from chalicelib.ports.stack import Stack
 from chalicelib.ports.table import ConditionFailed, OutcomeUnknown, TransactionCancelled
+from chalicelib.sharing.service import Shares
 
 from . import store
 from .models import Kind, Repository, RepositoryEdit, RepositoryQuery
-from .rules import is_repository_name, matches, may
+from .rules import is_guest, is_repository_name, matches, may
 
 __all__ = ["Repositories", "may"]
 
@@ -26,6 +27,7 @@ class Repositories:
         self._stack = stack
         self._instances = Instances(stack)
         self._namespaces = Namespaces(stack)
+        self._shares = Shares(stack)
 
     def create(
         self,
@@ -159,6 +161,16 @@ class Repositories:
             query.limit,
         )
 
+    def may(
+        self, principal: Principal, instance: Instance, repository: Repository | None, name: str, action: Action
+    ) -> bool:
+        """`rules.may`, which also asks, from memory, whether the repository is shared with a guest."""
+        shared = False
+        if repository is not None and action is Action.PULL and is_guest(principal, instance):
+            username = principal.name.rpartition("/")[2]
+            shared = self._shares.holds(repository.id, principal.account_id, username)
+        return may(principal, instance, repository, name, action, shared=shared)
+
     def permitted(
         self, principal: Principal, instance: Instance, name: RepositoryName
     ) -> tuple[str, frozenset[Action]]:
@@ -170,9 +182,9 @@ class Repositories:
         try:
             repository = self._load(instance.id, name)
         except NotFound:
-            pushes = may(principal, instance, None, name, Action.PUSH)
+            pushes = self.may(principal, instance, None, name, Action.PUSH)
             return "", frozenset({Action.PULL, Action.PUSH} if pushes else ())
-        actions = frozenset(action for action in Action if may(principal, instance, repository, name, action))
+        actions = frozenset(action for action in Action if self.may(principal, instance, repository, name, action))
         return repository.id, actions
 
     def _new(self, namespace: Namespace, name: RepositoryName, visibility: Visibility, by: str) -> Repository:

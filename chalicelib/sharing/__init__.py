@@ -1,0 +1,1 @@
+"""Shares: who of other accounts may pull from a private repository."""

@@ -1,0 +1,69 @@
+"""What a share is, and how the API speaks of it."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict
+
+from chalicelib.accounts.models import AccountName, Username
+from chalicelib.kernel.moment import Moment
+
+
+class NewShare(BaseModel):
+    """A user of another account. Whether there is one of that name is not told."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    account: AccountName
+    username: Username
+
+
+class Share(BaseModel):
+    """id: made of the repository and the guest, so that a guest has one share of a repository at most.
+    owner_account: whose instance and repository it is; account, username: of the guest."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    id: str
+    instance_id: str
+    owner_account: str
+    repository_id: str
+    account: str
+    username: str
+    created_at: Moment
+    created_by: str
+    schema_version: int = 1
+
+
+class ShareView(BaseModel):
+    """A share as the repository's owner sees it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    account: str
+    username: str
+    created_at: Moment
+    created_by: str
+
+
+class SharedRepository(BaseModel):
+    """A share as its guest sees it.
+
+    account          whose repository it is
+    username         the guest's own
+    login_command    asks for the secret of the access key that takes the place of `<access key>`
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    account: str
+    username: str
+    instance: str
+    address: str
+    namespace: str
+    repository: str
+    full_name: str
+    shared_at: Moment
+    login_command: str
+    pull_command: str
