@@ -3,6 +3,7 @@
 object_created   an object under `…/pushes/…` appeared in a bucket: an image was pushed
 collection       work that is due: expired pushes, uploads and bin entries, dead bytes
 life             every five minutes: renews, freezes and gives up instances whose time has come
+seal_audit       every minute: seals closed minutes of the audit record
 sweep            every minute (embedded: CRS_SWEEP_INTERVAL_S): repairs lost messages, ends what is overdue
 """
 
@@ -16,6 +17,7 @@ from chalice.app import Chalice, CloudWatchEvent, ConvertToMiddleware, Rate, SQS
 
 from chalicelib.access import api as access
 from chalicelib.accounts import api as accounts
+from chalicelib.audit import api as audit
 from chalicelib.billing import api as billing
 from chalicelib.chain import CHAIN
 from chalicelib.edge.apicall import keeping
@@ -23,6 +25,7 @@ from chalicelib.edge.consume import consume, send
 from chalicelib.edge.documentation import documentation
 from chalicelib.edge.endpoint import Routes
 from chalicelib.edge.log import logger
+from chalicelib.edge.tally import flushing
 from chalicelib.gate import ServiceGate
 from chalicelib.instances import api as instances
 from chalicelib.kernel.settings import Settings
@@ -53,6 +56,7 @@ API: tuple[Routes, ...] = (
     instances.routes,
     billing.routes,
     access.routes,
+    audit.routes,
     namespaces.routes,
     repositories.routes,
     tags.routes,
@@ -67,6 +71,9 @@ def stack() -> Stack:
 
 
 app.register_middleware(keeping(stack, ServiceGate()), "http")
+# A function may be frozen after its event and never wake; on one machine the gateway writes its counts by the minute.
+for kind in ("cloudwatch", "scheduled", "sqs", *(("http",) if "AWS_LAMBDA_FUNCTION_NAME" in os.environ else ())):
+    app.register_middleware(flushing(lambda: stack()), kind)
 for routes in API:
     app.register_blueprint(routes.blueprint)
 
@@ -98,3 +105,10 @@ def sweep(event: CloudWatchEvent) -> None:
     from chalicelib.collection.handlers import sweep as handle
 
     send(stack(), handle(stack()), CHAIN)
+
+
+@app.schedule(Rate(1, unit=Rate.MINUTES))
+def seal_audit(event: CloudWatchEvent) -> None:
+    from chalicelib.audit.handlers import seal
+
+    seal(stack())
