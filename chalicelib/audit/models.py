@@ -108,3 +108,32 @@ class Verdict:
     unsealed: int
     last: str
     finding: Finding | None = None
+
+
+class EventView(BaseModel):
+    """
+    time        when it was done
+    user        who did it; empty for refusals of strangers, which are counted
+    object      what it was done to, beside namespace and repository
+    result      `succeeded`, or the code of the refusal
+    count       how often, in the minute that begins at `time`; 1 for whatever is recorded singly
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    time: Moment
+    user: str
+    object_type: str
+    namespace: str
+    repository: str
+    object: str
+    action: str
+    result: str
+    source_ip: str
+    request_id: str
+    count: int
+
+    @classmethod
+    def of(cls, entry: Entry) -> EventView:
+        return cls.model_validate(entry.model_dump(include=set(cls.model_fields)))

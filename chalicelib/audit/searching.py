@@ -110,9 +110,9 @@ class Walk:
 
     def _first_id(self) -> str:
         """Nothing older than this can be asked for, or is there."""
-        start = self._now - _DAY
-        if oldest := store.first_minute(self._table, self._scope):
-            start = min(start, rules.start_of(oldest))
+        oldest = store.first_minute(self._table, self._scope)
+        # Before the first seal there is little, and it is new.
+        start = rules.start_of(oldest) if oldest else self._now - (_MOST_DAYS - 2) * _DAY
         if self._wanted.since is not None:
             start = max(start, self._wanted.since)
         return id_at(start, LEAST_TAIL)

@@ -125,3 +125,15 @@ class Flushing:
                 flush_tallies(self._stack)
             except Exception:
                 logger.exception("failed to write counts")
+
+
+def flushing(stack: Callable[[], Stack]) -> Callable[[Any, Callable[[Any], Any]], Any]:
+    """Chalice's middleware for functions: what was gathered during an event is written at its end."""
+
+    def flush(event: Any, get_response: Callable[[Any], Any]) -> Any:
+        try:
+            return get_response(event)
+        finally:
+            flush_tallies(stack())
+
+    return flush
