@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from typing import Annotated, Final
 
-from pydantic import Field
+from pydantic import BaseModel, ConfigDict, Field
 
-from chalicelib.edge.answers import Listing, SearchQuery
+from chalicelib.edge.answers import Created, Listing, SearchQuery
 from chalicelib.edge.apicall import Call
 from chalicelib.edge.endpoint import Routes
 from chalicelib.instances.models import instance_of
-from chalicelib.kernel.errors import NameInvalid, NotFound
-from chalicelib.kernel.names import TagName
+from chalicelib.kernel.errors import Invalid, NameInvalid, NotFound
+from chalicelib.kernel.names import NamespaceName, RepositoryName, TagName
 from chalicelib.kernel.roles import Right
 from chalicelib.repositories.models import Repository
 from chalicelib.repositories.service import Repositories
 
+from .copies import Copies, Copy
 from .listing import TagLists, TagsAsked, TagSort
-from .models import TagRecord
+from .models import Caller, TagRecord
 from .service import Registry
 from .tag_views import TagDetail, TagView, TagViews
 
@@ -51,6 +52,47 @@ def get_tag(call: Call) -> TagDetail:
     """Show one tag, and how to pull it."""
     repository = repository_of(call)
     return TagViews(call.stack).detail(instance_of(call), repository, tag_of(call, repository))
+
+
+class NewCopy(BaseModel):
+    """namespace, repository: where to, both inside the instance; left out, the tag's own. referrers: signatures, SBOMs
+    and other artifacts about the image go along."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    namespace: NamespaceName | None = None
+    repository: Annotated[str, Field(min_length=1, max_length=255)] | None = None
+    tag: TagName
+    referrers: bool = False
+
+
+@routes.post(f"{REPOSITORY}/tags/{{tag}}/copies", needs=Right.CHANGE_CONTENT, changes="tag.copy")
+def copy_tag(call: Call, body: NewCopy) -> Created[TagView]:
+    """Copy a tag on the server, or add another to what it points to.
+
+    No bytes move: layers are shared, and the whole index goes with its images. The target is pushed to like by any
+    client: its namespace may make the repository, quotas and immutable tags hold, and what follows a push follows.
+    """
+    instance, source = instance_of(call), repository_of(call)
+    tag = tag_of(call, source)
+    target = _target(source, body)
+    call.tell(repository=source.name.short, object=f"{tag.name} to {target}:{body.tag}")
+    if (target, body.tag) == (source.name, tag.name):
+        raise Invalid("tag", "is the tag itself; name another tag, repository or namespace")
+    caller = Caller(instance, call.principal)
+    Copies(call.stack).copy(Copy(caller, source, tag.digest, target, body.tag, body.referrers))
+    made = Repositories(call.stack).get(instance.id, target, fresh=True)
+    (view,) = TagViews(call.stack).rows(instance, [Registry(call.stack).tag(made, body.tag)])
+    path = f"/instances/{instance.id}/namespaces/{target.namespace}/repositories/{made.id}/tags/{body.tag}"
+    return Created(view, path)
+
+
+def _target(source: Repository, body: NewCopy) -> RepositoryName:
+    namespace, short = body.namespace or source.name.namespace, body.repository or source.name.short
+    try:
+        return RepositoryName.parse(f"{namespace}/{short}")
+    except NameInvalid as refused:
+        raise Invalid("repository", refused.message) from refused
 
 
 def repository_of(call: Call) -> Repository:
