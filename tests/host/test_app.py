@@ -29,7 +29,14 @@ def client() -> Client:
 
 
 def test_every_event_source_is_declared_in_app_py() -> None:
-    assert sorted(source.name for source in service.app.event_sources) == ["collection", "life", "object_created", "seal_audit", "sweep"]
+    assert sorted(source.name for source in service.app.event_sources) == [
+        "collection",
+        "life",
+        "object_created",
+        "seal_audit",
+        "sweep",
+        "tasks",
+    ]
 
 
 def test_object_event_of_a_push_nobody_knows_is_harmless(client: Client, stack: Stack) -> None:
