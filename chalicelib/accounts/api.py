@@ -33,16 +33,21 @@ routes = Routes("accounts")
 
 @routes.post("/session", needs=None, changes="session.create", secret=True, also=(401, 403, 429))
 def sign_in(call: Call, body: SignIn) -> SessionAnswer:
-    """Sign in with a user name and a password.
+    """Sign in with a user name and a password, or with an id token of the account's identity provider.
 
-    Ten wrong passwords in five minutes close a user name for a while: 429 with Retry-After. A session lives for
-    twelve hours; it ends at once with a new password or role, with its user, and while the account is suspended.
+    Ten wrong passwords in five minutes close a user name for a while: 429 with Retry-After. An id token is taken once.
+    A session lives for twelve hours; it ends at once with a new password or role, with its user, and while the account
+    is suspended.
     """
     call.tell(account_id=body.account, user=body.username)
-    signed_in = Accounts(call.stack).sign_in(
-        body.account, body.username, body.password.get_secret_value(), call.request.address
-    )
+    accounts = Accounts(call.stack)
+    if body.id_token is not None:
+        signed_in = accounts.sign_in_with_token(body.account, body.id_token.get_secret_value())
+    else:
+        password = body.password.get_secret_value() if body.password else ""
+        signed_in = accounts.sign_in(body.account, body.username, password, call.request.address)
     call.principal = signed_in.principal
+    call.tell(user=signed_in.principal.name)
     return SessionAnswer(
         token=signed_in.token,
         expires_at=signed_in.expires_at,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Final
 
+from chalicelib.identity.oidc import use_once
 from chalicelib.identity.service import Identity
 from chalicelib.kernel.errors import Conflict, NotFound, Unauthenticated
 from chalicelib.kernel.paging import Page
@@ -15,7 +16,8 @@ from chalicelib.ports.table import ConditionFailed, TransactionCancelled, Write
 
 from . import store
 from .access_keys import AccessKeys, NewAccessKey, is_access_key
-from .models import Account, AccountState, OidcSignIn, User, is_account_name
+from .models import Account, AccountState, OidcSignIn, User, is_account_name, is_username
+from .providers import name_in, refused, require_provider, vouched
 from .sessions import Sessions, SignedIn
 from .users import Users, chosen, new_user
 
@@ -74,7 +76,9 @@ class Accounts:
         return self._change(account_id, {"state": state}, ends_sessions=True)
 
     def set_oidc(self, account_id: str, oidc: OidcSignIn | None) -> Account:
-        """Whose id tokens its people may sign in with. Raises NotFound."""
+        """Whose id tokens its people may sign in with. Raises NotFound, Invalid naming `oidc.issuer`."""
+        if oidc is not None:
+            require_provider(self._stack, oidc)
         return self._change(account_id, {"oidc": oidc.model_dump() if oidc else None}, ends_sessions=False)
 
     # Signing in ---------------------------------------------------------------------------------------------------
@@ -98,6 +102,23 @@ class Accounts:
             raise Unauthenticated(_WRONG)
         # Of the user as it was when the password was compared: a change since then ends the session before it begins.
         return self._sessions.open(found[0], account)
+
+    def sign_in_with_token(self, account_id: str, id_token: str) -> SignedIn:
+        """A session for whom the account's identity provider vouches, as a user there is already.
+
+        Raises Unauthenticated, alike for whatever is wrong; Denied where the account is suspended; Unavailable where
+        the provider does not tell its keys.
+        """
+        account = store.account(self._stack.table, account_id) if is_account_name(account_id) else None
+        if account is None or account.oidc is None:
+            raise refused()
+        claims = vouched(self._stack, account.oidc, id_token)
+        name = name_in(claims, account.oidc)
+        user = store.user(self._stack.table, account_id, name) if is_username(name) else None
+        if user is None:
+            raise refused()
+        use_once(self._stack, claims)
+        return self._sessions.open(user, account)
 
     def sign_out(self, token: str) -> None:
         """Ends the session at once; nothing for one that is over."""

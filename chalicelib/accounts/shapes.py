@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 from pydantic_core.core_schema import ValidationInfo
 
 from chalicelib.edge.answers import ListQuery
+from chalicelib.identity.oidc import LONGEST_TOKEN
 from chalicelib.identity.passwords import weakness
 from chalicelib.kernel.moment import Moment
 from chalicelib.kernel.roles import RIGHTS, Right, Role
@@ -38,9 +39,22 @@ class WithNewPassword(Input):
 
 
 class SignIn(Input):
+    """Either username and password, or an id_token of the account's identity provider."""
+
     account: Annotated[str, Field(max_length=64)] = "default"
-    username: Annotated[str, Field(max_length=128)]
-    password: SecretStr
+    id_token: Annotated[SecretStr, Field(max_length=LONGEST_TOKEN)] | None = None
+    username: Annotated[str, Field(max_length=128, validate_default=True)] = ""
+    password: Annotated[SecretStr | None, Field(validate_default=True)] = None
+
+    @field_validator("username", "password")
+    @classmethod
+    def instead_of_a_token(cls, given: Any, info: ValidationInfo) -> Any:
+        text = given.get_secret_value() if isinstance(given, SecretStr) else given
+        if info.data.get("id_token") is None and not text:
+            raise ValueError("is needed, or an id_token")
+        if info.data.get("id_token") is not None and text:
+            raise ValueError("goes without an id_token")
+        return given
 
 
 class SessionAnswer(View):
