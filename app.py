@@ -5,6 +5,7 @@ collection       work that is due: expired pushes, uploads and bin entries, dead
 life             every five minutes: renews, freezes and gives up instances whose time has come
 seal_audit       every minute: seals closed minutes of the audit record
 sweep            every minute (embedded: CRS_SWEEP_INTERVAL_S): repairs lost messages, ends what is overdue
+tasks            background work that people see, one step a message
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from chalicelib.accounts import api as accounts
 from chalicelib.audit import api as audit
 from chalicelib.billing import api as billing
 from chalicelib.chain import CHAIN
+from chalicelib.credentials import api as credentials
 from chalicelib.edge.apicall import keeping
 from chalicelib.edge.consume import consume, send
 from chalicelib.edge.documentation import documentation
@@ -30,10 +32,14 @@ from chalicelib.gate import ServiceGate
 from chalicelib.instances import api as instances
 from chalicelib.kernel.settings import Settings
 from chalicelib.namespaces import api as namespaces
+from chalicelib.overview import api as overview
 from chalicelib.ports.stack import Stack, open_stack
+from chalicelib.registry import deletions_api as deletions
 from chalicelib.registry import manifests_api as manifests
 from chalicelib.registry import tags_api as tags
 from chalicelib.repositories import api as repositories
+from chalicelib.repositories import shares_api as shares
+from chalicelib.tasks import api as background
 
 SETTINGS = Settings.from_environment(os.environ)
 # Buckets tell of every object; only those whose creation means a push wake a function.
@@ -56,11 +62,16 @@ API: tuple[Routes, ...] = (
     instances.routes,
     billing.routes,
     access.routes,
+    credentials.routes,
     audit.routes,
     namespaces.routes,
     repositories.routes,
+    shares.routes,
     tags.routes,
     manifests.routes,
+    deletions.routes,
+    background.routes,
+    overview.routes,
 )
 
 
@@ -98,6 +109,11 @@ def life(event: CloudWatchEvent) -> None:
     from chalicelib.billing.handlers import advance_lives
 
     send(stack(), advance_lives(stack()), CHAIN)
+
+
+@app.on_sqs_message(queue=f"{SETTINGS.queue_prefix}tasks", batch_size=1)
+def tasks(event: SQSEvent) -> dict[str, Any]:
+    return consume(stack(), event.to_dict(), event.context, CHAIN, queue="tasks")
 
 
 @app.schedule(Rate(1, unit=Rate.MINUTES))

@@ -48,3 +48,111 @@ def list_tags(at: Place) -> Ask:
 def get_tag(at: Place) -> Ask:
     image = at.image()
     return Ask(at.here(**image.parts, tag=image.tag))
+
+
+@example
+def get_manifest(at: Place) -> Ask:
+    image = at.image()
+    return Ask(at.here(**image.parts, digest=image.digest))
+
+
+@example
+def delete_tag(at: Place) -> Ask:
+    image = at.image()
+    return Ask(at.here(**image.parts, tag=image.tag))
+
+
+@example
+def delete_tags(at: Place) -> Ask:
+    image = at.image()
+    return Ask(at.here(**image.parts), body={"tags": [image.tag], "dry_run": False})
+
+
+@example
+def delete_repository(at: Place) -> Ask:
+    repository = at.repository()
+    return Ask(at.here(namespace=NAMESPACE, repository=repository.id), query={"confirm": repository.name.short})
+
+
+@example
+def delete_namespace(at: Place) -> Ask:
+    namespace = at.namespace()
+    return Ask(at.here(namespace=namespace), query={"confirm": namespace})
+
+
+@example
+def list_tasks(at: Place) -> Ask:
+    return Ask(at.here(), query={"kind": "deletion", "state": "queued"})
+
+
+def _task(at: Place) -> dict[str, str]:
+    namespace = at.namespace()
+    answer = at.owner.delete(f"{at.path}/namespaces/{namespace}", confirm=namespace)
+    assert answer.status == 202, answer.text
+    return at.here(task=answer.json()["id"])
+
+
+@example
+def get_task(at: Place) -> Ask:
+    return Ask(_task(at))
+
+
+@example
+def list_task_items(at: Place) -> Ask:
+    return Ask(_task(at))
+
+
+@example
+def cancel_task(at: Place) -> Ask:
+    return Ask(_task(at))
+
+
+@example
+def retry_task(at: Place) -> Ask:
+    parts = _task(at)
+    answer = at.owner.post(f"{at.path}/tasks/{parts['task']}/cancel")
+    assert answer.status == 200, answer.text
+    return Ask(parts)
+
+
+def _share(at: Place) -> dict[str, str]:
+    repository = at.repository()
+    path = f"{at.path}/namespaces/{NAMESPACE}/repositories/{repository.id}/shares"
+    made = at.create(path, {"account": "guests", "username": fresh("guest")})
+    return at.here(namespace=NAMESPACE, repository=repository.id, share=made["id"])
+
+
+@example
+def list_shares(at: Place) -> Ask:
+    return Ask(_repository(at))
+
+
+@example
+def create_share(at: Place) -> Ask:
+    return Ask(_repository(at), body={"account": "guests", "username": fresh("guest")})
+
+
+@example
+def show_share(at: Place) -> Ask:
+    return Ask(_share(at))
+
+
+@example
+def delete_share(at: Place) -> Ask:
+    return Ask(_share(at))
+
+
+@example
+def list_shared_with_me(_at: Place) -> Ask:
+    return Ask()
+
+
+@example
+def copy_tag(at: Place) -> Ask:
+    image = at.image()
+    return Ask(at.here(**image.parts, tag=image.tag), body={"tag": "stable"})
+
+
+@example
+def show_overview(_at: Place) -> Ask:
+    return Ask(query={"days": 2})

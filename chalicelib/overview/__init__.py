@@ -1,0 +1,1 @@
+"""Overview: an instance at a glance, read across rooms."""
