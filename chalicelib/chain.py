@@ -2,6 +2,7 @@
 
     push object written ─► object_created ─► ImagePushed    (nothing follows an image yet)
     every minute        ─► sweep          ─► ClearDue ─► clear_due ─► ClearDue   (while more is due)
+    a task is made      ─► its service    ─► ContinueTask ─► continue_task ─► ContinueTask   (while it has steps)
 
 A handler takes (stack, message), answers follow-up messages, and may be called twice with the same one. Each is
 imported with its first message, so that a function loads only the rooms it needs.
@@ -9,12 +10,14 @@ imported with its first message, so that a function loads only the rooms it need
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from chalicelib.edge.consume import Chain
-from chalicelib.kernel.messages import ClearDue, ImagePushed, Message
+from chalicelib.kernel.messages import ClearDue, ContinueTask, ImagePushed, Message
 from chalicelib.ports.stack import Stack
+from chalicelib.tasks.models import Step, Task
+from chalicelib.tasks.service import Worker
 
 
 def _clear_due(stack: Stack, message: ClearDue) -> Sequence[Message]:
@@ -23,7 +26,28 @@ def _clear_due(stack: Stack, message: ClearDue) -> Sequence[Message]:
     return clear_due(stack, message)
 
 
+def _delete(stack: Stack, task: Task) -> Step:
+    if task.work["what"] == "namespace":
+        from chalicelib.registry.namespace_retirement import NamespaceRetirement
+
+        return NamespaceRetirement(stack).carry_out(task)
+    from chalicelib.registry import tag_deletions
+
+    return tag_deletions.carry_out(stack, task)
+
+
+# Who carries out a step of which kind of task.
+WORKERS: Final[Mapping[str, Worker]] = {"deletion": _delete}
+
+
+def _continue_task(stack: Stack, message: ContinueTask) -> Sequence[Message]:
+    from chalicelib.tasks.handlers import continue_task
+
+    return continue_task(stack, message, WORKERS)
+
+
 CHAIN: Final[Chain] = {
     ImagePushed: (),
     ClearDue: (_clear_due,),
+    ContinueTask: (_continue_task,),
 }

@@ -18,6 +18,7 @@ from typing import Any, Literal
 
 from chalicelib.instances.models import Instance
 from chalicelib.instances.service import Instances
+from chalicelib.kernel.errors import NotFound
 from chalicelib.kernel.paging import Page
 from chalicelib.namespaces.service import Namespaces
 from chalicelib.ports import keys, paths
@@ -25,6 +26,8 @@ from chalicelib.ports.stack import Stack
 from chalicelib.ports.table import Item
 from chalicelib.repositories.models import Repository
 from chalicelib.repositories.service import Repositories
+
+from . import departed
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +61,8 @@ class _InstanceCheck:
         self._objects = stack.objects(instance.bucket)
         self._deep = deep
         self._sizes: dict[str, int] = {}
+        # Repositories that hold blobs, by what the blobs say.
+        self._holders: set[str] = set()
 
     def run(self) -> Iterator[Finding]:
         yield from self._check_objects()
@@ -65,6 +70,13 @@ class _InstanceCheck:
         for repository in self._repositories():
             repositories += 1
             yield from _RepositoryCheck(self._stack, self._instance, repository, self._sizes).run()
+        for repository in departed.binned(self._stack, self._instance.id):
+            yield from _RepositoryCheck(self._stack, self._instance, repository, self._sizes).run()
+        for repository_id in sorted(self._holders):
+            if wrong := departed.astray(self._stack, repository_id):
+                yield Finding("leak", repository_id, wrong)
+        for name, wrong in departed.unfinished_namespaces(self._stack, self._instance.id):
+            yield Finding("leak", f"{self._instance.name}/{name}", wrong)
         yield from self._check_counters(repositories)
 
     # Blobs, from the object store's list
@@ -116,6 +128,8 @@ class _InstanceCheck:
         edges = 0
         for edge in _all(self._stack, keys.blob_partition(self._instance.id, digest), keys.edge_prefix()):
             edges += 1
+            if edge["kind"] == "MANIFEST":
+                self._holders.add(edge["repository_id"])
             if edge["kind"] == "MANIFEST" and not self._owner_known(edge):
                 yield Finding("leak", digest, f"an edge of manifest {edge['manifest']} that nobody will remove")
         if edges == 0 and not release_pending(self._stack, self._instance.id, digest):
@@ -145,9 +159,10 @@ class _InstanceCheck:
         rooms = Repositories(self._stack)
         yield from _pages(lambda cursor: rooms.list(self._instance.id, cursor=cursor))
 
-    def _namespaces(self) -> Iterator[Any]:
-        rooms = Namespaces(self._stack)
-        yield from _pages(lambda cursor: rooms.list(self._instance.id, cursor=cursor))
+    def _namespaces(self) -> Iterator[Item]:
+        """Those too that are being deleted: they take their place in the quota until their repositories are gone."""
+        prefix = keys.namespace(self._instance.id, "").sk
+        return departed.rows(self._stack, keys.instance_partition(self._instance.id), prefix)
 
 
 class _RepositoryCheck:
@@ -157,8 +172,7 @@ class _RepositoryCheck:
         self._instance = instance
         self._repository = repository
         self._sizes = sizes
-        namespace = Namespaces(stack).get(instance.id, repository.name.namespace, fresh=True)
-        self._sparse = namespace.allow_sparse_indexes
+        self._sparse = self._allows_sparse(repository.name.namespace)
 
     def run(self) -> Iterator[Finding]:
         for manifest in self._rows("MANIFEST#"):
@@ -172,6 +186,15 @@ class _RepositoryCheck:
         for referrer in self._rows("REFERRER#"):
             if self._manifest(referrer["digest"]) is None:
                 yield Finding("leak", self._where(referrer["digest"]), "is listed as a referrer but does not exist")
+
+    def _allows_sparse(self, namespace: str) -> bool:
+        """Of a repository that was deleted the namespace may be gone, and another may have its name: then nobody knows
+        any more what it allowed."""
+        try:
+            found = Namespaces(self._stack).get(self._instance.id, namespace, fresh=True)
+        except NotFound:
+            return True
+        return found.allow_sparse_indexes or found.id != self._repository.namespace_id
 
     def _rows(self, prefix: str) -> Iterator[Item]:
         return _all(self._stack, keys.repository_partition(self._repository.id), prefix)

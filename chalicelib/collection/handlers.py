@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from chalicelib.kernel.messages import ClearDue, Message
 from chalicelib.ports.stack import Stack
+from chalicelib.tasks.service import Tasks
 
 from .service import Sweeper
 
 
 def sweep(stack: Stack) -> list[Message]:
-    """A command for each shard of each kind of work that has something due."""
-    return [ClearDue(kind=kind, partition=partition) for kind, partition in Sweeper(stack).overdue()]
+    """A command for each shard of each kind of work that has something due, and each task that nobody looks after."""
+    due = [ClearDue(kind=kind, partition=partition) for kind, partition in Sweeper(stack).overdue()]
+    return [*due, *Tasks(stack).overdue()]
 
 
 def clear_due(stack: Stack, message: ClearDue) -> list[Message]:

@@ -16,7 +16,7 @@ from datetime import timedelta
 from typing import Final
 
 from chalicelib.instances.models import Instance
-from chalicelib.kernel.errors import InUse, ManifestUnknown, Unavailable
+from chalicelib.kernel.errors import Conflict, InUse, ManifestUnknown, Unavailable
 from chalicelib.kernel.ids import new_id
 from chalicelib.kernel.moment import from_text, to_text
 from chalicelib.kernel.names import Digest, TagName
@@ -67,14 +67,20 @@ class Retirement:
 
     # Into the bin
 
-    def delete_tag(self, deletion: Deletion, name: TagName) -> None:
-        """Raises ManifestUnknown. The content stays as long as anything holds it, the bin entry included."""
+    def delete_tag(self, deletion: Deletion, name: TagName, *, push: str = "") -> None:
+        """The content stays as long as anything holds it, the bin entry included.
+
+        push   only if the tag is where this push put it
+        Raises ManifestUnknown, Conflict if another push moved it.
+        """
         entry_id = new_id()
         for _ in range(ATTEMPTS):
             tag = store.tag(self._table, deletion.repository.id, name)
             manifest = store.manifest(self._table, deletion.repository.id, tag.digest) if tag else None
             if tag is None or manifest is None or manifest.state == "binned":
                 raise ManifestUnknown(name)
+            if push not in ("", tag.push):
+                raise Conflict(f"tag {name} was pushed meanwhile", tag=name)
             entry = self._entry(deletion, entry_id, "tag", name, manifest, [tag])
             writes = self._untag([tag]) + self._enter(entry) + [self._raise_version(manifest)]
             if self._transact(writes, entry):

@@ -1,0 +1,95 @@
+"""Deleting through the API: tags, repositories and namespaces. All of it can be restored for the grace period."""
+
+from __future__ import annotations
+
+from chalicelib.edge.answers import Accepted, Confirmation
+from chalicelib.edge.apicall import Call
+from chalicelib.edge.endpoint import Routes
+from chalicelib.instances.models import Instance, instance_of
+from chalicelib.kernel.errors import ConfirmationRequired, NotFound
+from chalicelib.kernel.roles import Right
+from chalicelib.namespaces.service import Namespaces
+from chalicelib.repositories.api import repository_of
+from chalicelib.tasks.models import Task, TaskView
+
+from .losses import Losing
+from .namespace_retirement import NamespaceRetirement
+from .repository_retirement import RepositoryRetirement
+from .tag_deletions import TagDeletion, TagDeletionOrder, TagDeletions
+from .tags_api import tag_of
+
+routes = Routes("registry")
+
+_NAMESPACE = "/instances/{instance}/namespaces/{namespace}"
+_REPOSITORY = f"{_NAMESPACE}/repositories/{{repository}}"
+
+
+@routes.delete(f"{_REPOSITORY}/tags/{{tag}}", needs=Right.CHANGE_CONTENT, changes="tag.delete", status=200, also=(409,))
+def delete_tag(call: Call) -> TagDeletion:
+    """Delete a tag, and tell what goes with it.
+
+    Content that another tag or an index still needs stays. What goes lies in the recycle bin for the grace period; its
+    bytes are freed after that. `POST …/tag-deletions` with `dry_run` tells beforehand.
+    """
+    repository = repository_of(call)
+    tag = tag_of(call, repository)
+    call.tell(object=tag.name)
+    deleted = TagDeletions(call.stack, instance_of(call), repository, call.by).delete([tag.name])
+    if not deleted.tags:
+        raise NotFound("there is no such tag")
+    return deleted
+
+
+@routes.post(f"{_REPOSITORY}/tag-deletions", needs=Right.CHANGE_CONTENT, changes="tag.delete", status=200)
+def delete_tags(call: Call, body: TagDeletionOrder) -> TagDeletion | Accepted[TaskView]:
+    """Delete many tags: those named, or all that match a prefix or hold a text.
+
+    Up to 100 are deleted at once, and the answer tells which digests and bytes go and which tags of them stay. More are
+    deleted by a task, which leaves alone what is pushed meanwhile. With `dry_run` nothing is deleted.
+    """
+    repository = repository_of(call)
+    if body.tags is not None:
+        call.tell(object=" ".join(body.tags)[:500])
+    done = TagDeletions(call.stack, instance_of(call), repository, call.by).order(body)
+    return _accepted(done, instance_of(call)) if isinstance(done, Task) else done
+
+
+@routes.delete(_REPOSITORY, needs=Right.CHANGE_CONTENT, changes="repository.delete")
+def delete_repository(call: Call, query: Confirmation) -> None:
+    """Delete a repository with all its content.
+
+    Asks for the repository's name as confirmation and says what would be lost. Its name and its place in the quota come
+    free at once; it can be restored whole for the grace period.
+    """
+    repository, instance = repository_of(call), instance_of(call)
+    lost = Losing(call.stack, instance).repository(repository.id)
+    if query.confirm not in (repository.name, repository.name.short):
+        raise ConfirmationRequired(
+            f"this deletes repository {repository.name} with {lost}; confirm with ?confirm={repository.name.short}"
+        )
+    RepositoryRetirement(call.stack).delete(instance, repository, call.by, size=lost.size)
+
+
+@routes.delete(_NAMESPACE, needs=Right.CHANGE_CONTENT, changes="namespace.delete", also=(409,))
+def delete_namespace(call: Call, query: Confirmation) -> Accepted[TaskView]:
+    """Delete a namespace with all its repositories.
+
+    Asks for the namespace's name as confirmation and says what would be lost. It answers like missing at once; a task
+    takes its repositories into the recycle bin, after which its name and its place in the quota are free. It can be
+    restored whole for the grace period.
+    """
+    instance = instance_of(call)
+    namespace = Namespaces(call.stack).get(instance.id, call.parts["namespace"], fresh=True)
+    lost = Losing(call.stack, instance).namespace(namespace.name)
+    if query.confirm != namespace.name:
+        raise ConfirmationRequired(
+            f"this deletes namespace {namespace.name} with {lost.repositories} repositories, {lost}; "
+            f"confirm with ?confirm={namespace.name}"
+        )
+    retirement = NamespaceRetirement(call.stack)
+    task = retirement.delete(instance, namespace, call.by, repositories=lost.repositories, size=lost.size)
+    return _accepted(task, instance)
+
+
+def _accepted(task: Task, instance: Instance) -> Accepted[TaskView]:
+    return Accepted(TaskView.of(task), f"/instances/{instance.id}/tasks/{task.id}")

@@ -1,0 +1,222 @@
+"""Deleting many tags of a repository: those named, or all that match; at once where they are few, else as a task."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Annotated, Final, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from chalicelib.instances.models import Instance
+from chalicelib.instances.service import Instances
+from chalicelib.kernel.errors import Conflict, ManifestUnknown
+from chalicelib.kernel.moment import Moment, to_text
+from chalicelib.kernel.names import TagName
+from chalicelib.namespaces.service import Namespaces
+from chalicelib.ports import keys
+from chalicelib.ports.stack import Stack
+from chalicelib.repositories.models import Repository
+from chalicelib.repositories.service import Repositories
+from chalicelib.tasks.models import Step, Task, TaskItem
+from chalicelib.tasks.service import Tasks
+
+from .consequences import Consequences, consequences
+from .models import TagRecord
+from .retirement import Deletion, Retirement
+
+# Deleted while the caller waits: a transaction each.
+MOST_AT_ONCE: Final = 100
+# Named in one request; together they stay far below what an item may hold.
+MOST_NAMED: Final = 1000
+TAGS_A_STEP: Final = 50
+# Rows that a preview of what matches looks at.
+MOST_LOOKED_AT: Final = 5000
+_PAGE: Final = 500
+
+
+class Matching(BaseModel):
+    """prefix: tags whose name begins so; search: whose name holds this text. Together: both. Empty: every tag."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    prefix: Annotated[str, Field(max_length=128)] = ""
+    search: Annotated[str, Field(max_length=128)] = ""
+
+
+class TagDeletionOrder(BaseModel):
+    """tags: by name; all_matching: all that match and were not pushed after this was asked; one of the two.
+    dry_run: only tell what would go."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    tags: Annotated[tuple[TagName, ...], Field(min_length=1, max_length=MOST_NAMED)] | None = None
+    all_matching: Matching | None = None
+    dry_run: bool = False
+
+    @model_validator(mode="after")
+    def _one_of_two(self) -> Self:
+        if (self.tags is None) == (self.all_matching is None):
+            raise ValueError("give either tags or all_matching")
+        return self
+
+
+class DeletedTag(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+    tag: str
+    digest: str
+
+
+class TagDeletion(Consequences):
+    """tags: that were deleted, or would be; missing: those named that there are none of.
+    restorable_until: until when the recycle bin can give them back; null where nothing was deleted."""
+
+    dry_run: bool
+    tags: tuple[DeletedTag, ...]
+    missing: tuple[str, ...]
+    restorable_until: Moment | None
+
+
+class TagDeletions:
+    def __init__(self, stack: Stack, instance: Instance, repository: Repository, by: str) -> None:
+        self._stack = stack
+        self._table = stack.table
+        self._instance = instance
+        self._repository = repository
+        self._by = by
+
+    def delete(self, tags: Sequence[TagName], *, dry_run: bool = False) -> TagDeletion:
+        """Those named, up to MOST_AT_ONCE of them; of a dry run up to MOST_NAMED."""
+        wanted = list(dict.fromkeys(tags))
+        found = self._table.get_many([keys.tag(self._repository.id, name) for name in wanted])
+        return self._answer([TagRecord.model_validate(row) for row in found.values()], wanted, dry_run, complete=True)
+
+    def order(self, order: TagDeletionOrder) -> TagDeletion | Task:
+        """A task for more than MOST_AT_ONCE; the first MOST_NAMED of what a dry run would delete."""
+        if order.tags is not None:
+            if order.dry_run or len(order.tags) <= MOST_AT_ONCE:
+                return self.delete(order.tags, dry_run=order.dry_run)
+            return self._task(list(order.tags), Matching())
+        matching = order.all_matching or Matching()
+        most = MOST_NAMED if order.dry_run else MOST_AT_ONCE
+        tags, complete = self._matching(matching, most)
+        if order.dry_run or complete:
+            return self._answer(tags, [], order.dry_run, complete=complete)
+        return self._task([], matching)
+
+    def _matching(self, matching: Matching, most: int) -> tuple[list[TagRecord], bool]:
+        """Up to so many of them, and whether those are all."""
+        tags: list[TagRecord] = []
+        looked, cursor = 0, None
+        while looked < MOST_LOOKED_AT:
+            page = self._table.query(
+                keys.repository_partition(self._repository.id),
+                prefix=keys.tag("", matching.prefix).sk,
+                cursor=cursor,
+                limit=_PAGE,
+            )
+            looked += len(page.items)
+            tags.extend(TagRecord.model_validate(row) for row in page.items if matching.search in row["name"])
+            if len(tags) > most:
+                return tags[:most], False
+            cursor = page.next
+            if cursor is None:
+                return tags, True
+        return tags, False
+
+    def _answer(
+        self, tags: Sequence[TagRecord], wanted: Sequence[str], dry_run: bool, *, complete: bool
+    ) -> TagDeletion:
+        told = consequences(self._stack, self._instance.id, self._repository.id, tags)
+        deleted = list(tags) if dry_run else [tag for tag in tags if not self._refused(tag)]
+        ends = self._stack.clock.now() + timedelta(seconds=self._stack.settings.grace_s)
+        names = {tag.name for tag in deleted}
+        return TagDeletion(
+            **{**told.model_dump(), "complete": told.complete and complete},
+            dry_run=dry_run,
+            tags=tuple(DeletedTag(tag=tag.name, digest=tag.digest) for tag in deleted),
+            missing=tuple(name for name in wanted if name not in names),
+            restorable_until=ends if deleted and not dry_run else None,
+        )
+
+    def _refused(self, tag: TagRecord) -> str:
+        """Why it was left alone; "" if it was deleted."""
+        sparse = (
+            Namespaces(self._stack)
+            .get(self._instance.id, self._repository.name.namespace, fresh=True)
+            .allow_sparse_indexes
+        )
+        deletion = Deletion(self._instance, self._repository, sparse, self._by)
+        try:
+            Retirement(self._stack).delete_tag(deletion, tag.name, push=tag.push)
+        except ManifestUnknown:
+            return "it is gone"
+        except Conflict as moved:
+            return moved.message
+        return ""
+
+    # As a task
+
+    def _task(self, tags: list[TagName], matching: Matching) -> Task:
+        subject = {"namespace": str(self._repository.name.namespace), "repository": str(self._repository.name)}
+        work = {
+            "what": "tags",
+            "repository_id": self._repository.id,
+            "tags": [str(tag) for tag in dict.fromkeys(tags)],
+            "prefix": matching.prefix,
+            "search": matching.search,
+            "after": "",
+        }
+        tasks = Tasks(self._stack)
+        task, write = tasks.create(self._instance.id, "deletion", subject, self._by, work=work, total=len(tags) or None)
+        self._table.transact([write])
+        tasks.start(task)
+        return task
+
+    def step(self, task: Task) -> Step:
+        """Deletes the next tags of the task, unless they were pushed after it was asked for."""
+        tags, work = self._next(task)
+        told = consequences(self._stack, self._instance.id, self._repository.id, tags)
+        items = []
+        for tag in tags:
+            reason = "it was pushed meanwhile" if tag.pushed_at > to_text(task.created_at) else self._refused(tag)
+            items.append(
+                TaskItem(
+                    id=tag.name,
+                    time=self._stack.clock.now(),
+                    repository=str(self._repository.name),
+                    tag=tag.name,
+                    digest=tag.digest,
+                    verdict="skipped" if reason else "deleted",
+                    reason=reason,
+                )
+            )
+        return Step(work, done=len(items), bytes=told.bytes, items=items)
+
+    def _next(self, task: Task) -> tuple[list[TagRecord], dict[str, object] | None]:
+        """The tags of this step, and the work that is left after it."""
+        work = dict(task.work)
+        if work["tags"]:
+            names, rest = work["tags"][:TAGS_A_STEP], work["tags"][TAGS_A_STEP:]
+            found = self._table.get_many([keys.tag(self._repository.id, name) for name in names])
+            return [TagRecord.model_validate(row) for row in found.values()], {**work, "tags": rest} if rest else None
+        prefix = keys.tag("", work["prefix"]).sk
+        after = keys.tag("", work["after"]).sk if work["after"] else None
+        page = self._table.query(
+            keys.repository_partition(self._repository.id), prefix=prefix, after=after, limit=_PAGE
+        )
+        tags: list[TagRecord] = []
+        for row in page.items:
+            if work["search"] in row["name"]:
+                tags.append(TagRecord.model_validate(row))
+            if len(tags) == TAGS_A_STEP:
+                return tags, {**work, "after": row["name"]}
+        return tags, {**work, "after": page.items[-1]["name"]} if page.next is not None and page.items else None
+
+
+def carry_out(stack: Stack, task: Task) -> Step:
+    """One step of a task of this kind. Raises NotFound where the repository went meanwhile."""
+    instance = Instances(stack).load(task.instance_id)
+    repository = Repositories(stack).of_namespace(instance, task.subject["namespace"], task.work["repository_id"])
+    return TagDeletions(stack, instance, repository, task.created_by).step(task)

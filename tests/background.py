@@ -1,0 +1,32 @@
+"""The background of a test's stack: messages of tasks and due work, brought until nothing is left."""
+
+from __future__ import annotations
+
+from chalicelib.chain import CHAIN
+from chalicelib.collection.handlers import sweep
+from chalicelib.collection.service import Sweeper
+from chalicelib.edge.consume import decode, handle, send
+from chalicelib.kernel.messages import ContinueTask
+from chalicelib.ports.stack import Stack
+
+
+def run_tasks(stack: Stack) -> int:
+    """Brings the messages of the queue of tasks, and those that follow. Answers how many there were."""
+    brought = 0
+    while deliveries := stack.queues.receive(ContinueTask.queue, visibility_s=60):
+        for delivery in deliveries:
+            handle(stack, decode(delivery.body, [known for known in CHAIN if known.queue == ContinueTask.queue]), CHAIN)
+            brought += 1
+        stack.queues.complete(deliveries)
+    return brought
+
+
+def run_background(stack: Stack) -> None:
+    """Everything that is due now, tasks included, as the sweep finds it."""
+    for _ in range(100):
+        send(stack, sweep(stack), CHAIN)
+        worked = run_tasks(stack)
+        worked += Sweeper(stack).run()
+        if not worked:
+            return
+    raise AssertionError("the background goes round in circles")
