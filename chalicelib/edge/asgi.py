@@ -18,6 +18,7 @@ from typing import Any, Final, Protocol
 from urllib.parse import parse_qsl
 
 from chalicelib.kernel.errors import Invalid, SizeInvalid, TooLarge
+from chalicelib.kernel.principal import Principal
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -64,9 +65,25 @@ class Answer:
 
 
 class Visit:
-    """One request. Header names are in lower case; a header sent several times is joined by commas."""
+    """One request. Header names are in lower case; a header sent several times is joined by commas.
 
-    __slots__ = ("headers", "method", "path", "peer", "port", "raw_headers", "raw_path", "raw_query", "scope")
+    principal        who asked, once a write has found out
+    raw_request_id   what the answer calls the request
+    """
+
+    __slots__ = (
+        "headers",
+        "method",
+        "path",
+        "peer",
+        "port",
+        "principal",
+        "raw_headers",
+        "raw_path",
+        "raw_query",
+        "raw_request_id",
+        "scope",
+    )
 
     def __init__(self, scope: Scope) -> None:
         self.scope = scope
@@ -82,6 +99,12 @@ class Visit:
         server, client = scope.get("server"), scope.get("client")
         self.port: int = (server[1] or 0) if server else 0
         self.peer: str | None = client[0] if client else None
+        self.principal: Principal | None = None
+        self.raw_request_id = b""
+
+    @property
+    def request_id(self) -> str:
+        return self.raw_request_id.decode()
 
     def text(self, name: bytes) -> str:
         """A header's value, "" without it."""

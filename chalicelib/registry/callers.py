@@ -7,6 +7,7 @@ made anew each time (`fresh`), so that a revocation holds at once.
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Final
 
 from chalicelib.access.service import Access
@@ -71,7 +72,16 @@ class Callers:
         admitted = self.decide(visit, fresh=True)
         if admitted.caller.principal.anonymous:
             raise Unauthenticated
+        visit.principal = admitted.caller.principal
+        admitted.caller = replace(admitted.caller, address=admitted.address, request_id=visit.request_id)
         return admitted
+
+    def address(self, visit: Visit) -> str:
+        """The client's, for the record: "unknown" where it cannot be told."""
+        try:
+            return client_address(visit.peer, visit.raw_headers, self._policy)
+        except AddressNotAllowed:
+            return "unknown"
 
     def instance(self, visit: Visit) -> Instance:
         """Raises NotFound."""

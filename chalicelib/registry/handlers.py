@@ -9,15 +9,19 @@ from chalicelib.ports.stack import Stack
 from .annotation import Annotations
 from .outbox import Outbox
 from .series import Series
+from .witness import file_push
 
 
 def object_created(stack: Stack, bucket: str, key: str) -> list[Message]:
     """The event that a push object stands for; nothing for other objects and for pushes that were handled already."""
     if not paths.is_push(key):
         return []
-    message = Outbox(stack).message(paths.incarnation_of(key))
-    if message is None:
+    outbox = Outbox(stack)
+    row = outbox.row(paths.incarnation_of(key))
+    if row is None:
         return []
+    file_push(stack, row)
+    message = outbox.message(row)
     Annotations(stack).annotate(message)
     return [message]
 

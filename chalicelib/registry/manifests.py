@@ -45,7 +45,7 @@ from chalicelib.repositories.models import Repository
 from . import rules, store
 from .blobs import ATTEMPTS, Blobs
 from .intents import Intents
-from .models import ManifestRecord, TagRecord
+from .models import Caller, ManifestRecord, TagRecord
 from .outbox import PATIENCE, Outbox
 
 # Each costs one check of the 100 that a transaction has room for, beside the tags.
@@ -56,13 +56,17 @@ MOST_REVIVED_CHILDREN: Final = 15
 class Push:
     """One push as it was asked for: `record` is the manifest as it would stand if it is new."""
 
-    instance: Instance
+    caller: Caller
     repository: Repository
     sparse: bool
     parsed: rules.Parsed
     record: ManifestRecord
     tags: tuple[TagName, ...]
     moment: datetime
+
+    @property
+    def instance(self) -> Instance:
+        return self.caller.instance
 
 
 class Manifests:
@@ -243,7 +247,10 @@ class Manifests:
             "repository": push.repository.name,
             "digest": push.record.digest,
             "tags": list(push.tags),
+            "pushed_at": push.record.pushed_at,
             "pushed_by": push.record.pushed_by,
+            "source_ip": push.caller.address,
+            "request_id": push.caller.request_id,
         }
 
     # After the commit of what was held already

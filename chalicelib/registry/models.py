@@ -158,10 +158,16 @@ class BinEntry(Record):
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks, of which instance. Made once per request, after address and credentials were checked."""
+    """Who asks, of which instance. Made once per request, after address and credentials were checked.
+
+    address, request_id   of a registry client's write, for the audit record; "" for the management API's, which keeps
+                          its own
+    """
 
     instance: Instance
     principal: Principal
+    address: str = ""
+    request_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

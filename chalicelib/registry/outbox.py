@@ -12,7 +12,7 @@ from chalicelib.kernel.moment import to_text
 from chalicelib.ports import keys, paths
 from chalicelib.ports.objects import ObjectExists
 from chalicelib.ports.stack import Stack
-from chalicelib.ports.table import ConditionFailed, Item, Update, present
+from chalicelib.ports.table import ConditionFailed, Item, Update, absent, all_of, equals, present
 from chalicelib.repositories.models import Repository
 
 # The event of a committed push is made again after this long, if nobody has handled it (DESIGN: within 60 s).
@@ -31,22 +31,33 @@ class Outbox:
         except ObjectExists:
             return
 
-    def message(self, incarnation: str) -> ImagePushed | None:
-        """What is to be told of the push; None if it was handled already. The message's id is the push's own, so that
-        it is known again however often it is told."""
-        row = self._stack.table.get(keys.outbox(incarnation))
-        if row is None:
-            return None
+    def row(self, incarnation: str) -> Item | None:
+        """What is to be told of a push; None if it was handled already."""
+        return self._stack.table.get(keys.outbox(incarnation))
+
+    def message(self, row: Item) -> ImagePushed:
+        """Its id is the push's own, so that it is known again however often it is told."""
         return ImagePushed(
-            id=incarnation,
+            id=row["incarnation"],
             instance_id=row["instance_id"],
             repository_id=row["repository_id"],
             repository=row["repository"],
             digest=row["digest"],
-            incarnation=incarnation,
+            incarnation=row["incarnation"],
             tags=tuple(row["tags"]),
             pushed_by=row["pushed_by"],
         )
+
+    def claim_entry(self, incarnation: str, seen: str, wanted: str) -> str:
+        """The id under which a push that is told late stands in the audit record: the one wanted if the one seen was
+        agreed on till then, "" if the push was handled meanwhile."""
+        as_seen = equals("audit_entry", seen) if seen else absent("audit_entry")
+        change = Update(keys.outbox(incarnation), set={"audit_entry": wanted}, when=all_of(present(), as_seen))
+        try:
+            self._stack.table.update(change)
+        except ConditionFailed as failed:
+            return "" if failed.item is None else str(failed.item["audit_entry"])
+        return wanted
 
     def settle(self, incarnation: str) -> bool:
         """Nobody needs to be told of the push again. Whether that is new: of several who settle it one hears so."""

@@ -18,7 +18,7 @@ from chalicelib.edge.asgi import Answer, Body, ClientGone, Headers, Receive, Sco
 from chalicelib.edge.log import logger
 from chalicelib.edge.refusals import error, refusal
 from chalicelib.edge.requests import new_request_id
-from chalicelib.kernel.errors import NameInvalid, RangeInvalid, Refused, Unauthenticated
+from chalicelib.kernel.errors import NameInvalid, RangeInvalid, Refused, Unauthenticated, Unavailable
 from chalicelib.kernel.names import RepositoryName
 from chalicelib.ports.stack import Stack
 
@@ -33,6 +33,7 @@ from .wire_blobs import BlobAnswer, CutOff, delete_blob, find_blob, may_push, se
 from .wire_lists import list_referrers, list_repositories, list_tags
 from .wire_manifests import ManifestAnswer, delete_manifest, pull_manifest, push_manifest
 from .wire_uploads import add_chunk, cancel_upload, finish_upload, refused_range, show_upload, start_upload
+from .witness import Witness
 
 Read = Callable[[Wire, Caller, Route, Visit], Answer]
 Write = Callable[[Wire, Visit, Route, Body], Awaitable[Answer]]
@@ -85,13 +86,16 @@ class Protocol:
         self._callers = Callers(stack)
         self._pulls = pull_tally(stack)
         self._wire = Wire(stack, Registry(stack), self._callers)
+        self._witness = Witness(stack, self._callers)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         visit = Visit(scope)
+        visit.raw_request_id = new_request_id()
+        own = (API_VERSION, (b"x-request-id", visit.raw_request_id))
         if visit.method in ("GET", "HEAD"):
-            await self._read(visit, receive, send, (API_VERSION, (b"x-request-id", new_request_id())))
+            await self._read(visit, receive, send, own)
         else:
-            await self._write(visit, receive, send, (API_VERSION, (b"x-request-id", new_request_id())))
+            await self._write(visit, receive, send, own)
 
     async def _read(self, visit: Visit, receive: Receive, send: Send, own: Headers) -> None:
         try:
@@ -145,6 +149,7 @@ class Protocol:
             if write is None:
                 raise MethodNotAllowed(found)
             answer = await write(self._wire, visit, found, body)
+            await self._witness.tell_done(visit, found)
         except Refused as refused:
             answer = await self._refusal(visit, refused)
         except ClientGone:
@@ -160,6 +165,10 @@ class Protocol:
             found = route(visit.path, visit.raw_path)
         except Refused:
             return refusal(refused)
+        try:
+            await self._witness.tell_refused(visit, found, refused)
+        except Unavailable as silenced:
+            return refusal(silenced)
         if isinstance(refused, MethodNotAllowed):
             allowed = ", ".join(refused.allowed).encode()
             return _with(refusal(refused, code="UNSUPPORTED"), (b"allow", allowed))

@@ -189,7 +189,7 @@ class Registry:
         record = new_manifest(repository.id, digest, parsed, body, tags, caller.principal.name, moment)
         if record.body is None:
             self._store_body(caller, repository, digest, body)
-        self._manifests.push(Push(caller.instance, repository, sparse, parsed, record, tags, moment))
+        self._manifests.push(Push(caller, repository, sparse, parsed, record, tags, moment))
 
     def _store_body(self, caller: Caller, repository: Repository, digest: Digest, body: bytes) -> None:
         """A large body is a blob like any other: same edges, same collection, same quota."""
