@@ -32,6 +32,7 @@ from chalicelib.gate import ServiceGate
 from chalicelib.instances import api as instances
 from chalicelib.kernel.settings import Settings
 from chalicelib.namespaces import api as namespaces
+from chalicelib.opening import api as opening
 from chalicelib.overview import api as overview
 from chalicelib.ports.stack import Stack, open_stack
 from chalicelib.registry import deletions_api as deletions
@@ -61,6 +62,7 @@ API: tuple[Routes, ...] = (
     accounts.routes,
     instances.routes,
     billing.routes,
+    opening.routes,
     access.routes,
     credentials.routes,
     audit.routes,

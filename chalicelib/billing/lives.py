@@ -94,6 +94,8 @@ class Lives:
             action=action,
             result=result,
         )
-        self._audit.record(instance.id, deed)
+        # That it was given up outlives the instance and its record.
+        for scope in (instance.id, instance.account_id) if instance.untold == "release" else (instance.id,):
+            self._audit.record(scope, deed)
         logger.info("instance took a step of life", instance_id=instance.id, step=instance.untold)
         return self._instances.change(instance, untold="")

@@ -10,7 +10,7 @@ from chalicelib.identity.keyring import open_keyring
 from chalicelib.identity.passwords import hash_password
 from chalicelib.identity.recent import Recent
 from chalicelib.instances.models import Instance
-from chalicelib.kernel.errors import Conflict, Unauthenticated
+from chalicelib.kernel.errors import Conflict, Invalid, Unauthenticated
 from chalicelib.kernel.principal import ANONYMOUS, Principal
 from chalicelib.ports.stack import Stack
 from chalicelib.ports.table import ConditionFailed, Write
@@ -21,7 +21,7 @@ from .logins import Logins, generated_hash
 from .members import Members, is_access_key
 from .models import Credential, Grant, Kind, NewSecret, Standing, Token
 from .remembered import VerifiedToken
-from .rules import is_username, missing, new_password, require_new
+from .rules import is_username, missing, new_password, require_new, require_robot_name
 from .tokens import Signer
 
 # Some 10 MB of the longest that clients send.
@@ -50,6 +50,15 @@ class Credentials:
     def opening(self, instance: Instance, username: str, password: str) -> list[Write]:
         """What a new instance's transaction holds for this room. Raises Invalid naming each bad field."""
         return [store.creation(self._new(instance, username, password, "primary"))]
+
+    def unfit_username(self, username: str) -> str:
+        """Why a person's first credential cannot be named so, "" if it can."""
+        try:
+            require_new(username, "any password")
+            require_robot_name(username)
+        except Invalid as refused:
+            return refused.message
+        return ""
 
     def reset_password(self, instance_id: str, username: str, password: str) -> Credential:
         """Ends the old password and all tokens at once. Raises Invalid, NotFound, Conflict if another was first."""

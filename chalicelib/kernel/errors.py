@@ -217,8 +217,13 @@ class Conflict(Refused):
     @classmethod
     def on(cls, field: str, message: str) -> Conflict:
         """One that names the field whose value is taken."""
-        error = Conflict(message)
-        error.fields = ((field, message),)
+        return Conflict.many([(field, message)])
+
+    @classmethod
+    def many(cls, fields: list[tuple[str, str]]) -> Conflict:
+        """One that names every field whose value is taken."""
+        error = Conflict(fields[0][1])
+        error.fields = tuple(fields)
         return error
 
 

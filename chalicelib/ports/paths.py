@@ -3,6 +3,7 @@
   <instance>/blobs/<end of generation>/<generation>       bytes of a blob; the table says which generation is live
   <instance>/tails/<upload>/<n>                            end of an upload too short for a part of its own
   <instance>/pushes/<repository>/<incarnation>             its creation is the event "an image was pushed"
+  <instance>/probe/<ulid>                                  written and deleted at once, before an instance opens there
 
 A generation is the id of the upload that wrote it and is never used twice. It, and not the digest, names the object,
 because most uploads name their digest only at their end and no store renames for free (docs/decisions/0001).
@@ -30,6 +31,10 @@ def tail(instance: str, upload: str, number: int) -> str:
 
 def push(instance: str, repository: str, incarnation: str) -> str:
     return f"{instance}/pushes/{repository}/{incarnation}"
+
+
+def probe(instance: str, attempt: str) -> str:
+    return f"{instance}/probe/{attempt}"
 
 
 def is_push(key: str) -> bool:

@@ -11,6 +11,7 @@ from chalicelib.kernel.settings import Settings
 
 from .memory import EpochCache
 from .objects import Objects
+from .ownership import Ownership
 from .queues import Queues
 from .table import Table
 
@@ -29,6 +30,7 @@ class Stack:
     """Everything a room needs of the world.
 
     objects   bucket name → its objects
+    ownership whose a bucket is, as the store itself knows it
     read      runs short reads: in line where the table answers in process, else in a thread
     write     runs what waits for a disk or a network: in a thread
     memory    what this process remembers of the table, forgotten as the table's epoch changes
@@ -39,6 +41,7 @@ class Stack:
     table: Table
     audit: Table
     objects: Callable[[str], Objects]
+    ownership: Ownership
     queues: Queues
     read: Runner
     write: Runner

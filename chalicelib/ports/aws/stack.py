@@ -16,6 +16,7 @@ from chalicelib.ports.stack import Runner, Stack
 
 from .clients import open_clients
 from .objects import S3Objects
+from .ownership import S3Ownership
 from .queues import SqsQueues
 from .table import DynamoTable
 
@@ -46,6 +47,7 @@ def open_aws_stack(settings: Settings, clock: Clock) -> Stack:
         table=DynamoTable(clients.dynamodb, settings.table),
         audit=DynamoTable(clients.dynamodb, settings.audit_table),
         objects=objects,
+        ownership=S3Ownership(clients.s3),
         queues=SqsQueues(clients.sqs, settings.queue_prefix),
         read=_in_threads(readers),
         write=_in_threads(writers),

@@ -56,6 +56,15 @@ class Buckets:
             raise NotFound(f"there is no bucket {bucket}", bucket=bucket)
         return self._opened.setdefault(bucket, FileObjects(folder, functools.partial(self.spool.add, bucket)))
 
+    def owner(self, bucket: str) -> str:
+        """A folder names nobody: the operator's command says whose it is. Raises NotFound if there is no bucket."""
+        self(bucket)
+        return ""
+
+    def adopt(self, bucket: str, account: str) -> None:
+        """Every bucket of the folder tells of new objects. Raises NotFound if there is no bucket."""
+        self(bucket)
+
     def create(self, bucket: str) -> None:
         """Makes the bucket; harmless if it exists. Raises Invalid on a name that S3 would refuse."""
         if not _BUCKET.fullmatch(bucket) or ".." in bucket:
@@ -115,6 +124,7 @@ def open_embedded_stack(settings: Settings, clock: Clock) -> Stack:
         table=table,
         audit=audit,
         objects=buckets,
+        ownership=buckets,
         queues=queues,
         read=_in_line,
         write=threads,

@@ -1,0 +1,59 @@
+"""A bucket's tags and events on S3. Both are read, added to and put back whole: S3 has no call that only adds."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from botocore.exceptions import ClientError
+
+from chalicelib.kernel.errors import NotFound
+from chalicelib.ports.ownership import TAG
+
+from .clients import code_of, translated
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import TagTypeDef
+
+_EVENTS: Final = "EventBridgeConfiguration"
+
+
+class S3Ownership:
+    def __init__(self, client: S3Client) -> None:
+        self._client = client
+
+    def owner(self, bucket: str) -> str:
+        return next((tag["Value"] for tag in self._tags(bucket) if tag["Key"] == TAG), "")
+
+    def adopt(self, bucket: str, account: str) -> None:
+        tags = self._tags(bucket)
+        if {"Key": TAG, "Value": account} not in tags:
+            kept = [tag for tag in tags if tag["Key"] != TAG]
+            with translated("the object store", _error):
+                self._client.put_bucket_tagging(
+                    Bucket=bucket, Tagging={"TagSet": [*kept, {"Key": TAG, "Value": account}]}
+                )
+        with translated("the object store", _error):
+            found: dict[str, Any] = {**self._client.get_bucket_notification_configuration(Bucket=bucket)}
+            if _EVENTS in found:
+                return
+            found.pop("ResponseMetadata", None)
+            self._client.put_bucket_notification_configuration(
+                Bucket=bucket,
+                NotificationConfiguration={**found, _EVENTS: {}},  # type: ignore[typeddict-item]
+                SkipDestinationValidation=True,
+            )
+
+    def _tags(self, bucket: str) -> list[TagTypeDef]:
+        with translated("the object store", _error):
+            try:
+                return list(self._client.get_bucket_tagging(Bucket=bucket)["TagSet"])
+            except ClientError as error:
+                if code_of(error) == "NoSuchTagSet":
+                    return []
+                raise
+
+
+def _error(code: str) -> Exception | None:
+    # What this service may not look into is not there for it, and its users learn nothing about strangers' buckets.
+    return NotFound("there is no such bucket") if code in ("NoSuchBucket", "404", "AccessDenied", "403") else None
