@@ -177,11 +177,14 @@ class NotFound(Refused):
 
 
 class RepositoryMissing(NotFound):
-    def __init__(self, repository: str) -> None:
-        super().__init__(
-            f"repository {repository} does not exist and its namespace makes none on push; create it first",
-            repository=repository,
-        )
+    def __init__(self, repository: str, *, namespace_missing: bool = False) -> None:
+        namespace = repository.partition("/")[0]
+        if namespace_missing:
+            message, reason = f"there is no namespace {namespace}; create it first", "NAMESPACE_MISSING"
+        else:
+            message = f"repository {repository} does not exist and its namespace makes none on push; create it first"
+            reason = "REPOSITORY_MISSING"
+        super().__init__(message, reason=reason, repository=repository)
 
 
 class ManifestUnknown(NotFound):

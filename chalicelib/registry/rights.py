@@ -1,19 +1,25 @@
 """Who may do what with a repository named by a request, and what a push may make.
 
-Forbidden and missing answer alike: whoever has no right in a repository cannot tell whether it exists. Reads may be
-answered from what this process remembers of names and rights; writes read the table itself.
+Whoever has a right in the namespace is told which cause it is (R5): no permission, no such repository, frozen. To
+everybody else forbidden and missing answer alike, so that they cannot tell what exists. Rights are looked at before the
+instance's state for the same reason. Reads may be answered from what this process remembers of names and rights;
+writes read the table itself.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+
+from chalicelib.instances.models import Instance
 from chalicelib.instances.service import Instances
-from chalicelib.kernel.errors import NotFound, RepositoryMissing, Unauthenticated
+from chalicelib.kernel.errors import Denied, NotFound, Refused, RepositoryMissing, Unauthenticated
 from chalicelib.kernel.names import RepositoryName
-from chalicelib.kernel.principal import Action
+from chalicelib.kernel.principal import Action, Principal
 from chalicelib.namespaces.service import Namespaces
 from chalicelib.ports.stack import Stack
 from chalicelib.repositories.models import Repository
-from chalicelib.repositories.service import Repositories, may
+from chalicelib.repositories.service import Repositories
 
 from .models import Caller
 
@@ -25,34 +31,50 @@ class Rights:
         self._repositories = Repositories(stack)
 
     def readable(self, caller: Caller, name: RepositoryName) -> Repository:
-        """Raises InstanceFrozen, Unauthenticated or NotFound, alike for what is missing and what is forbidden."""
-        self._instances.require_running(caller.instance)
+        """Raises Unauthenticated, Denied, NotFound, InstanceFrozen."""
         try:
             repository = self._repositories.get(caller.instance.id, name)
         except NotFound:
             repository = None
-        if not self._repositories.may(caller.principal, caller.instance, repository, name, Action.PULL):
-            raise _refusal(caller, name)
+        self._require(caller, repository, name, Action.PULL)
         if repository is None:
-            raise NotFound(f"there is no repository {name}", repository=name)
+            raise _missing(name)
         return repository
 
     def writable(self, caller: Caller, name: RepositoryName) -> Repository | None:
-        """The repository as the table has it, None if a push would have to make it."""
-        self._instances.require_running(caller.instance)
+        """The repository as the table has it, None if a push would have to make it. Raises what `readable` raises."""
         repository = self._fresh(caller, name)
-        if not may(caller.principal, caller.instance, repository, name, Action.PUSH):
-            raise _refusal(caller, name)
+        self._require(caller, repository, name, Action.PUSH)
         return repository
 
     def deletable(self, caller: Caller, name: RepositoryName) -> Repository:
-        self._instances.require_running(caller.instance)
+        """Raises what `readable` raises."""
         repository = self._fresh(caller, name)
-        if not may(caller.principal, caller.instance, repository, name, Action.DELETE):
-            raise _refusal(caller, name)
+        self._require(caller, repository, name, Action.DELETE)
         if repository is None:
-            raise NotFound(f"there is no repository {name}", repository=name)
+            raise _missing(name)
         return repository
+
+    def _require(self, caller: Caller, repository: Repository | None, name: RepositoryName, action: Action) -> None:
+        if not self._repositories.may(caller.principal, caller.instance, repository, name, action):
+            raise self._refusal(caller, repository, name, action)
+        self._instances.require_running(caller.instance)
+
+    def _refusal(self, caller: Caller, repository: Repository | None, name: RepositoryName, action: Action) -> Refused:
+        """Nobody, and a token that was not asked for this, are told to log in."""
+        holder = replace(caller.principal, grants=None)
+        held = {one for one in Action if self._repositories.may(holder, caller.instance, repository, name, one)}
+        if caller.principal.anonymous:
+            return Unauthenticated()
+        if repository is None and action is Action.PULL and held == {Action.PULL}:
+            return _missing(name)  # No token is made for what is not there, but to whom may push it.
+        if action in held:
+            return Unauthenticated()
+        if held or _in_namespace(holder, caller.instance, name):
+            return PermissionMissing(holder.name, name, action, [one for one in Action if one in held])
+        if caller.principal.grants is not None:
+            return Unauthenticated()
+        return NotFound(f"there is no repository {name}", repository=name)
 
     def _fresh(self, caller: Caller, name: RepositoryName) -> Repository | None:
         try:
@@ -67,7 +89,7 @@ class Rights:
         try:
             namespace = self._namespaces.get(caller.instance.id, name.namespace, fresh=True)
         except NotFound:
-            raise RepositoryMissing(name) from None
+            raise RepositoryMissing(name, namespace_missing=True) from None
         if not namespace.auto_create_repository:
             raise RepositoryMissing(name)
 
@@ -75,11 +97,27 @@ class Rights:
         try:
             return self._namespaces.get(caller.instance.id, name.namespace, fresh=True).allow_sparse_indexes
         except NotFound:
-            raise RepositoryMissing(name) from None
+            raise RepositoryMissing(name, namespace_missing=True) from None
 
 
-def _refusal(caller: Caller, name: RepositoryName) -> NotFound | Unauthenticated:
-    """Nobody, and a token that was not asked for this, are told to log in; everybody else that there is nothing."""
-    if caller.principal.anonymous or caller.principal.grants is not None:
-        return Unauthenticated()
-    return NotFound(f"there is no repository {name}", repository=name)
+class PermissionMissing(Denied):
+    """Says no more of the repository than the caller may know: what is not to be pulled may as well not exist."""
+
+    def __init__(self, who: str, name: str, action: Action, held: Sequence[Action]) -> None:
+        may = f"may {' and '.join(held)} {name}, but not {action} it" if held else f"may not {action} {name}"
+        super().__init__(
+            f"{who} {may}; log in as somebody who may, or ask the account's owner",
+            reason="NO_PERMISSION",
+            repository=name,
+            action=action,
+        )
+
+
+def _in_namespace(holder: Principal, instance: Instance, name: RepositoryName) -> bool:
+    """A robot that may do something in the namespace knows of it, though not of each repository."""
+    allowed = holder.allowed or () if holder.instance_id == instance.id else ()
+    return any(allowance.namespaces.matches(name.namespace) for allowance in allowed)
+
+
+def _missing(name: RepositoryName) -> NotFound:
+    return NotFound(f"there is no repository {name}", reason="REPOSITORY_MISSING", repository=name)

@@ -10,6 +10,7 @@ from chalicelib.instances.service import Instances
 from chalicelib.kernel import strict_json
 from chalicelib.kernel.errors import (
     BlobUnknown,
+    Denied,
     DigestInvalid,
     ManifestBlobUnknown,
     ManifestUnknown,
@@ -269,7 +270,7 @@ class Registry:
     def _reads(self, caller: Caller, name: RepositoryName, digest: Digest) -> bool:
         try:
             self.blob(caller, name, digest)
-        except (NotFound, Unauthenticated):
+        except (NotFound, Unauthenticated, Denied):
             return False
         return True
 

@@ -59,7 +59,7 @@ class Repositories:
         try:
             namespace = self._namespaces.get(instance.id, name.namespace, fresh=True)
         except NotFound as missing:
-            raise RepositoryMissing(name) from missing
+            raise RepositoryMissing(name, namespace_missing=True) from missing
         if not namespace.auto_create_repository:
             raise RepositoryMissing(name)
         try:
