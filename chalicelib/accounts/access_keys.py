@@ -62,6 +62,7 @@ class _Held:
             account_id=user.account_id,
             role=user.role,
             operator=user.operator,
+            until=int(key.expires_at.timestamp()) if key.expires_at else 0,
         )
 
 

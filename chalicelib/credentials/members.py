@@ -37,9 +37,12 @@ class Members:
             raise Unauthenticated()
         return _at(instance, key_id, holder)
 
-    def version(self, key_id: str, *, fresh: bool) -> int:
-        """0 once the key is over."""
-        return self._accounts.access_key_version(key_id, fresh=fresh)
+    def as_it_stands(self, principal: Principal, *, fresh: bool) -> Principal | None:
+        """Who holds a token that was made with a key; None once the key is over."""
+        holder = self._accounts.access_key_holder(principal.key_id, fresh=fresh)
+        if holder is None or holder.version != principal.version:
+            return None
+        return replace(principal, until=holder.until) if holder.until else principal
 
 
 def _at(instance: Instance, key_id: str, holder: Principal) -> Principal:

@@ -156,8 +156,7 @@ class Credentials:
         if principal.anonymous:
             return principal
         if principal.key_id:
-            unrevoked = self._members.version(principal.key_id, fresh=fresh) == principal.version
-            return principal if unrevoked else None
+            return self._members.as_it_stands(principal, fresh=fresh)
         standing = self._standing(instance_id, principal.name, fresh)
         if standing.version_at(self._stack.clock.now().timestamp()) != principal.version:
             return None

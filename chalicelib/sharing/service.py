@@ -13,9 +13,6 @@ from . import store
 from .models import NewShare, Share
 from .rules import share_id
 
-# What one step of clearing away takes: two rows a share, a hundred rows a transaction.
-_AT_ONCE = 50
-
 
 class Shares:
     def __init__(self, stack: Stack) -> None:
@@ -73,14 +70,3 @@ class Shares:
         return self._stack.memory.get(
             ("share", repository_id, ref), lambda: store.load(self._stack.table, repository_id, ref) is not None
         )
-
-    def clear_away(self, repository_id: str) -> bool:
-        """Ends some shares of a repository that is being deleted, the guests' side included. May be repeated.
-
-        True while there may be more.
-        """
-        page = store.page(self._stack.table, repository_id, None, _AT_ONCE)
-        writes = [write for share in page.items for write in store.deletion(share)]
-        if writes:
-            self._stack.table.transact(writes)
-        return page.next is not None

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -149,7 +151,8 @@ def test_the_guests_list_hides_what_is_gone(wire: Wire, owner: Api, guest: Api) 
     wire.stack.table.delete(keys.repository(wire.instance.id, "library/app"))
     assert [item["repository"] for item in guest.get("/shared-with-me").json()["items"]] == ["other"]
     repository = Repositories(wire.stack).get(wire.instance.id, "library/other")
-    assert Shares(wire.stack).clear_away(repository.id) is False
+    (share,) = Shares(wire.stack).list(repository.id).items
+    wire.stack.table.delete(keys.share(repository.id, share.id))
     assert guest.get("/shared-with-me").json()["items"] == []
 
 
@@ -248,6 +251,21 @@ def test_a_key_that_is_over_ends_its_logins_and_tokens(wire: Wire, owner: Api, g
     assert wire.ask("GET", MANIFEST_PATH, token=token).status_code == 401
     assert wire.ask("GET", MANIFEST_PATH, login=login).status_code == 401
     assert wire.ask("POST", "/token", login=None, data=again).status_code == 401
+
+
+def test_a_key_that_expires_ends_its_logins_and_tokens_by_the_second(wire: Wire, owner: Api, guest: Api) -> None:
+    """G4, G5: also what is remembered of them."""
+    owner.post(SHARES, GUEST)
+    made = Accounts(wire.stack).create_access_key("guests", "owner", "", wire.clock.now() + timedelta(seconds=20))
+    login = (made.key.id, made.secret)
+    answer = wire.ask("GET", "/token", login=login, params={"service": "x", "scope": "repository:library/app:pull"})
+    assert answer.json()["expires_in"] == 20
+    ways: tuple[dict[str, Any], ...] = ({"login": login}, {"token": answer.json()["token"]})
+    assert [wire.ask("GET", MANIFEST_PATH, **how).status_code for how in ways] == [200, 200]
+    wire.clock.advance(19)
+    assert [wire.ask("GET", MANIFEST_PATH, **how).status_code for how in ways] == [200, 200]
+    wire.clock.advance(1)
+    assert [wire.ask("GET", MANIFEST_PATH, **how).status_code for how in ways] == [401, 401]
 
 
 def test_the_allowlist_applies_to_guests(wire: Wire, owner: Api, guest: Api, tmp_path: Path) -> None:
