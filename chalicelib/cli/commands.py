@@ -56,12 +56,13 @@ def bucket() -> None:
 
 @bucket.command("create")
 @click.argument("name")
-def bucket_create(name: str) -> None:
-    """Make a bucket that instances can be opened in."""
-    from chalicelib.ports.embedded.stack import create_bucket
+@click.option("--account", default="default", show_default=True, help="Whose instances can be opened in it.")
+def bucket_create(name: str, account: str) -> None:
+    """Make a bucket that instances of an account can be opened in."""
+    from .buckets import create_for
 
-    create_bucket(settings(), name)
-    click.echo(f"bucket {name} is there")
+    create_for(settings(), name, account)
+    click.echo(f"bucket {name} is there, for account {account}")
 
 
 @crs.group()

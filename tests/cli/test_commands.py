@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from chalicelib.accounts.service import Accounts
 from chalicelib.cli.commands import crs
 from chalicelib.credentials.service import Credentials
 from chalicelib.host.first_start import PASSWORD_FILE, first_start
+from chalicelib.instances.buckets import Buckets
 from chalicelib.instances.service import Instances
 from chalicelib.kernel.errors import Unauthenticated
 from chalicelib.kernel.settings import Settings
@@ -86,6 +88,22 @@ def test_bucket_is_made_and_a_bad_name_refused(run: Run, data: Path) -> None:
     assert run("bucket", "create", "team-a").exit_code == 0
     assert (data / "buckets" / "team-a").is_dir()
     assert run("bucket", "create", "../up").exit_code == 1
+
+
+def test_a_bucket_is_of_one_account_and_the_services_own_is_nobodys(run: Run, data: Path) -> None:
+    """I2."""
+    assert run("bucket", "create", "team-a").exit_code == 0
+    assert run("bucket", "create", "team-a").exit_code == 0
+    missing = run("bucket", "create", "team-b", "--account", "nobody")
+    assert missing.exit_code == 1 and not (data / "buckets" / "team-b").exists()
+    with opened(data) as stack:
+        Accounts(stack).create("other")
+    assert "another account" in run("bucket", "create", "team-a", "--account", "other").output
+    assert "own" in run("bucket", "create", "crs").output
+    assert run("bucket", "create", "team-b", "--account", "other").exit_code == 0
+    with opened(data) as stack:
+        assert [one.name for one in Buckets(stack).page("other", None, 10).items] == ["team-b"]
+        assert [one.name for one in Buckets(stack).page("default", None, 10).items] == ["team-a"]
 
 
 def test_reset_password_ends_the_old_one_and_keeps_the_new_one_readable(run: Run, data: Path) -> None:
