@@ -10,9 +10,11 @@ from chalicelib.accounts.service import Accounts
 from chalicelib.audit.models import SERVICE, SUCCEEDED, Deed
 from chalicelib.audit.service import Audit
 from chalicelib.edge.apicall import Call, Request
+from chalicelib.identity import oidc
 from chalicelib.instances.models import Instance
 from chalicelib.instances.service import Instances
 from chalicelib.kernel.errors import EditionRequired, NotFound
+from chalicelib.kernel.ids import is_id
 from chalicelib.kernel.principal import Principal
 from chalicelib.kernel.roles import Right, Role
 from chalicelib.ports.stack import Stack
@@ -26,7 +28,9 @@ class ServiceGate:
 
     def admit(self, call: Call) -> Instance:
         instances = Instances(call.stack)
-        instance = instances.of_account(call.principal.account_id, call.parts["instance"])
+        open_to_everybody = call.endpoint.needs is None
+        account_id, ref = call.principal.account_id, call.parts["instance"]
+        instance = _strangers(instances, ref) if open_to_everybody else instances.of_account(account_id, ref)
         # The record of a refusal from here on belongs to the instance.
         call.instance = instance
         owner_anywhere = call.endpoint.from_anywhere and call.principal.role is Role.OWNER
@@ -48,6 +52,14 @@ class ServiceGate:
                 audit.record(scope, _deed(call, refused))
             case "count":
                 audit.count(scope, call.request.address or "unknown", refused)
+
+
+def _strangers(instances: Instances, ref: str) -> Instance:
+    """The instance that a login names by its id. What is missing is refused in the words for a bad token."""
+    try:
+        return instances.get(ref if is_id(ref) else "")
+    except NotFound:
+        raise oidc.refused() from None
 
 
 def _scope(call: Call) -> str | None:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, StrictBool, StrictInt
 
 from chalicelib.kernel.moment import Moment, to_text
 from chalicelib.kernel.names import RepositoryName
-from chalicelib.kernel.patterns import Pattern
+from chalicelib.kernel.patterns import Pattern, SubjectPattern
 from chalicelib.kernel.principal import Action, Allowance, Principal
 
 # primary: everything in its instance; robot: what its permissions say.
@@ -89,6 +90,43 @@ class Credential(BaseModel):
         return Principal(
             self.kind, self.username, self.instance_id, self.version, allowed=self.allowed, until=self.until
         )
+
+
+# Compared with their types: 1 is neither true nor "1".
+ClaimValue = str | bool | int
+
+
+class Workload(BaseModel):
+    """A rule by which jobs log in with a token of their identity provider (X4).
+
+    issuer, audience   exactly the token's
+    claims             what the token must say besides
+    permissions        of the credential that a job gets, for lifetime_s seconds
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    id: str
+    instance_id: str
+    issuer: str
+    audience: str
+    subject: SubjectPattern
+    claims: dict[str, StrictBool | StrictInt | str]
+    permissions: tuple[Permission, ...]
+    lifetime_s: int
+    created_at: Moment
+    created_by: str
+    schema_version: int = 1
+
+    def admits(self, token: Mapping[str, Any]) -> bool:
+        """Whether the rule is about a token with these claims. Says nothing about whether they are true."""
+        subject = token.get("sub")
+        right_source = token.get("iss") == self.issuer and token.get("aud") in (self.audience, [self.audience])
+        right_subject = isinstance(subject, str) and self.subject.matches(subject)
+        right_claims = all(
+            type(token.get(name)) is type(value) and token[name] == value for name, value in self.claims.items()
+        )
+        return right_source and right_subject and right_claims
 
 
 @dataclass(frozen=True, slots=True)

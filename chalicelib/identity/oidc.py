@@ -25,7 +25,6 @@ from jwt.types import Options
 from chalicelib.kernel import strict_json
 from chalicelib.kernel.errors import Invalid, Unauthenticated, Unavailable
 from chalicelib.ports import keys
-from chalicelib.ports.outbound import outbound
 from chalicelib.ports.stack import Stack
 from chalicelib.ports.table import ConditionFailed, absent, any_of, at_most
 
@@ -96,25 +95,19 @@ def use_once(stack: Stack, claims: Claims) -> None:
         raise refused() from used
 
 
-def issuer_of(token: str) -> str:
-    """Who the token says it is from, which proves nothing yet. Raises Unauthenticated."""
-    issuer = _read(token)[1].get("iss")
-    if not isinstance(issuer, str):
-        raise refused()
-    return issuer
+def read_unproven(token: str) -> Claims:
+    """What a token says of itself, which proves nothing yet. Raises Unauthenticated."""
+    return _read(token)[1]
 
 
 def require_issuer(stack: Stack, issuer: str) -> None:
-    """Asks a new issuer for its keys, so that a wrong address shows where it is written down.
+    """Raises Invalid naming `issuer` for what cannot be one: it is called later, when a token comes."""
+    from chalicelib.ports.outbound import outbound
 
-    Raises Invalid naming `issuer`.
-    """
     try:
-        keys_heard = _ask(stack, issuer)
-    except (Invalid, Unavailable) as failed:
-        raise Invalid("issuer", f"its keys cannot be had: {failed.message}") from failed
-    if not keys_heard:
-        raise Invalid("issuer", "it publishes no key of RS256, PS256, ES256 or EdDSA")
+        outbound(stack.settings).vet_url(issuer)
+    except Invalid as refusal:
+        raise Invalid("issuer", refusal.message) from refusal
 
 
 def refused() -> Unauthenticated:
@@ -189,6 +182,9 @@ def _fitting(known: tuple[_IssuerKey, ...], header: Mapping[str, Any]) -> _Issue
 
 def _ask(stack: Stack, issuer: str) -> tuple[_IssuerKey, ...]:
     """Raises Invalid naming `url`, Unavailable."""
+    # Takes longer to import than most requests take, and most processes never ask.
+    from chalicelib.ports.outbound import outbound
+
     calls = outbound(stack.settings)
     document = calls.fetch_json(issuer.removesuffix("/") + "/.well-known/openid-configuration")
     if not isinstance(document, dict) or document.get("issuer") != issuer:

@@ -223,15 +223,20 @@ def test_a_token_is_used_once_until_it_ends(stack: Stack, issuer: Issuer, clock:
     oidc.use_once(stack, verified(stack, issuer, issuer.token(jti="one")))
 
 
-def test_a_new_issuer_is_asked_where_it_is_written_down(stack: Stack, issuer: Issuer, tmp_path: Path) -> None:
+@pytest.mark.parametrize("url", ["http://127.0.0.1/", "https://127.0.0.1", "https://[::1]/", "issuer", "https://a:b@c"])
+def test_an_address_that_may_not_be_called_is_no_issuer(tmp_path: Path, url: str) -> None:
     """X4"""
-    oidc.require_issuer(stack, issuer.url)
-    issuer.keys = {}
-    with pytest.raises(Invalid):
-        oidc.require_issuer(stack, issuer.url)
-    with embedded_stack(tmp_path / "closed") as closed, pytest.raises(Invalid) as refusal:
-        oidc.require_issuer(closed, issuer.url)
+    with embedded_stack(tmp_path) as stack, pytest.raises(Invalid) as refusal:
+        oidc.require_issuer(stack, url)
     assert refusal.value.fields[0][0] == "issuer"
+
+
+def test_what_a_token_says_of_itself_is_read_without_asking_anybody(issuer: Issuer) -> None:
+    """X4"""
+    assert oidc.read_unproven(issuer.token())["iss"] == issuer.url
+    with pytest.raises(Unauthenticated):
+        oidc.read_unproven("no token")
+    assert issuer.asked == []
 
 
 def _part(value: dict[str, Any]) -> str:
