@@ -16,21 +16,20 @@ from chalicelib.edge.openapi import openapi
 from chalicelib.kernel.roles import Role
 from tests.management import Reply, endpoints, paths
 
-from . import examples, examples_of_content  # noqa: F401  declares them
-from .world import EXAMPLES, World, every
+from .world import World, every, examples
 
 ENDPOINTS = list(every(endpoints()))
 
 
 def test_every_endpoint_has_an_example_and_every_example_an_endpoint() -> None:
     names = {endpoint.name for endpoint in ENDPOINTS}
-    assert sorted(names - set(EXAMPLES)) == [], "give them examples in tests/api/examples*.py"
-    assert sorted(set(EXAMPLES) - names) == []
+    assert sorted(names - set(examples())) == [], "give them examples in tests/api/examples*.py"
+    assert sorted(set(examples()) - names) == []
 
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda endpoint: endpoint.name)
 def test_an_endpoint_answers_as_described(world: World, endpoint: Endpoint) -> None:
-    ask = EXAMPLES[endpoint.name](world.home)
+    ask = examples()[endpoint.name](world.home)
     caller = world.operator if ask.operator else _caller(world, endpoint)
     answer = ask.send(endpoint, world.carried(caller))
     assert answer.status in endpoint.answers, answer.text

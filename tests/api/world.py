@@ -1,22 +1,26 @@
 """Accounts, people and instances that the API's tests share, and what an example call needs in them.
 
-World   one stack: account `default` with a user of each role, account `others`, each with two instances
+World   one stack: account `default` with a user of each role, accounts `others`, `strangers` and `guests`
 Place   one instance of one account, in which examples make what they are about
 Ask     an example: which things the path names, body and query
 """
 
 from __future__ import annotations
 
+import importlib
 import itertools
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from datetime import timedelta
+from functools import cache, cached_property
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from chalicelib.access.service import Access
 from chalicelib.accounts.service import Accounts
 from chalicelib.edge.endpoint import PREFIX, Endpoint
+from chalicelib.instances.buckets import Buckets
 from chalicelib.instances.models import Instance
 from chalicelib.instances.service import Instances
 from chalicelib.kernel.names import RepositoryName
@@ -73,6 +77,18 @@ class Place:
     instance: Instance
     owner: Api
     operator: Api
+    make_bucket: Callable[[str], object]
+
+    def unused(self) -> str:
+        """A name for something new."""
+        return fresh("new")
+
+    def bucket(self) -> str:
+        """A bucket that is the account's."""
+        name = fresh("bucket")
+        self.make_bucket(name)
+        Buckets(self.stack).claim(self.account, name)
+        return name
 
     def namespace(self) -> str:
         return make_namespace(self.stack, self.instance, fresh("space")).name
@@ -81,7 +97,7 @@ class Place:
         name = RepositoryName.parse(f"{namespace}/{fresh('app')}")
         return Repositories(self.stack).ensure(self.instance, name, "admin")
 
-    def image(self, namespace: str = NAMESPACE, tag: str = "v1") -> Image:
+    def image(self, namespace: str = NAMESPACE, tag: str = "stable-1") -> Image:
         """A fresh repository with one image in it."""
         repository = self.repository(namespace)
         pushed = push_image(
@@ -120,19 +136,37 @@ class Image:
 
 
 class World:
-    """carrier: what brings the requests that are tested; things are made without it, which is quicker."""
+    """
+    make_bucket   makes a bucket in the stack's store
+    carrier       brings the requests that are tested; things are made without it, which is quicker
+    """
 
-    def __init__(self, stack: Stack, carrier: Carrier = carry) -> None:
+    def __init__(self, stack: Stack, make_bucket: Callable[[str], object], carrier: Carrier = carry) -> None:
         self.stack = stack
+        self.make_bucket = make_bucket
         self.carrier = carrier
+        self._made: dict[str, Mapping[str, str]] = {}
         self.operator = Api.signed_in(stack, operator=True)
         self.people = {role: Api.signed_in(stack, role) for role in Role}
-        self.stranger = Api.signed_in(stack, account="others")
+        self.stranger = Api.signed_in(stack, account="strangers")
+        self.guest = Api.signed_in(stack, account="guests")
         self.home = self._place("default", self.people[Role.OWNER])
-        self.abroad = self._place("others", self.stranger)
+        self.abroad = self._place("others", Api.signed_in(stack, account="others"))
 
     def carried(self, api: Api) -> Api:
         return replace(api, carrier=self.carrier)
+
+    def once(self, name: str, make: Callable[[], Mapping[str, str]]) -> Mapping[str, str]:
+        """What `make` answered the first time."""
+        if name not in self._made:
+            self._made[name] = make()
+        return self._made[name]
+
+    def share(self, parts: Mapping[str, str]) -> None:
+        """Lets the guest pull the repository of these parts, if they name one."""
+        if "repository" in parts:
+            path = f"/instances/{parts['instance']}/namespaces/{parts['namespace']}/repositories/{parts['repository']}"
+            self.home.create(f"{path}/shares", {"account": "guests", "username": "owner"})
 
     def somebody(self, role: Role) -> Api:
         """A fresh user of this role in the account at home."""
@@ -148,22 +182,31 @@ class World:
 
     def _place(self, account: str, owner: Api) -> Place:
         instances = Instances(self.stack)
-        instance = make_instance(self.stack, fresh("inst"), account_id=account, bucket=self.stack.settings.bucket)
+        bucket, ends = self.stack.settings.bucket, self.stack.clock.now() + timedelta(days=100)
+        instance = make_instance(self.stack, fresh("inst"), account_id=account, bucket=bucket, expires_at=ends)
         instance = instances.change(instance, namespace_limit=_PLENTY, repository_limit=_PLENTY)
         make_namespace(self.stack, instance, NAMESPACE)
         # Examples add entries, and the callers are here.
         Access(self.stack).add(instance, ADDRESS)
-        return Place(self.stack, account, instance, owner, self.operator)
+        return Place(self.stack, account, instance, owner, self.operator, self.make_bucket)
 
 
 Example = Callable[[Place], Ask]
-EXAMPLES: dict[str, Example] = {}
+_EXAMPLES: dict[str, Example] = {}
 
 
 def example(function: Example) -> Example:
     """Declares the example of the endpoint of that name."""
-    EXAMPLES[function.__name__] = function
+    _EXAMPLES[function.__name__] = function
     return function
+
+
+@cache
+def examples() -> Mapping[str, Example]:
+    """Those that the files `examples*.py` beside this one declare."""
+    for file in sorted(Path(__file__).parent.glob("examples*.py")):
+        importlib.import_module(f"{__package__}.{file.stem}")
+    return _EXAMPLES
 
 
 def every(endpoints: Mapping[Any, Endpoint]) -> Iterator[Endpoint]:
