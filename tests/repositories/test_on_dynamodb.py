@@ -16,17 +16,22 @@ from chalicelib.instances.service import Instances
 from chalicelib.kernel.errors import (
     AddressNotAllowed,
     Conflict,
+    NotFound,
     QuotaExceeded,
     RepositoryMissing,
     Throttled,
     Unauthenticated,
 )
 from chalicelib.kernel.names import RepositoryName
-from chalicelib.kernel.principal import Action
+from chalicelib.kernel.principal import Action, Principal
+from chalicelib.kernel.roles import Role
+from chalicelib.namespaces.service import Namespaces
 from chalicelib.ports.stack import Stack
 from chalicelib.ports.table import ConditionFailed
-from chalicelib.repositories.models import RepositoryEdit
+from chalicelib.repositories.models import RepositoryEdit, RepositoryQuery
 from chalicelib.repositories.service import Repositories, may
+from chalicelib.sharing.models import NewShare
+from chalicelib.sharing.service import Shares
 from tests.ports_aws.adapters import open_moto_table
 from tests.stacks import FrozenClock, embedded_stack, make_instance, make_namespace, with_table
 
@@ -127,3 +132,43 @@ def test_the_allowlist_holds(stack: Stack) -> None:
         access.admit(instance, ELSEWHERE, internal=False)
     access.remove(instance, entry.id, open_to_everyone=True)
     access.admit(instance, ELSEWHERE, internal=False)
+
+
+def test_namespaces_and_repositories_are_listed_and_searched(stack: Stack, instance: Instance) -> None:
+    """N1, N3"""
+    for name in ("base", "web", "web-tools"):
+        make_namespace(stack, instance, name)
+    found = Namespaces(stack).search(instance.id, "web", limit=1, descending=True)
+    assert [namespace.name for namespace in found.items] == ["web-tools"]
+    found = Namespaces(stack).search(instance.id, "web", cursor=found.next, descending=True)
+    assert [namespace.name for namespace in found.items] == ["web"]
+    repositories = Repositories(stack)
+    for name in ("web/a", "web/b", "base/ab"):
+        repositories.create(instance, RepositoryName.parse(name), "private", "admin")
+    repositories.mark_kind(repositories.get(instance.id, "web/b"), "chart")
+    pages = [
+        repositories.search(instance.id, "", RepositoryQuery(search="b", limit=1)),
+        repositories.search(instance.id, "web", RepositoryQuery(kind="chart")),
+        repositories.search(instance.id, "web", RepositoryQuery(prefix="a", sort="-name")),
+    ]
+    assert [[found.name for found in page.items] for page in pages] == [["base/ab"], ["web/b"], ["web/a"]]
+
+
+def test_a_share_lets_its_guest_pull_until_it_is_revoked(stack: Stack, instance: Instance) -> None:
+    """G4"""
+    make_namespace(stack, instance)
+    repositories, shares = Repositories(stack), Shares(stack)
+    repository = repositories.create(instance, NAME, "private", "admin")
+    new = NewShare(account="guests", username="ann")
+    share = shares.create(instance, repository.id, new, "admin")
+    with pytest.raises(Conflict):
+        shares.create(instance, repository.id, new, "admin")
+    with pytest.raises(NotFound):
+        shares.create(instance, "01J00000000000000000000000", new, "admin")
+    guest = Principal("access_key", "guests/ann", instance.id, account_id="guests", role=Role.READER)
+    assert repositories.may(guest, instance, repository, NAME, Action.PULL)
+    assert not repositories.may(guest, instance, repository, NAME, Action.PUSH)
+    assert shares.of_guest("guests", "ann").items == shares.list(repository.id).items == (share,)
+    shares.revoke(repository.id, share.id)
+    assert not repositories.may(guest, instance, repository, NAME, Action.PULL)
+    assert shares.of_guest("guests", "ann").items == shares.list(repository.id).items == ()

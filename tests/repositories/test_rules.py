@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -9,9 +10,10 @@ import pytest
 from chalicelib.instances.models import Instance
 from chalicelib.kernel.names import InstanceName, RepositoryName
 from chalicelib.kernel.principal import ANONYMOUS, SYSTEM, Action, Principal
+from chalicelib.kernel.roles import Role
 from chalicelib.namespaces.models import Visibility
 from chalicelib.repositories.models import Repository
-from chalicelib.repositories.rules import may
+from chalicelib.repositories.rules import is_guest, may
 
 NAME = RepositoryName.parse("library/x")
 MADE = datetime(2026, 1, 31, 8, tzinfo=UTC)
@@ -64,6 +66,37 @@ def test_everybody_else_may_only_pull_what_is_public(principal: Principal, actio
     assert not may(principal, INSTANCE, repository("private"), NAME, action)
     assert not may(principal, INSTANCE, None, NAME, action)
     assert may(principal, INSTANCE, repository("public"), NAME, action) is (action is Action.PULL)
+
+
+@pytest.mark.parametrize(
+    ("role", "allowed"),
+    [
+        (Role.OWNER, frozenset(Action)),
+        (Role.DEVELOPER, frozenset(Action)),
+        (Role.READER, frozenset({Action.PULL})),
+        (Role.AUDITOR, frozenset({Action.PULL})),
+    ],
+)
+def test_users_of_the_instances_account_do_what_their_role_allows(role: Role, allowed: frozenset[Action]) -> None:
+    """G5"""
+    member = Principal("access_key", "ann", INSTANCE.id, account_id="default", role=role, key_id="AK1")
+    for there in (repository(), None):
+        assert {action for action in Action if may(member, INSTANCE, there, NAME, action)} == allowed
+    pulling = replace(member, grants=frozenset({("library/x", "R1", "pull")}), issued_at=MADE_S + 10)
+    assert {action for action in Action if may(pulling, INSTANCE, repository(), NAME, action)} == {Action.PULL}
+
+
+@pytest.mark.parametrize("role", list(Role))
+def test_guests_pull_what_is_shared_and_do_nothing_else(role: Role) -> None:
+    """G4: whatever their role is at home."""
+    guest = Principal("access_key", "guests/ann", INSTANCE.id, account_id="guests", role=role, key_id="AK1")
+    assert is_guest(guest, INSTANCE)
+    for action in Action:
+        assert may(guest, INSTANCE, repository(), NAME, action, shared=True) is (action is Action.PULL)
+        assert not may(guest, INSTANCE, repository(), NAME, action)
+        assert not may(guest, INSTANCE, None, NAME, action, shared=True)
+    other = replace(guest, grants=frozenset({("library/y", "R2", "pull")}))
+    assert not may(other, INSTANCE, repository(), NAME, Action.PULL, shared=True)
 
 
 def test_a_token_allows_its_grants_and_no_more() -> None:
