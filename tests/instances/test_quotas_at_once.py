@@ -13,12 +13,12 @@ from chalicelib.collection.service import Fsck
 from chalicelib.instances.models import Instance
 from chalicelib.instances.service import Instances
 from chalicelib.kernel.errors import QuotaExceeded
-from chalicelib.kernel.names import RepositoryName
+from chalicelib.kernel.names import Digest, RepositoryName
 from chalicelib.ports import keys
 from chalicelib.ports.stack import Stack
 from chalicelib.registry.service import Registry
 from tests.management import Api
-from tests.registry.images import owner_of, push_blob, push_image
+from tests.registry.images import NAME, owner_of, push_image
 from tests.stacks import FrozenClock, embedded_stack, make_instance, make_namespace
 
 AT_ONCE, QUOTA = 50, 3
@@ -95,16 +95,22 @@ def test_repositories_that_pushes_make(stack: Stack) -> None:
 
 
 def test_bytes_of_pushes(stack: Stack) -> None:
-    """I1, I7: room for three layers is filled by three, and not a byte more."""
+    """I1, I7: fifty uploads begin while there is room; room for three layers is filled by three, to the byte."""
     instance = limited(stack, make_instance(stack, "small", "personal"), storage_limit_bytes=QUOTA * 1000)
     make_namespace(stack, instance)
     registry, caller = Registry(stack), owner_of(instance)
+    uploads = [registry.start_upload(caller, NAME) for _ in range(AT_ONCE)]
 
     def push(number: int) -> object:
+        data = number.to_bytes(2, "big") * 500
+        writer = registry.resume(caller, NAME, uploads[number].id, 0)
         try:
-            push_blob(registry, caller, number.to_bytes(2, "big") * 500)
+            writer.append(data)
+            writer.finish(Digest.of(data))
         except QuotaExceeded as refused:
             return refused.detail["quota"]
+        finally:
+            writer.close()
         return "pushed"
 
     assert at_once(push) == {"pushed": QUOTA, "storage": AT_ONCE - QUOTA}
