@@ -7,13 +7,14 @@ from typing import Final
 from urllib.parse import parse_qsl
 
 from chalicelib.access.service import Access
+from chalicelib.audit.service import Audit
 from chalicelib.edge.address import AddressPolicy, client_address
 from chalicelib.edge.asgi import Answer, Body, ClientGone, Headers, Receive, Scope, Send, Visit, send_answer
 from chalicelib.edge.log import logger
 from chalicelib.edge.refusals import error, refusal
 from chalicelib.edge.requests import new_request_id
 from chalicelib.instances.service import Instances
-from chalicelib.kernel.errors import Invalid, Refused
+from chalicelib.kernel.errors import AddressNotAllowed, Invalid, NotFound, Refused
 from chalicelib.ports.stack import Stack
 
 from .token import Permitted, TokenEndpoint
@@ -30,6 +31,7 @@ class TokenApplication:
         self._stack = stack
         self._instances = Instances(stack)
         self._access = Access(stack)
+        self._audit = Audit(stack)
         self._endpoint = TokenEndpoint(stack, permitted)
         self._policy = AddressPolicy.of(stack.settings)
 
@@ -41,6 +43,7 @@ class TokenApplication:
             body = Body.of(visit, receive)
             answer = await self._answer(visit, body)
         except Refused as refused:
+            self._count(visit, refused)
             answer = refusal(refused)
         except ClientGone:
             answer = error(408, "SIZE_INVALID", "the request did not come to its end")
@@ -49,6 +52,23 @@ class TokenApplication:
             answer = error(500, "UNKNOWN", "something went wrong here; ask the operator about this request id")
         own: Headers = ((b"cache-control", b"no-store"), (b"x-request-id", request_id))
         await send_answer(send, body, Answer(answer.status, (*answer.headers, *own), answer.body))
+
+    def _count(self, visit: Visit, refused: Refused) -> None:
+        """For the audit record: nobody who is refused here is known, so nobody is recorded singly."""
+        try:
+            instance = self._instances.find(visit.text(b"host"), visit.port)
+        except NotFound:
+            return
+        if (
+            instance.edition != "enterprise"
+            or self._audit.treatment(refused.code, known=False, changes=False) != "count"
+        ):
+            return
+        try:
+            address = client_address(visit.peer, visit.raw_headers, self._policy)
+        except AddressNotAllowed:
+            address = "unknown"
+        self._audit.count(instance.id, address, refused.code)
 
     async def _answer(self, visit: Visit, body: Body) -> Answer:
         if visit.method not in ("GET", "POST"):

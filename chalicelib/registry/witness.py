@@ -57,7 +57,7 @@ class Witness:
             case "entry":
                 await self._stack.write(self._record, visit, found, code)
             case "count":
-                count_stranger(self._stack, self._instance(visit), self._callers.address(visit), code)
+                self._count(visit, code)
 
     def _instance(self, visit: Visit) -> Instance | None:
         try:
@@ -74,6 +74,11 @@ class Witness:
         except Refused:
             return None
         return None if principal.anonymous else principal
+
+    def _count(self, visit: Visit, code: str) -> None:
+        instance = self._instance(visit)
+        if instance is not None and instance.edition == "enterprise":
+            self._audit.count(instance.id, self._callers.address(visit), code)
 
     def _record(self, visit: Visit, found: Route, result: str) -> None:
         instance, principal = self._instance(visit), self._principal(visit)
@@ -92,11 +97,6 @@ class Witness:
             request_id=visit.request_id,
         )
         self._audit.record(instance.id, deed)
-
-
-def count_stranger(stack: Stack, instance: Instance | None, address: str, code: str) -> None:
-    if instance is not None and instance.edition == "enterprise":
-        Audit(stack).count(instance.id, address, code)
 
 
 def file_push(stack: Stack, row: Item) -> None:
