@@ -24,6 +24,7 @@ class Settings(BaseModel):
     grace_s             how long deleted content can be restored
     redirect_ttl_s      lets pulls of allowlisted instances leave as links that live this long; 0: stream instead
     allow_private_addresses   calls to addresses that users write down may go into private networks, and over plain HTTP
+    instance_requests_per_s   requests of /v2 that one instance may make in a second; 0: as many as it likes
     table, bucket, …    names of what the `aws` stack uses
     price_…             a month of an enterprise instance, of 5 further namespaces, of 1000 further repositories
     signing_key         PEM of the P-256 keys of tokens: the first signs, all verify. Made under `data` on one machine
@@ -52,6 +53,7 @@ class Settings(BaseModel):
     sweep_interval_s: float = Field(default=10.0, gt=0)
     redirect_ttl_s: int = Field(default=0, ge=0, le=60)
     allow_private_addresses: bool = False
+    instance_requests_per_s: int = Field(default=0, ge=0)
     table: str = "crs"
     audit_table: str = "crs-audit"
     bucket: str = "crs"

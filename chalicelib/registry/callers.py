@@ -20,6 +20,7 @@ from chalicelib.kernel.errors import AddressNotAllowed, Unauthenticated
 from chalicelib.kernel.principal import ANONYMOUS, Principal
 from chalicelib.ports.stack import Stack
 
+from .ceilings import Ceilings
 from .models import Caller
 from .remembered import Remembered
 
@@ -48,6 +49,8 @@ class Callers:
         self._access = Access(stack)
         self._credentials = Credentials(stack)
         self._policy = AddressPolicy.of(stack.settings)
+        per_s = stack.settings.instance_requests_per_s
+        self.ceilings = Ceilings(per_s, stack.clock) if per_s else None
 
     async def admit(self, visit: Visit, remembered: Remembered) -> Admitted:
         """For reads. Raises what `fresh` raises."""
@@ -70,6 +73,8 @@ class Callers:
         Raises NotFound for the instance, AddressNotAllowed, Unauthenticated, Throttled. Blocks.
         """
         admitted = self.decide(visit, fresh=True)
+        if self.ceilings is not None and visit.method not in ("GET", "HEAD"):
+            self.ceilings.take(admitted.caller.instance.id)
         if admitted.caller.principal.anonymous:
             raise Unauthenticated
         visit.principal = admitted.caller.principal

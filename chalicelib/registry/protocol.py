@@ -84,6 +84,7 @@ class Protocol:
         self._stack = stack
         self._memory = stack.memory
         self._callers = Callers(stack)
+        self._ceilings = self._callers.ceilings
         self._pulls = pull_tally(stack)
         self._wire = Wire(stack, Registry(stack), self._callers)
         self._witness = Witness(stack, self._callers)
@@ -101,6 +102,8 @@ class Protocol:
         try:
             remembered = self._memory.get("answers", Remembered)
             admitted = await self._callers.admit(visit, remembered)
+            if self._ceilings is not None:
+                self._ceilings.take(admitted.caller.instance.id)
             key = (admitted, visit.method, visit.raw_path, visit.raw_query)
             answer: Answer | None = remembered.get(key)
             if answer is None:
