@@ -21,6 +21,7 @@ from chalicelib.accounts import api as accounts
 from chalicelib.audit import api as audit
 from chalicelib.billing import api as billing
 from chalicelib.chain import CHAIN
+from chalicelib.closing import api as closing
 from chalicelib.credentials import api as credentials
 from chalicelib.edge.apicall import keeping
 from chalicelib.edge.consume import consume, send
@@ -73,6 +74,7 @@ API: tuple[Routes, ...] = (
     manifests.routes,
     deletions.routes,
     background.routes,
+    closing.routes,
     overview.routes,
 )
 

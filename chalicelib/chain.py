@@ -3,6 +3,7 @@
     push object written ─► object_created ─► ImagePushed    (nothing follows an image yet)
     every minute        ─► sweep          ─► ClearDue ─► clear_due ─► ClearDue   (while more is due)
     a task is made      ─► its service    ─► ContinueTask ─► continue_task ─► ContinueTask   (while it has steps)
+    an instance's time is over ─► life    ─► ReleaseInstance ─► release_instance ─► ContinueTask
 
 A handler takes (stack, message), answers follow-up messages, and may be called twice with the same one. Each is
 imported with its first message, so that a function loads only the rooms it needs.
@@ -14,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from chalicelib.edge.consume import Chain
-from chalicelib.kernel.messages import ClearDue, ContinueTask, ImagePushed, Message
+from chalicelib.kernel.messages import ClearDue, ContinueTask, ImagePushed, Message, ReleaseInstance
 from chalicelib.ports.stack import Stack
 from chalicelib.tasks.models import Step, Task
 from chalicelib.tasks.service import Worker
@@ -27,6 +28,10 @@ def _clear_due(stack: Stack, message: ClearDue) -> Sequence[Message]:
 
 
 def _delete(stack: Stack, task: Task) -> Step:
+    if task.work["what"] == "instance":
+        from chalicelib.closing.service import Closing
+
+        return Closing(stack).carry_out(task)
     if task.work["what"] == "namespace":
         from chalicelib.registry.namespace_retirement import NamespaceRetirement
 
@@ -46,8 +51,15 @@ def _continue_task(stack: Stack, message: ContinueTask) -> Sequence[Message]:
     return continue_task(stack, message, WORKERS)
 
 
+def _release_instance(stack: Stack, message: ReleaseInstance) -> Sequence[Message]:
+    from chalicelib.closing.handlers import release_instance
+
+    return release_instance(stack, message)
+
+
 CHAIN: Final[Chain] = {
     ImagePushed: (),
     ClearDue: (_clear_due,),
     ContinueTask: (_continue_task,),
+    ReleaseInstance: (_release_instance,),
 }

@@ -37,6 +37,17 @@ def probe(instance: str, attempt: str) -> str:
     return f"{instance}/probe/{attempt}"
 
 
+def of_instance(instance: str) -> str:
+    """How every key of an instance begins."""
+    return f"{instance}/"
+
+
+def upload_of(key: str) -> str:
+    """The upload that wrote an object of `blobs` or `tails`."""
+    parts = key.split("/")
+    return parts[2] if parts[1] == "tails" else parts[-1]
+
+
 def is_push(key: str) -> bool:
     """Whether an object's creation means that an image was pushed."""
     parts = key.split("/")

@@ -25,7 +25,7 @@ from chalicelib.kernel.moment import to_text
 from chalicelib.kernel.paging import Page
 from chalicelib.ports import keys
 from chalicelib.ports.stack import Stack
-from chalicelib.ports.table import Item, Put
+from chalicelib.ports.table import Delete, Item, Key, Put
 
 from . import store
 from .models import Kind, State, Step, Task, TaskItem, Trigger
@@ -232,6 +232,12 @@ class Tasks:
         raise Unavailable
 
     # Leaving
+
+    def forget(self, task: Task) -> None:
+        """Deletes the task, with its items. Safe to repeat."""
+        while items := self._table.query(keys.task_items(task.id), limit=100).items:
+            self._table.transact([Delete(Key(item["pk"], item["sk"])) for item in items], relaxed=True)
+        self._table.delete(keys.task(task.instance_id, task.id))
 
     def remove(self, instance_id: str, limit: int, keep: str = "") -> bool:
         """Deletes some tasks of an instance with their items, all but `keep`; answers whether there may be more."""

@@ -1,0 +1,1 @@
+"""Closing: an instance goes with all it holds."""

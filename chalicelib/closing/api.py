@@ -1,0 +1,44 @@
+"""Deleting an instance through the API."""
+
+from __future__ import annotations
+
+from chalicelib.edge.answers import Accepted, Confirmation
+from chalicelib.edge.apicall import Call
+from chalicelib.edge.endpoint import Routes
+from chalicelib.instances.models import instance_of
+from chalicelib.instances.service import Instances
+from chalicelib.kernel.errors import ConfirmationRequired
+from chalicelib.kernel.roles import Right
+from chalicelib.tasks.models import TaskView
+
+from .service import Closing
+
+routes = Routes("closing")
+
+
+@routes.delete(
+    "/instances/{instance}",
+    needs=Right.CHANGE_BILLING,
+    changes="instance.delete",
+    frozen_too=True,
+    from_anywhere=True,
+    also=(409,),
+)
+def delete_instance(call: Call, query: Confirmation) -> Accepted[TaskView]:
+    """Delete an instance with all it holds, for good.
+
+    Asks for the instance's name as confirmation and says what would be lost: nothing of it can be restored, and what
+    was paid is not paid back. From then on nobody gets into it; a task deletes its content, its recycle bin and its
+    settings, and then the instance and this task with it: both answer 404 when all is done.
+    """
+    instance = instance_of(call)
+    call.tell(object=instance.name)
+    if query.confirm != instance.name:
+        used = Instances(call.stack).usage(instance)
+        raise ConfirmationRequired(
+            f"this deletes instance {instance.name} for good, with {used.namespaces.used} namespaces, "
+            f"{used.repositories.used} repositories and {used.storage.used} bytes of content; "
+            f"confirm with ?confirm={instance.name}"
+        )
+    task = Closing(call.stack).begin(instance, call.by)
+    return Accepted(TaskView.of(task), f"/instances/{instance.id}/tasks/{task.id}")

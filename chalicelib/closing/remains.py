@@ -1,0 +1,195 @@
+"""What is left of an instance that is being deleted, and how each kind of it goes.
+
+    due           pushes, uploads, leases, tombstones under way: found among all that is due, as nothing else names them
+    repositories  live, then binned: manifests and links lead to the blobs' rows, the id goes after them, the name last
+    objects       all under `<instance>/`, with the rows that their keys name
+    rest          series, throttles, tasks, credentials, allowlist, namespaces
+
+Whatever leads to something else goes after it, so that a crash leaves nothing that cannot be found. Nothing is asked
+whether it is still needed: nobody may use the instance any more, and generations and incarnations are never used twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Final
+
+from chalicelib.instances.models import Instance
+from chalicelib.ports import keys, paths
+from chalicelib.ports.objects import ObjectInfo
+from chalicelib.ports.stack import Stack
+from chalicelib.ports.table import Delete, Item, Key, Table
+from chalicelib.registry.service import KINDS
+from chalicelib.tasks.service import Tasks
+
+# Rows that one look takes away: well within a function's time.
+ROWS_A_LOOK: Final = 100
+# Rows of other instances that one look passes by.
+ROWS_PASSED: Final = 1000
+# Times that one look takes rows of one repository away.
+WIPES_A_LOOK: Final = 20
+_DELETES_AT_ONCE: Final = 50
+# They go with the instance itself.
+_LAST: Final = ("COUNT", "INSTANCE", "USAGE#")
+
+# (how many things went, where to go on; "" for the beginning, None: nothing of this kind is left)
+Look = tuple[int, str | None]
+
+
+class Remains:
+    def __init__(self, stack: Stack, instance: Instance, task_id: str) -> None:
+        self._stack = stack
+        self._table: Table = stack.table
+        self._instance = instance
+        self._objects = stack.objects(instance.bucket)
+        self._task_id = task_id
+        self._emptied: set[str] = set()
+        self.phases: Final[Sequence[Callable[[str], Look]]] = (
+            self._due,
+            self._repositories,
+            self._bin,
+            self._stored,
+            self._series,
+            self._throttles,
+            self._tasks,
+            self._settings,
+        )
+
+    # Due work
+
+    def _due(self, cursor: str) -> Look:
+        """One page of one shard. The cursor names the shard, and the place in it."""
+        shards = [(kind, shard) for kind in KINDS for shard in keys.due_partitions(kind)]
+        number, _, place = cursor.partition("|")
+        kind, shard = shards[int(number or 0)]
+        page = self._table.query(shard, index="i1", cursor=place or None, limit=ROWS_PASSED)
+        ours = [row for row in page.items if row.get("instance_id") == self._instance.id]
+        for row in ours:
+            self._end(kind, row)
+        if page.next is not None:
+            return len(ours), f"{number or 0}|{page.next}"
+        following = int(number or 0) + 1
+        return len(ours), f"{following}|" if following < len(shards) else None
+
+    def _end(self, kind: str, row: Item) -> None:
+        key = Key(row["pk"], row["sk"])
+        if kind in ("bin", "manifest"):
+            return  # Their own phases reach them.
+        if kind == "purge":
+            repository = row["pk"].removeprefix(keys.repository_partition(""))
+            any(self._wipe(repository) for _ in range(WIPES_A_LOOK))
+            return
+        if kind == "upload" and row["multipart"]:
+            self._objects.abort(paths.blob(self._instance.id, row["id"]), row["multipart"])
+        if kind == "tombstone":
+            self._objects.delete(row["object"])
+            self._delete([keys.upload(row["generation"])])
+        self._empty(_digests(row))
+        self._delete([key])
+
+    # Repositories
+
+    def _repositories(self, cursor: str) -> Look:
+        prefix = keys.repository(self._instance.id, "").sk
+        rows = self._table.query(keys.instance_partition(self._instance.id), prefix=prefix, limit=1).items
+        return self._wiped(rows)
+
+    def _bin(self, cursor: str) -> Look:
+        return self._wiped(self._table.query(keys.bin_partition(self._instance.id), limit=1).items)
+
+    def _wiped(self, rows: Sequence[Item]) -> Look:
+        """A name or a bin entry goes once nothing is left of the repository it leads to."""
+        for row in rows:
+            in_bin = row["pk"] == keys.bin_partition(self._instance.id)
+            repository = str(row["repository_id"] if in_bin else row["id"])
+            # Of other entries the repository stands where it stood.
+            leads_there = not in_bin or row["kind"] == "repository"
+            if leads_there and not self._wipe(repository):
+                continue
+            self._delete([Key(row["pk"], row["sk"])])
+        return len(rows), "" if rows else None
+
+    def _wipe(self, repository: str) -> bool:
+        """Takes some rows under a repository's id away. Whether nothing is left."""
+        rows = self._table.query(keys.repository_partition(repository), limit=ROWS_A_LOOK).items
+        others = [row for row in rows if row["sk"] != keys.repository_by_id(repository).sk]
+        for row in others:
+            self._empty(_digests(row))
+        guests = [
+            keys.shared_with(row["account"], row["username"], row["id"])
+            for row in others
+            if row["sk"].startswith(keys.share(repository, "").sk)
+        ]
+        self._delete(guests)
+        self._delete([Key(row["pk"], row["sk"]) for row in others])
+        if len(rows) == ROWS_A_LOOK or others:
+            return False
+        self._delete([keys.repository_by_id(repository)])
+        return True
+
+    def _empty(self, digests: Iterable[str]) -> None:
+        """HEAD and edges of blobs."""
+        for digest in digests:
+            if digest in self._emptied:
+                continue
+            while rows := self._table.query(keys.blob_partition(self._instance.id, digest), limit=1000).items:
+                self._delete([Key(row["pk"], row["sk"]) for row in rows])
+            self._emptied.add(digest)
+
+    # Objects
+
+    def _stored(self, cursor: str) -> Look:
+        found = self._objects.list(paths.of_instance(self._instance.id), limit=ROWS_A_LOOK).items
+        for stored in found:
+            self._forget(stored)
+            self._objects.delete(stored.key)
+        return len(found), "" if found else None
+
+    def _forget(self, stored: ObjectInfo) -> None:
+        """The rows that an object's key leads to."""
+        if paths.is_push(stored.key):
+            self._delete([keys.outbox(paths.incarnation_of(stored.key))])
+            return
+        upload = paths.upload_of(stored.key)
+        row = self._table.get(keys.upload(upload))
+        if row is not None and row["digest"]:
+            self._empty([row["digest"]])
+        self._delete([keys.upload(upload), keys.tombstone(upload)])
+
+    # The rest
+
+    def _series(self, cursor: str) -> Look:
+        return self._all_of(keys.series_partition(self._instance.id))
+
+    def _throttles(self, cursor: str) -> Look:
+        return self._all_of(keys.throttle(self._instance.id, "").pk)
+
+    def _tasks(self, cursor: str) -> Look:
+        more = Tasks(self._stack).remove(self._instance.id, ROWS_A_LOOK, keep=self._task_id)
+        return (1, "") if more else (0, None)
+
+    def _settings(self, cursor: str) -> Look:
+        rows = self._table.query(keys.instance_partition(self._instance.id), limit=ROWS_A_LOOK).items
+        gone = [Key(row["pk"], row["sk"]) for row in rows if not row["sk"].startswith(_LAST)]
+        self._delete(gone)
+        return len(gone), "" if gone else None
+
+    def _all_of(self, partition: str) -> Look:
+        rows = self._table.query(partition, limit=ROWS_A_LOOK).items
+        self._delete([Key(row["pk"], row["sk"]) for row in rows])
+        return len(rows), "" if rows else None
+
+    def _delete(self, gone: Sequence[Key]) -> None:
+        unique = list(dict.fromkeys(gone))
+        for start in range(0, len(unique), _DELETES_AT_ONCE):
+            self._table.transact([Delete(key) for key in unique[start : start + _DELETES_AT_ONCE]], relaxed=True)
+
+
+def _digests(row: Mapping[str, object]) -> list[str]:
+    """Of all blobs that a row leads to."""
+    found: list[str] = []
+    for name in ("blobs", "optional"):
+        several = row.get(name)
+        found.extend(several if isinstance(several, list | tuple) else ())
+    one = row.get("digest")
+    return [*found, one] if isinstance(one, str) and one else found
