@@ -46,7 +46,7 @@ Entities (one table; audit has its own)
   REPLAY#<caller>             KEY#<hash>                             answer to a POST with an Idempotency-Key
   TASKS#<instance>            TASK#<ulid>                            background work people see         i1: due
   TASK#<ulid>                 ITEM#<ulid>                            one thing a task did
-  REPO#<id>                   SHARE#<ulid>                           who else may pull
+  REPO#<id>                   SHARE#<share>                          who else may pull
   INSTANCE#<instance>         WORKLOAD#<ulid>                        whose workload tokens are taken for credentials
   WORKLOADTOKEN#<hash>        WORKLOADTOKEN                          a workload token that was used
   SERIES#<instance>           HOUR#<time>                            pulls, pushes and storage of an hour
