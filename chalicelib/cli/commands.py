@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from .audits import audit
 from .people import account, password_from_stdin, user
 from .settings import Refusing, opened_stack, settings
 
@@ -132,6 +133,7 @@ def reset_password(instance_name: str, username: str, password_stdin: bool) -> N
 
 
 crs.add_command(account)
+crs.add_command(audit)
 crs.add_command(user)
 
 
