@@ -10,6 +10,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from chalicelib.credentials.robots import Robots
 from chalicelib.edge.answers import Created, Listing, Text
 from chalicelib.edge.apicall import Call
 from chalicelib.edge.endpoint import Routes
@@ -17,10 +18,10 @@ from chalicelib.instances.models import instance_of
 from chalicelib.instances.service import Instances
 from chalicelib.kernel.errors import Invalid, NameInvalid
 from chalicelib.kernel.names import RepositoryName, TagName
-from chalicelib.kernel.roles import Right
+from chalicelib.kernel.roles import RIGHTS, Right
 from chalicelib.namespaces.service import Namespaces
 
-from .kubernetes import manifests
+from .kubernetes import USERNAME_PLACEHOLDER, manifests
 from .models import NewRepository, Repository, RepositoryEdit, RepositoryQuery, RepositoryView
 from .service import Repositories
 
@@ -28,6 +29,7 @@ routes = Routes("repositories")
 
 _OF_NAMESPACE = "/instances/{instance}/namespaces/{namespace}/repositories"
 _ONE = _OF_NAMESPACE + "/{repository}"
+_MOST_CREDENTIALS = 200
 
 
 class KubernetesQuery(BaseModel):
@@ -107,11 +109,21 @@ def edit_repository(call: Call, body: RepositoryEdit) -> RepositoryView:
 def show_kubernetes_manifests(call: Call, query: KubernetesQuery) -> Text:
     """Manifests for Kubernetes: a pull secret, and a Deployment that uses it.
 
-    Ready to apply once user name and password are filled in where the text says so; secrets are never shown here.
+    Ready to apply once the password, and the user name where the caller may not see it, are filled in where the text
+    says so. Passwords are never shown here.
     """
     repository = repository_of(call)
     address = Instances(call.stack).public_address(instance_of(call))
-    return Text("application/yaml", manifests(address, repository.name, query.tag))
+    return Text("application/yaml", manifests(address, repository.name, query.tag, _username(call)))
+
+
+def _username(call: Call) -> str:
+    """Of the instance's primary credential, for who may see credentials at all; of very many, one page is looked at."""
+    role = call.principal.role
+    if role is None or Right.READ_SETTINGS not in RIGHTS[role]:
+        return USERNAME_PLACEHOLDER
+    page = Robots(call.stack).page(instance_of(call), "", None, _MOST_CREDENTIALS)
+    return next((found.username for found in page.items if found.kind == "primary"), USERNAME_PLACEHOLDER)
 
 
 def _listing(call: Call, namespace: str, query: RepositoryQuery) -> Listing[RepositoryView]:

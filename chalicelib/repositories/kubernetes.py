@@ -20,7 +20,7 @@ _LONGEST_LABEL: Final = 63
 _NOT_IN_LABELS: Final = re.compile(r"[^a-z0-9]+")
 
 _TEMPLATE: Final = """\
-# Fill in a registry user name and password below, then: kubectl apply -f <this file>
+# Fill in a registry login where it says REPLACE below, then: kubectl apply -f <this file>
 apiVersion: v1
 kind: Secret
 metadata:
@@ -54,9 +54,9 @@ spec:
 """
 
 
-def manifests(address: str, repository: RepositoryName, tag: TagName) -> str:
+def manifests(address: str, repository: RepositoryName, tag: TagName, username: str = USERNAME_PLACEHOLDER) -> str:
     """YAML of two documents. address: of the instance, as clients write it before a repository's name."""
-    auths = {address: {"username": USERNAME_PLACEHOLDER, "password": PASSWORD_PLACEHOLDER}}
+    auths = {address: {"username": username, "password": PASSWORD_PLACEHOLDER}}
     login = json.dumps({"auths": auths}, indent=2)
     return _TEMPLATE.format(
         secret=json.dumps(_label(address.partition(".")[0], "-pull")),

@@ -9,13 +9,14 @@ from typing import Any
 import pytest
 import yaml  # type: ignore[import-untyped]
 
+from chalicelib.credentials.service import Credentials
 from chalicelib.instances.models import Instance
 from chalicelib.instances.service import Instances
 from chalicelib.kernel.names import RepositoryName, TagName
 from chalicelib.kernel.roles import Role
 from chalicelib.ports import keys
 from chalicelib.ports.stack import Stack
-from chalicelib.repositories.kubernetes import PASSWORD_PLACEHOLDER, manifests
+from chalicelib.repositories.kubernetes import PASSWORD_PLACEHOLDER, USERNAME_PLACEHOLDER, manifests
 from chalicelib.repositories.service import Repositories
 from tests.management import Api
 from tests.stacks import embedded_stack, make_instance, make_namespace, with_table
@@ -248,6 +249,7 @@ def test_readers_and_auditors_change_nothing(stack: Stack, owner: Api) -> None:
 def test_kubernetes_gets_a_secret_and_a_deployment_that_uses_it(owner: Api, stack: Stack, instance: Instance) -> None:
     """K1"""
     owner.post(LIBRARY, {"name": "nginx"})
+    Credentials(stack).create(instance, "pusher", "correct-horse-battery")
     reply = owner.get(f"{LIBRARY}/nginx/kubernetes", tag="v1.2")
     assert (reply.status, reply.headers["Content-Type"]) == (200, "application/yaml")
     secret, deployment = yaml.safe_load_all(reply.text)
@@ -255,11 +257,15 @@ def test_kubernetes_gets_a_secret_and_a_deployment_that_uses_it(owner: Api, stac
     assert (secret["kind"], secret["type"]) == ("Secret", "kubernetes.io/dockerconfigjson")
     login = yaml.safe_load(secret["stringData"][".dockerconfigjson"])
     assert list(login["auths"]) == [address]
-    assert login["auths"][address]["password"] == PASSWORD_PLACEHOLDER
+    assert login["auths"][address] == {"username": "pusher", "password": PASSWORD_PLACEHOLDER}
+    assert "correct-horse" not in reply.text
     pod = deployment["spec"]["template"]
     assert pod["spec"]["imagePullSecrets"] == [{"name": secret["metadata"]["name"]}]
     assert pod["spec"]["containers"][0]["image"] == f"{address}/library/nginx:v1.2"
     assert deployment["spec"]["selector"]["matchLabels"] == pod["metadata"]["labels"]
+    unknowing = Api.signed_in(stack, Role.DEVELOPER).get(f"{LIBRARY}/nginx/kubernetes")
+    assert "pusher" not in unknowing.text
+    assert USERNAME_PLACEHOLDER in unknowing.text
     refused = owner.get(f"{LIBRARY}/nginx/kubernetes", tag="no tag")
     assert (refused.status, refused.json()["errors"][0]["field"]) == (400, "tag")
 
