@@ -48,29 +48,42 @@ class Query:
             raise ValueError("a query names its partition")
 
     def statement(self, cursor: str | None) -> tuple[str, list[Any]]:
-        """SQL that answers bodies in order, one more than the page has room for, and what to bind to it."""
+        """SQL that answers bodies in order, one more than the page has room for, and what to bind to it.
+
+        SQLite seeks to one bound and passes over what the others exclude, row by row. So only the furthest stands on
+        the side where the page begins, or a page would cost more the further back it is.
+        """
         partition, order = _COLUMNS[self.index]
         sort, beyond, way = order[0], "<" if self.descending else ">", "DESC" if self.descending else "ASC"
         tests, values = [f"{partition}=?"], [self.pk]
-        if self.prefix:
-            tests.append(f"{sort}>=?")
-            values.append(self.prefix)
-            end = _first_beyond(self.prefix)
-            if end is not None:
-                tests.append(f"{sort}<?")
-                values.append(end)
-        if self.after is not None:
+        position = [] if cursor is None else self._position(cursor)
+        reached = [text for text in (self.after, *position[:1]) if text is not None]
+        low, high = self._span(reached)
+        for bound, test in ((low, f"{sort}>=?"), (high, f"{sort}<?"), (self.until, f"{sort}<=?")):
+            if bound is not None:
+                tests.append(test)
+                values.append(bound)
+        if self.after is not None and not (position and self._further(position[0], self.after)):
             tests.append(f"{sort}{beyond}?")
             values.append(self.after)
-        if self.until is not None:
-            tests.append(f"{sort}<=?")
-            values.append(self.until)
-        if cursor is not None:
+        if position:
             tests.append(f"({','.join(order)}){beyond}({','.join('?' * len(order))})")
-            values.extend(self._position(cursor))
+            values.extend(position)
         ordering = ",".join(f"{column} {way}" for column in order)
         sql = f"SELECT body FROM items WHERE {' AND '.join(tests)} ORDER BY {ordering} LIMIT ?"  # noqa: S608 — columns
         return sql, [*values, self.limit + 1]
+
+    def _span(self, reached: Sequence[str]) -> tuple[str | None, str | None]:
+        """First sort key of the prefix, and the first beyond it; None where what was reached already says more."""
+        if not self.prefix:
+            return None, None
+        low, high = self.prefix, _first_beyond(self.prefix)
+        if self.descending:
+            return low, None if high is not None and any(text <= high for text in reached) else high
+        return None if any(text >= low for text in reached) else low, high
+
+    def _further(self, one: str, other: str) -> bool:
+        return one < other if self.descending else one > other
 
     def cursor(self, last: Item) -> str:
         """The cursor of the page that follows this item."""
