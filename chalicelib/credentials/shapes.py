@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    StringConstraints,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+)
 
 from chalicelib.identity.passwords import weakness
 from chalicelib.kernel.errors import Invalid
@@ -18,8 +28,21 @@ MOST_PERMISSIONS = 50
 _PRINTABLE = r"^[!-~]+$"
 Username = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$")]
 ClaimName = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=_PRINTABLE)]
+
+
+def _claim(given: Any, validate: ValidatorFunctionWrapHandler) -> Any:
+    """One finding under the claim's own name, and not one for each type it could have."""
+    try:
+        return validate(given)
+    except ValidationError as findings:
+        raise ValueError("a claim is true, false, a whole number, or text of 1 024 characters at most") from findings
+
+
 # A claim's text can be as long as a token; rules compare what people write down.
-Claim = Annotated[str, StringConstraints(max_length=1024)] | bool | Annotated[int, Field(ge=-(2**53), le=2**53)]
+_Text = Annotated[str, StringConstraints(max_length=1024)]
+# No further than what JSON's readers agree on.
+_Whole = Annotated[int, Field(ge=-(2**53), le=2**53)]
+Claim = Annotated[_Text | bool | _Whole, WrapValidator(_claim)]
 
 
 def _at_least_one(items: tuple[Any, ...]) -> tuple[Any, ...]:

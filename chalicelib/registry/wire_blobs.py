@@ -12,6 +12,7 @@ from chalicelib.kernel.errors import BlobUnknown, RangeInvalid
 from chalicelib.kernel.names import Digest
 from chalicelib.kernel.principal import Action
 from chalicelib.ports.objects import ObjectMissing, Reading
+from chalicelib.repositories.service import may
 
 from .callers import Admitted
 from .models import Caller, StoredBlob
@@ -61,10 +62,10 @@ def find_blob(wire: Wire, caller: Caller, route: Route, visit: Visit) -> BlobAns
 
 
 def may_push(caller: Caller, name: str) -> bool:
-    """Whether the credentials could allow a push: a token that was made for pulls alone could not."""
+    """Whether the credentials could allow a push: a token that was made for pulls alone could not, nor a reader."""
     principal = caller.principal
     if principal.grants is None:
-        return not principal.anonymous
+        return may(principal, caller.instance, None, name, Action.PUSH)
     return any(grant[0] == name and grant[2] == Action.PUSH for grant in principal.grants)
 
 
