@@ -9,6 +9,7 @@ from chalicelib.audit.sealing import Sealer
 from chalicelib.audit.service import Audit
 from chalicelib.ports.stack import Stack
 from chalicelib.ports.table import Item
+from tests.management import Api
 from tests.stacks import FrozenClock
 
 SCOPE = "01KG8N00000000000000000000"
@@ -44,3 +45,26 @@ def lying(stack: Stack, day: str = "2026-01-31", scope: str = SCOPE) -> list[Ite
 
 def seals(stack: Stack, scope: str = SCOPE) -> list[Item]:
     return list(stack.audit.query(f"SEALS#{scope}", prefix="SEAL#", limit=1000).items)
+
+
+EVENTS = "/instances/ci/audit-events"
+FIELDS = {
+    "time",
+    "user",
+    "object_type",
+    "namespace",
+    "repository",
+    "action",
+    "result",
+    "source_ip",
+    "request_id",
+    "id",
+    "object",
+    "count",
+}
+
+
+def items(api: Api, path: str = EVENTS, **query: object) -> list[dict[str, Any]]:
+    answer = api.get(path, **query)
+    assert answer.status == 200, answer.text
+    return list(answer.json()["items"])
