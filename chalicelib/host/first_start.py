@@ -41,11 +41,19 @@ PASSWORD_BYTES: Final = 24
 
 @dataclass(frozen=True)
 class FirstStart:
-    """fresh: this start made what there is. password_file: where a generated password stands, if one does."""
+    """held: instance `default`, None once people deleted it. fresh: this start made what there is.
+    password_file: where a generated password stands, if one does."""
 
-    instance: Instance
+    held: Instance | None
     fresh: bool
     password_file: Path | None
+
+    @property
+    def instance(self) -> Instance:
+        """Raises NotFound."""
+        if self.held is None:
+            raise NotFound(f"instance {DEFAULT_NAME} was deleted")
+        return self.held
 
 
 def first_start(stack: Stack) -> FirstStart:
@@ -53,15 +61,23 @@ def first_start(stack: Stack) -> FirstStart:
     data = stack.settings.data
     password_file = data / PASSWORD_FILE
     if (data / MARKER).exists():
-        instance = Instances(stack).named(DEFAULT_ACCOUNT, DEFAULT_NAME)
-        _account_of_older_folder(stack, instance)
-        return FirstStart(instance, False, password_file if password_file.exists() else None)
+        held = _held(stack)
+        if held is not None:
+            _account_of_older_folder(stack, held)
+        return FirstStart(held, False, password_file if password_file.exists() else None)
     password = stack.settings.admin_password or generated_password(data)
     _account(stack, hash_password(password))
     instance = _instance(stack, password)
     _namespace(stack, instance)
     write_durably(data / MARKER, "")
     return FirstStart(instance, True, password_file if password_file.exists() else None)
+
+
+def _held(stack: Stack) -> Instance | None:
+    try:
+        return Instances(stack).named(DEFAULT_ACCOUNT, DEFAULT_NAME)
+    except NotFound:
+        return None
 
 
 def generated_password(data: Path) -> str:

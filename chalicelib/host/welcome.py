@@ -15,11 +15,10 @@ def welcome(stack: Stack, start: FirstStart) -> str:
     settings = stack.settings
     address = _address(settings)
     insecure = "" if settings.tls else " --tls-verify=false"
-    other = Instances(stack).public_address(start.instance)
     lines = [
         "",
         f"The registry answers at {'https' if settings.tls else 'http'}://{address}",
-        f"  instance   {start.instance.name} ({start.instance.id}), also {other}",
+        f"  instance   {_instance(stack, start)}",
         f"  data       {settings.data.resolve()}",
         f"  user       {USERNAME}",
         f"  password   {_password(start)}",
@@ -33,6 +32,12 @@ def welcome(stack: Stack, start: FirstStart) -> str:
     if not _loopback(settings.host):
         lines += ["", "Until its allowlist says more, the instance answers clients of this machine (127.0.0.1) only."]
     return "\n".join([*lines, ""])
+
+
+def _instance(stack: Stack, start: FirstStart) -> str:
+    if start.held is None:
+        return "the one of the first start was deleted; open others through the API, each has an address of its own"
+    return f"{start.held.name} ({start.held.id}), also {Instances(stack).public_address(start.held)}"
 
 
 def _password(start: FirstStart) -> str:

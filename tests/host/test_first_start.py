@@ -92,6 +92,17 @@ def test_given_password_holds_and_is_written_nowhere(tmp_path: Path) -> None:
         assert Credentials(stack).basic(start.instance, "admin", "a-password-of-my-own-1", "127.0.0.1")
 
 
+def test_an_instance_that_people_deleted_stays_deleted(tmp_path: Path) -> None:
+    """I6."""
+    with embedded_stack(tmp_path) as stack:
+        instance = first_start(stack).instance
+        Instances(stack).forget(Instances(stack).change(instance, state="releasing"))
+    with embedded_stack(tmp_path) as stack:
+        again = first_start(stack)
+        assert (again.fresh, Instances(stack).every()) == (False, [])
+        assert "was deleted" in welcome(stack, again)
+
+
 def test_second_start_changes_nothing_and_prints_no_password(tmp_path: Path) -> None:
     with embedded_stack(tmp_path) as stack:
         first = first_start(stack)
