@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from chalicelib.credentials.robots import Robots
 from chalicelib.credentials.service import Credentials
 from chalicelib.identity import passwords
 from chalicelib.identity.throttle import LIMITS
@@ -148,9 +149,11 @@ def test_the_table_holds_no_password_and_a_memory_hard_hash(desk: Desk) -> None:
 
 
 def test_a_user_name_that_does_not_exist_costs_the_same_and_says_the_same(desk: Desk) -> None:
-    """G3: neither words nor work tell who exists. (The median of three: other work runs on this machine.)"""
+    """G3: neither words nor work tell who exists, nor who is a robot whose right password costs no hash. (The median of
+    three: other work runs on this machine.)"""
+    Robots(desk.stack).create(desk.instance, "robot", None, [], None, "owner")
     answers, spent = {}, {}
-    for username in ("admin", "nobody"):
+    for username in ("admin", "nobody", "robot"):
         times = []
         for number in range(3):
             began = time.thread_time()
@@ -159,9 +162,10 @@ def test_a_user_name_that_does_not_exist_costs_the_same_and_says_the_same(desk: 
             times.append(time.thread_time() - began)
             answers[username] = (refused.value.message, refused.value.detail)
         spent[username] = sorted(times)[1]
-    assert answers["admin"] == answers["nobody"]
-    assert desk.hashes == 6
+    assert answers["admin"] == answers["nobody"] == answers["robot"]
+    assert desk.hashes == 9
     assert 0.4 < spent["nobody"] / spent["admin"] < 2.5
+    assert 0.4 < spent["robot"] / spent["admin"] < 2.5
 
 
 def test_ten_distinct_wrong_passwords_close_a_user_name_for_growing_times(desk: Desk) -> None:
