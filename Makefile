@@ -10,7 +10,7 @@ DEV_READY := .venv/.dev-ready
 LOCKS := requirements.txt requirements-gateway.txt requirements-dev.txt
 COMPILE := $(BIN)/uv pip compile --quiet --generate-hashes --no-emit-index-url --no-header --universal --python-version 3.11
 
-.PHONY: run test check format bench lock openapi conformance conformance-aws clients campaigns campaign-kills
+.PHONY: run test check format bench lock openapi conformance conformance-aws clients campaigns campaign-kills campaign-api
 
 run: $(RUN_READY)
 	@exec $(BIN)/python -m chalicelib.cli serve
@@ -52,6 +52,11 @@ clients: $(DEV_READY)
 # kill -9 at random moments, with a check of the data folder after each; goes on where an earlier run stopped.
 campaign-kills: $(DEV_READY)
 	$(BIN)/python -m tests.faults.kills
+
+# Every operation of the management API asked at random, as each role; goes on where an earlier run stopped.
+# CAMPAIGN="--examples 50 --roles owner,reader --rooms all --quiet" is what CI runs.
+campaign-api: $(DEV_READY)
+	$(BIN)/python -m tests.api.campaign $(CAMPAIGN)
 
 # Every bounded campaign: kills, schedules, fault points, long searches. What CI runs.
 campaigns: $(DEV_READY)

@@ -1,10 +1,11 @@
 """One wrapper for every endpoint of the management API, and the table of all of them.
 
-    parse ─► authenticate ─► role ─► instance, address, state, edition ─► replayed? ─► call ─► audit ─► answer
+    authenticate ─► role ─► parse ─► instance, address, state, edition ─► replayed? ─► call ─► audit ─► answer
                                                                           └─ whatever refuses ─► problem+json
 
-The role is asked before anything is looked up, so that whom it refuses learns nothing about what exists. What a room
-declares here is the route, the documentation (`edge/openapi.py`) and the tests' matrix at once:
+The role is asked before anything is looked up, so that whom it refuses learns nothing about what exists; and before
+anything is parsed, so that whose session is over learns that first. What a room declares here is the route, the
+documentation (`edge/openapi.py`) and the tests' matrix at once:
 
     routes = Routes("namespaces")
 
@@ -211,10 +212,10 @@ def _respond(endpoint: Endpoint, parts: dict[str, str]) -> Response:
 def _carry_out(context: Context, endpoint: Endpoint, request: Request, parts: dict[str, str]) -> Response:
     call = Call(context.stack, request, endpoint, _decoded(parts))
     try:
-        arguments = _parse(endpoint, request)
         if endpoint.needs is not None:
             call.principal = context.gate.authenticate(context.stack, request)
             _require(call.principal, endpoint.needs)
+        arguments = _parse(endpoint, request)
         if endpoint.of_instance:
             call.instance = context.gate.admit(call)
         replay = Replay.of(call)
