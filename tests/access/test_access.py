@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,7 +23,8 @@ from chalicelib.kernel.errors import (
     NotFound,
 )
 from chalicelib.ports.stack import Stack
-from tests.stacks import BUCKET, embedded_stack, make_instance
+from chalicelib.ports.table import Table
+from tests.stacks import BUCKET, embedded_stack, make_instance, with_table
 
 
 @pytest.fixture
@@ -193,3 +195,32 @@ def test_another_process_keeps_to_a_new_entry_at_once(tmp_path: Path, stack: Sta
         assert Access(other).check(instance, "203.0.113.9")
         Access(stack).add(instance, "192.0.2.0/24")
         assert not Access(other).check(instance, "203.0.113.9")
+
+
+class _NodeTable:
+    """The table of one node of several, which serves checks from memory until its epoch passes."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+        self.passed = 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._table, name)
+
+    def epoch(self) -> object:
+        return self.passed
+
+
+def test_a_removal_is_in_force_on_every_node_when_its_memory_ends(stack: Stack, instance: Instance) -> None:
+    """G2: which is 5 s on the AWS stack (`ports/aws/table.py`); what the owner is shown is never from memory."""
+    table = _NodeTable(stack.table)
+    here, elsewhere = Access(stack), Access(with_table(stack, table))
+    here.add(instance, "127.0.0.1/32")
+    entry = here.add(instance, "203.0.113.9")
+    assert elsewhere.check(instance, "203.0.113.9")
+    here.remove(instance, entry.id)
+    standing = elsewhere.standing(instance, "203.0.113.9")
+    assert standing is not None
+    assert not standing.allowed
+    table.passed += 1
+    assert not elsewhere.check(instance, "203.0.113.9")
