@@ -181,6 +181,10 @@ class Remains:
 
     def _delete(self, gone: Sequence[Key]) -> None:
         unique = list(dict.fromkeys(gone))
+        if len(unique) == 1:
+            # Half the price of a transaction.
+            self._table.delete(unique[0], relaxed=True)
+            return
         for start in range(0, len(unique), _DELETES_AT_ONCE):
             self._table.transact([Delete(key) for key in unique[start : start + _DELETES_AT_ONCE]], relaxed=True)
 

@@ -32,7 +32,7 @@ BINNED = RepositoryName("binned/app")
 
 def crowded(stack: Stack, clock: FrozenClock, name: str) -> Instance:
     """Live, moved, deleted, shared, purged and half-done content. Takes a minute and more of the clock's time."""
-    instance = make_instance(stack, name)
+    instance = make_instance(stack, name, bucket=stack.settings.bucket)
     make_namespace(stack, instance)
     make_namespace(stack, instance, "binned")
     registry, caller = Registry(stack), owner_of(instance)
