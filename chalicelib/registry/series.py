@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+from chalicelib.instances.models import Instance
 from chalicelib.instances.service import Instances
 from chalicelib.kernel.errors import NotFound
 from chalicelib.ports import keys
@@ -36,11 +37,17 @@ class Series:
         self._noted: dict[str, float] = stack.keep("storage noted", dict)
 
     def add(self, instance_id: str, *, pulls: int = 0, pushes: int = 0) -> None:
-        """To the present hour."""
+        """To the present hour; nothing for an instance that goes or is gone, whose last pulls are written late."""
+        try:
+            instance = self._instances.get(instance_id)
+        except NotFound:
+            return
+        if instance.state == "releasing":
+            return
         now = self._stack.clock.now()
         hour = now.replace(minute=0, second=0, microsecond=0)
         change = {"time": hour.strftime(_HOUR), "expires": int((hour + KEPT).timestamp())}
-        storage = self._storage(instance_id, now.timestamp())
+        storage = self._storage(instance, now.timestamp())
         if storage is not None:
             change["storage"] = storage
         key = keys.series(instance_id, hour.strftime(_HOUR))
@@ -60,14 +67,11 @@ class Series:
             if cursor is None:
                 return tuple(found)
 
-    def _storage(self, instance_id: str, now: float) -> int | None:
-        if now - self._noted.get(instance_id, 0.0) < STORAGE_EVERY_S:
+    def _storage(self, instance: Instance, now: float) -> int | None:
+        if now - self._noted.get(instance.id, 0.0) < STORAGE_EVERY_S:
             return None
-        self._noted[instance_id] = now
-        try:
-            return self._instances.usage(self._instances.get(instance_id)).storage.used
-        except NotFound:
-            return None  # Deleted, while what it did last is being written.
+        self._noted[instance.id] = now
+        return self._instances.usage(instance).storage.used
 
 
 def _hour(item: Item) -> Hour:

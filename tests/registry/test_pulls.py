@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from chalicelib.edge.tally import flush_tallies
 from chalicelib.kernel.moment import to_text
 from chalicelib.kernel.names import RepositoryName, TagName
+from chalicelib.ports import keys
 from chalicelib.ports.stack import Stack
+from chalicelib.ports.table import Update
 from chalicelib.registry import handlers
 from chalicelib.registry.models import TagRecord
 from chalicelib.registry.pulls import Pull, Pulls
@@ -136,3 +140,16 @@ def test_counting_writes_nothing_while_pulls_go_on(wire: Wire) -> None:
     for _ in range(50):
         wire.ask("GET", f"{PATH}/v1")
     assert wire.stack.table.epoch() == before
+
+
+@pytest.mark.parametrize("fate", ["releasing", "gone"])
+def test_pulls_written_late_leave_nothing_of_a_deleted_instance(stack: Stack, clock: FrozenClock, fate: str) -> None:
+    """I6: what an instance held is gone for good."""
+    library = Library.opened(stack)
+    key = keys.instance(library.instance.id)
+    if fate == "gone":
+        stack.table.delete(key)
+    else:
+        stack.table.update(Update(key, set={"state": "releasing"}))
+    Pulls(stack).write({Pull(library.instance.id, "none", "v1", ""): 1})
+    assert stack.table.query(keys.series_partition(library.instance.id)).items == ()
