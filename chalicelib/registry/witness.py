@@ -46,7 +46,8 @@ class Witness:
 
     async def tell_refused(self, visit: Visit, found: Route, refused: Refused) -> None:
         changes = (visit.method, found.kind) in _CHANGES
-        if isinstance(refused, _MISSES) and not changes:
+        instance = self._instance(visit)
+        if instance is None or (isinstance(refused, _MISSES) and not changes):
             return
         # A stranger's challenge is where every login begins: it costs no thread.
         asks_who = b"authorization" in visit.headers and not isinstance(refused, Throttled)
@@ -57,13 +58,15 @@ class Witness:
             case "entry":
                 await self._stack.write(self._record, visit, found, code)
             case "count":
-                self._count(visit, code)
+                self._audit.count(instance.id, self._callers.address(visit), code)
 
     def _instance(self, visit: Visit) -> Instance | None:
+        """None for those that have no record."""
         try:
-            return self._callers.instance(visit)
+            instance = self._callers.instance(visit)
         except NotFound:
             return None
+        return instance if instance.edition == "enterprise" else None
 
     def _principal(self, visit: Visit) -> Principal | None:
         """Who asked, as the write itself saw it or as it is seen now; None for strangers."""
@@ -75,14 +78,9 @@ class Witness:
             return None
         return None if principal.anonymous else principal
 
-    def _count(self, visit: Visit, code: str) -> None:
-        instance = self._instance(visit)
-        if instance is not None and instance.edition == "enterprise":
-            self._audit.count(instance.id, self._callers.address(visit), code)
-
     def _record(self, visit: Visit, found: Route, result: str) -> None:
         instance, principal = self._instance(visit), self._principal(visit)
-        if instance is None or principal is None or instance.edition != "enterprise":
+        if instance is None or principal is None:
             return
         deed = Deed(
             time=self._stack.clock.now(),

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from chalicelib.edge.tally import Flushing, Tally, flush_tallies, tally
+from chalicelib.edge.tally import Flushing, Tally, flush_tallies, flushing, tally
 from chalicelib.kernel.errors import Unavailable
 from chalicelib.ports.stack import Stack
 from tests.stacks import embedded_stack
@@ -116,3 +116,21 @@ def test_a_running_process_flushes_by_itself_and_once_more_at_its_end(stack: Sta
     counts.add("b")
     flushing.stop()
     assert written.batches == [{"a": 1}, {"b": 1}]
+
+
+def test_a_function_writes_what_an_event_gathered_also_where_it_fails(stack: Stack) -> None:
+    """A frozen function may never wake."""
+    written = Written()
+    counts = tally(stack, "pulls", written)
+    middleware = flushing(lambda: stack)
+
+    def handler(event: str) -> str:
+        counts.add(event)
+        if event == "bad":
+            raise RuntimeError("cannot")
+        return "done"
+
+    assert middleware("good", handler) == "done"
+    with pytest.raises(RuntimeError):
+        middleware("bad", handler)
+    assert written.batches == [{"good": 1}, {"bad": 1}]
