@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from chalice.test import Client
 
+import app
 from chalicelib.audit.models import Entry, Filter
 from chalicelib.audit.service import Audit
 from chalicelib.billing.lives import Lives
@@ -178,6 +180,24 @@ def test_many_schedules_at_once_take_each_step_once(stack: Stack, clock: FrozenC
     assert Billing(stack).balance_cents("default") == 1_000_000 - 78_000
     assert len(Billing(stack).orders("default", None, 10).items) == 1
     assert now(stack, instance).expires_at == (instance.expires_at or clock.now()) + timedelta(days=31)
+
+
+def test_the_schedule_takes_the_steps_and_has_the_deletion_begun(
+    stack: Stack, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """I6: the app's own schedule, as Lambda calls it."""
+    monkeypatch.setattr(app, "stack", lambda: stack)
+    client = Client(app.app)
+    event = client.events.generate_cw_event("aws.events", "Scheduled Event", {}, [])
+    instance = opened(stack, days=1)
+    clock.advance(1 * DAY_S)
+    client.lambda_.invoke("life", event)
+    assert now(stack, instance).state == "frozen"
+    assert stack.queues.receive(ReleaseInstance.queue) == []
+    clock.advance(15 * DAY_S)
+    client.lambda_.invoke("life", event)
+    (delivery,) = stack.queues.receive(ReleaseInstance.queue)
+    assert instance.id in delivery.body
 
 
 def steps(stack: Stack, faults: Faults) -> None:
