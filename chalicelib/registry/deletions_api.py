@@ -48,8 +48,8 @@ def delete_tags(call: Call, body: TagDeletionOrder) -> TagDeletion | Accepted[Ta
     deleted by a task, which leaves alone what is pushed meanwhile. With `dry_run` nothing is deleted.
     """
     repository = repository_of(call)
-    if body.tags is not None:
-        call.tell(object=" ".join(body.tags)[:500])
+    preview = "dry run: " if body.dry_run else ""
+    call.tell(object=(preview + (" ".join(body.tags) if body.tags else "all that match"))[:500])
     done = TagDeletions(call.stack, instance_of(call), repository, call.by).order(body)
     return _accepted(done, instance_of(call)) if isinstance(done, Task) else done
 
