@@ -18,7 +18,7 @@ routes = Routes("access")
 @routes.get(
     "/instances/{instance}/allowlist",
     needs=Right.READ_SETTINGS,
-    feature="the allowlist",
+    feature="allowlist",
     frozen_too=True,
     from_anywhere=True,
 )
@@ -46,7 +46,7 @@ def list_allowlist(call: Call, query: AllowlistQuery) -> AllowlistAnswer:
     "/instances/{instance}/allowlist",
     needs=Right.CHANGE_SETTINGS,
     changes="allowlist.create",
-    feature="the allowlist",
+    feature="allowlist",
     frozen_too=True,
     from_anywhere=True,
 )
@@ -65,7 +65,7 @@ def create_allowlist_entry(call: Call, body: NewEntry) -> Created[EntryView]:
 @routes.get(
     "/instances/{instance}/allowlist/{entry}",
     needs=Right.READ_SETTINGS,
-    feature="the allowlist",
+    feature="allowlist",
     frozen_too=True,
     from_anywhere=True,
 )
@@ -78,7 +78,7 @@ def show_allowlist_entry(call: Call) -> EntryView:
     "/instances/{instance}/allowlist/{entry}",
     needs=Right.CHANGE_SETTINGS,
     changes="allowlist.delete",
-    feature="the allowlist",
+    feature="allowlist",
     frozen_too=True,
     from_anywhere=True,
 )

@@ -171,4 +171,4 @@ def _missing() -> NotFound:
 
 def _require_enterprise(instance: Instance) -> None:
     if instance.edition != "enterprise":
-        raise EditionRequired("the allowlist")
+        raise EditionRequired("allowlist")

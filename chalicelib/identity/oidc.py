@@ -38,6 +38,8 @@ LONGEST_TOKEN: Final = 16 * 1024
 # Keys are asked for again after an hour, so that withdrawn ones die, and for an unknown key id once a minute at most.
 _KEYS_FRESH_S: Final = 3600
 _ASKED_AGAIN_S: Final = 60
+# One asks, the others wait; not for long, as each holds a worker thread that pushes need too.
+_LONGEST_WAIT_S: Final = 1.0
 _MOST_ISSUERS: Final = 1000
 _MOST_KEYS: Final = 100
 _SHORTEST_RSA_BITS: Final = 2048
@@ -157,8 +159,10 @@ def _key(stack: Stack, issuer: str, header: Mapping[str, Any]) -> _IssuerKey:
     if held is None:
         held = _Issuer()
         known.put(issuer, held)
-    now = stack.clock.now().timestamp()
-    with held.lock:
+    if not held.lock.acquire(timeout=_LONGEST_WAIT_S):
+        raise Unavailable("the issuer is being asked for its keys; try again", retry_after_s=2)
+    try:
+        now = stack.clock.now().timestamp()
         stale = now - held.heard_at >= _KEYS_FRESH_S
         key = None if stale else _fitting(held.keys, header)
         if key is None and now - held.asked_at >= _ASKED_AGAIN_S:
@@ -166,6 +170,8 @@ def _key(stack: Stack, issuer: str, header: Mapping[str, Any]) -> _IssuerKey:
             held.keys = _ask(stack, issuer)
             held.heard_at, stale = now, False
             key = _fitting(held.keys, header)
+    finally:
+        held.lock.release()
     if stale:
         raise Unavailable("the issuer does not tell its keys; try again later", retry_after_s=_ASKED_AGAIN_S)
     if key is None:

@@ -1,6 +1,6 @@
 """Calls to strangers' servers at addresses that users write down (DESIGN §7): bounded, and never into our own network.
 
-name ─► every address of it is vetted ─► one is pinned: the connection goes there, TLS is the name's ─► bounded answer
+name ─► every address of it is vetted ─► they are pinned: it connects there, TLS is the name's ─► bounded answer
 
 A name that has a private address beside a public one is refused whole. Redirects are not followed.
 """
@@ -28,6 +28,8 @@ from chalicelib.kernel.settings import Settings
 LONGEST_S: Final = 5.0
 LIMIT_BYTES: Final = 1024 * 1024
 LONGEST_URL: Final = 2048
+# Of the addresses of one name; enough where one family has no way out.
+_MOST_TRIED: Final = 3
 # Addresses of IPv6 that lead to one of IPv4: NAT64 (RFC 6052, RFC 8215), 6to4, Teredo.
 _TRANSLATED: Final = tuple(ip_network(text) for text in ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32"))
 _HOST: Final = re.compile(r"[A-Za-z0-9.-]{1,253}|[0-9a-f:.]{2,45}", re.ASCII)
@@ -97,15 +99,15 @@ class Outbound:
         self._vet(literal)
         return parsed
 
-    def _vetted(self, host: str, port: int, deadline: float) -> str:
-        """One address of the host, after all of them were vetted."""
+    def _vetted(self, host: str, port: int, deadline: float) -> list[str]:
+        """The addresses of the host, after all of them were vetted."""
         texts = _in_time(lambda: list(self._resolve(host, port)), deadline, host)
         addresses = [ip_address(text.partition("%")[0]) for text in texts]
         if not addresses:
             raise Unavailable(f"{host} has no address", retry_after_s=60)
         for address in addresses:
             self._vet(address)
-        return str(addresses[0])
+        return [str(address) for address in addresses[:_MOST_TRIED]]
 
     def _vet(self, address: IPv4Address | IPv6Address) -> None:
         if not may_call(address, allow_private=self._allow_private):
@@ -147,18 +149,24 @@ def may_call(address: IPv4Address | IPv6Address, *, allow_private: bool) -> bool
 
 
 class _Pinned(httpcore.NetworkBackend):
-    """Connects to the vetted address, whatever the name would mean by now; every wait ends at the deadline."""
+    """Connects to a vetted address, whatever the name would mean by now; every wait ends at the deadline."""
 
-    def __init__(self, address: str, deadline: float) -> None:
-        self._address = address
+    def __init__(self, addresses: list[str], deadline: float) -> None:
+        self._addresses = addresses
         self._deadline = deadline
         self._sockets = httpcore.SyncBackend()
 
     def connect_tcp(
         self, host: str, port: int, timeout: float | None = None, *_: Any, **__: Any
     ) -> httpcore.NetworkStream:
-        stream = self._sockets.connect_tcp(self._address, port, _left(self._deadline))
-        return _Hurried(stream, self._deadline)
+        *others, last = self._addresses
+        for at, address in enumerate(others):
+            share = _left(self._deadline) / (len(self._addresses) - at)
+            try:
+                return _Hurried(self._sockets.connect_tcp(address, port, share), self._deadline)
+            except (httpcore.ConnectError, httpcore.ConnectTimeout):
+                continue
+        return _Hurried(self._sockets.connect_tcp(last, port, _left(self._deadline)), self._deadline)
 
 
 class _Hurried(httpcore.NetworkStream):

@@ -124,6 +124,17 @@ def test_an_answer_that_is_not_plain_json_of_a_bounded_size_is_none(
     assert asked == ["/x"]
 
 
+def test_where_one_address_does_not_answer_the_next_one_does() -> None:
+    def answer(request: BaseHTTPRequestHandler) -> None:
+        request.send_response(200)
+        request.end_headers()
+        request.wfile.write(b"{}")
+
+    with answering(answer) as port:
+        calls = Outbound(allow_private=True, resolve=lambda host, port: ["127.0.0.2", "127.0.0.1"])
+        assert calls.fetch_json(f"http://issuer.example:{port}/") == {}
+
+
 def test_nobody_there_is_told_as_that() -> None:
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
