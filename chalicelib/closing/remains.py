@@ -77,7 +77,9 @@ class Remains:
             return  # Their own phases reach them.
         if kind == "purge":
             repository = row["pk"].removeprefix(keys.repository_partition(""))
-            any(self._wipe(repository) for _ in range(WIPES_A_LOOK))
+            for _ in range(WIPES_A_LOOK):
+                if not self._wipe(repository):
+                    return
             return
         if kind == "upload" and row["multipart"]:
             self._objects.abort(paths.blob(self._instance.id, row["id"]), row["multipart"])
@@ -104,13 +106,14 @@ class Remains:
             repository = str(row["repository_id"] if in_bin else row["id"])
             # Of other entries the repository stands where it stood.
             leads_there = not in_bin or row["kind"] == "repository"
-            if leads_there and not self._wipe(repository):
-                continue
+            wiped = self._wipe(repository) if leads_there else 0
+            if wiped:
+                return wiped, ""
             self._delete([Key(row["pk"], row["sk"])])
         return len(rows), "" if rows else None
 
-    def _wipe(self, repository: str) -> bool:
-        """Takes some rows under a repository's id away. Whether nothing is left."""
+    def _wipe(self, repository: str) -> int:
+        """Takes some rows under a repository's id away, at last the id. How many; 0: nothing was left."""
         rows = self._table.query(keys.repository_partition(repository), limit=ROWS_A_LOOK).items
         others = [row for row in rows if row["sk"] != keys.repository_by_id(repository).sk]
         for row in others:
@@ -121,11 +124,10 @@ class Remains:
             if row["sk"].startswith(keys.share(repository, "").sk)
         ]
         self._delete(guests)
-        self._delete([Key(row["pk"], row["sk"]) for row in others])
-        if len(rows) == ROWS_A_LOOK or others:
-            return False
-        self._delete([keys.repository_by_id(repository)])
-        return True
+        # The id alone is left: it goes last.
+        gone = [Key(row["pk"], row["sk"]) for row in others or rows]
+        self._delete(gone)
+        return len(gone)
 
     def _empty(self, digests: Iterable[str]) -> None:
         """HEAD and edges of blobs."""

@@ -25,9 +25,9 @@ from chalicelib.tasks.service import Tasks
 from .remains import Remains
 
 # Looks of one step: each is a page of a list, and what was on it goes.
-LOOKS_A_STEP: Final = 50
-# Things that one step takes away.
-THINGS_A_STEP: Final = 500
+LOOKS_A_STEP: Final = 25
+# Things after which a step takes no further look: some need several calls of a store each.
+THINGS_A_STEP: Final = 200
 # Beyond an intent's life: what its end leaves behind is cleared by then.
 MARGIN: Final = timedelta(minutes=5)
 

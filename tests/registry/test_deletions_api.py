@@ -15,6 +15,7 @@ from chalicelib.kernel.names import Digest, RepositoryName, TagName
 from chalicelib.kernel.roles import Role
 from chalicelib.ports import keys
 from chalicelib.ports.stack import Stack
+from chalicelib.ports.table import Delete, Put, Update, Write, absent, equals, present
 from chalicelib.registry.service import Registry
 from tests.background import run_background, run_tasks
 from tests.stacks import FrozenClock, make_namespace
@@ -250,7 +251,15 @@ def test_a_deleted_repository_can_be_put_back_whole_in_one_transaction(library: 
     clock.advance(6 * DAY)
     run_background(library.stack)
     assert rows_of(library.stack, repository.id) == before
-    assert digest
+    back: list[Write] = [
+        Put({**keys.repository(library.instance.id, NAME)._asdict(), **entry["record"]}, absent()),
+        Update(keys.repository_by_id(repository.id), remove=("state", "entry"), when=equals("entry", entry["id"])),
+        Delete(keys.bin_entry(library.instance.id, entry["id"]), present()),
+        Instances(library.stack).count_change(library.instance, repositories=1),
+    ]
+    library.stack.table.transact(back)
+    assert library.repository() == repository
+    assert library.registry.pull(library.owner, NAME, TagName("v1")).digest == digest
 
 
 def test_a_repository_is_purged_when_its_grace_period_is_over(library: Library, clock: FrozenClock) -> None:
