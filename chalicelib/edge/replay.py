@@ -10,6 +10,7 @@ Source: the IETF's draft "The Idempotency-Key HTTP Header Field".
 from __future__ import annotations
 
 import hashlib
+import hmac
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -53,7 +54,8 @@ class Replay:
             return None
         if not 0 < len(text) <= LONGEST_KEY or not text.isascii() or not text.isprintable():
             raise Invalid("Idempotency-Key", f"a key has 1–{LONGEST_KEY} printable ASCII characters")
-        digest = hashlib.sha256()
+        # Keyed by the key itself, which is not kept: a body may hold a password, and what is kept must not help to guess.
+        digest = hmac.new(text.encode(), digestmod=hashlib.sha256)
         for part in (call.request.path.encode(), repr(sorted(call.request.query.items())).encode(), call.request.body):
             digest.update(b"%d:" % len(part) + part)
         caller = f"{call.principal.account_id}#{call.principal.name}"
