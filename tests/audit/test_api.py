@@ -49,6 +49,15 @@ def test_a_refusal_of_somebody_known_is_recorded_singly(api: Api, stack: Stack) 
     assert [(one["user"], one["action"], one["result"]) for one in told] == [("reader", "create", "DENIED")] * 2
 
 
+def test_a_mistake_in_a_read_is_no_refusal_and_in_a_change_it_is(api: Api) -> None:
+    """G1"""
+    assert api.get(EVENTS, cursor="not a cursor").status == 400
+    assert items(api) == []
+    assert api.post("/instances/ci/namespaces", {"name": "library"}).status == 201
+    assert api.post("/instances/ci/namespaces", {"name": "library"}).status == 409
+    assert sorted(one["result"] for one in items(api)) == ["CONFLICT", "succeeded"]
+
+
 def test_what_is_foreign_is_recorded_with_the_caller_and_not_with_its_owner(api: Api, stack: Stack) -> None:
     """G1, G5"""
     stranger = Api.signed_in(stack, account="acme")

@@ -125,6 +125,20 @@ def test_an_event_that_comes_twice_is_one_entry(wire: Wire, late_s: int) -> None
     assert (verdict.finding, verdict.entries, verdict.unsealed) == (None, 2, 0)
 
 
+def test_an_event_that_comes_again_after_its_minute_was_sealed_adds_nothing(wire: Wire) -> None:
+    """G1: its handler died between the entry and the rest."""
+    pushed_at = wire.clock.now()
+    wire.push_image("library/app", "v1")
+    ((bucket, key),) = events(wire.stack)
+    handlers.object_created(wire.stack, bucket, key)
+    wire.clock.advance(600)
+    Sealer(wire.stack).run()
+    assert len(handlers.object_created(wire.stack, bucket, key)) == 1
+    assert len(recorded(wire)) == 1
+    verdict = Audit(wire.stack).verify(wire.instance.id, pushed_at)
+    assert (verdict.finding, verdict.entries, verdict.unsealed) == (None, 1, 0)
+
+
 def test_a_push_whose_event_was_lost_is_recorded_when_it_is_made_again(wire: Wire) -> None:
     wire.push_image("library/app", "v1")
     for bucket, key in events(wire.stack):
