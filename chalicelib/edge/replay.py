@@ -54,7 +54,7 @@ class Replay:
             return None
         if not 0 < len(text) <= LONGEST_KEY or not text.isascii() or not text.isprintable():
             raise Invalid("Idempotency-Key", f"a key has 1–{LONGEST_KEY} printable ASCII characters")
-        # Keyed by the key itself, which is not kept: a body may hold a password, and what is kept must not help to guess.
+        # Keyed by the key itself, which is not kept: a body may hold a password, and nothing kept may help to guess it.
         digest = hmac.new(text.encode(), digestmod=hashlib.sha256)
         for part in (call.request.path.encode(), repr(sorted(call.request.query.items())).encode(), call.request.body):
             digest.update(b"%d:" % len(part) + part)
