@@ -128,7 +128,8 @@ class Api:
         if body is not None:
             sent.setdefault("content-type", "application/json")
         reply = self.carrier(
-            self.stack, Sent(method, PREFIX + path, urlencode(query or {}), sent, data, self.address, self.internal)
+            self.stack,
+            Sent(method, PREFIX + path, urlencode(query or {}, doseq=True), sent, data, self.address, self.internal),
         )
         _require_documented(method, PREFIX + path, reply)
         return reply

@@ -13,10 +13,11 @@ import pytest
 
 import app as service
 import gateway
+from chalicelib.access.service import Access
 from chalicelib.host.bridge import ApiBridge
 from chalicelib.ports.stack import Stack
 from tests.management import PASSWORD, Api
-from tests.stacks import FrozenClock, embedded_stack
+from tests.stacks import FrozenClock, embedded_stack, make_instance
 
 
 class Wire:
@@ -132,3 +133,49 @@ def test_without_the_api_the_gateway_has_nothing_there(wire: Wire) -> None:
     """On AWS API Gateway serves it."""
     wire.app = gateway.build(wire.stack)
     assert wire.ask("GET", "/api/v1/session").status_code == 404
+
+
+# Who is let in: an enterprise instance starts with 127.0.0.1 on its allowlist.
+
+
+@pytest.fixture
+def guarded(wire: Wire) -> str:
+    """The path of an instance whose allowlist holds 127.0.0.1 alone."""
+    instance = make_instance(wire.stack, "guarded")
+    Access(wire.stack).add(instance, "127.0.0.1")
+    return f"/api/v1/instances/{instance.id}/namespaces"
+
+
+def look(wire: Wire, path: str, **more: Any) -> int:
+    headers = {"Authorization": f"Bearer {Api.signed_in(wire.stack).token}", **more.pop("headers", {})}
+    return wire.ask("GET", path, headers=headers, **more).status_code
+
+
+SPOOFED = {"X-Forwarded-For": "127.0.0.1", "X-Real-IP": "127.0.0.1", "Forwarded": "for=127.0.0.1"}
+
+
+def test_the_sockets_other_end_decides_and_no_header_does(wire: Wire, guarded: str) -> None:
+    """G2."""
+    assert look(wire, guarded) == 200
+    assert look(wire, guarded, peer="192.0.2.9") == 403
+    assert look(wire, guarded, peer="192.0.2.9", headers=SPOOFED) == 403
+    assert look(wire, guarded, peer="::ffff:127.0.0.1") == 200
+
+
+def test_the_internal_listener_is_not_restricted(wire: Wire, guarded: str) -> None:
+    """G2: by the port that the request came in on, which no client can write."""
+    assert look(wire, guarded, peer="192.0.2.9", port=5999) == 200
+    assert look(wire, guarded, peer="192.0.2.9", headers={"Host": "registry.example.com:5999"}) == 403
+
+
+def test_behind_a_trusted_proxy_its_word_for_the_client_counts(tmp_path: Path) -> None:
+    with embedded_stack(tmp_path, FrozenClock(), trusted_proxies="10.0.0.0/8") as stack:
+        Api.signed_in(stack)
+        wire = Wire(stack)
+        instance = make_instance(stack, "guarded")
+        Access(stack).add(instance, "127.0.0.1")
+        path = f"/api/v1/instances/{instance.id}/namespaces"
+        assert look(wire, path, peer="10.0.0.1", headers={"X-Forwarded-For": "192.0.2.9, 127.0.0.1"}) == 200
+        assert look(wire, path, peer="10.0.0.1", headers={"X-Forwarded-For": "127.0.0.1, 192.0.2.9"}) == 403
+        assert look(wire, path, peer="10.0.0.1") == 403
+        assert look(wire, path, peer="192.0.2.9", headers=SPOOFED) == 403
