@@ -230,6 +230,11 @@ def _carry_out(context: Context, endpoint: Endpoint, request: Request, parts: di
     except Refused as refused:
         context.gate.record(call, refused.code)
         raise
+    except Exception:
+        # Half of it may have happened.
+        if endpoint.changes:
+            context.gate.record(call, InternalError.code)
+        raise
     if endpoint.changes:
         context.gate.record(call, "")
     if replay is not None:

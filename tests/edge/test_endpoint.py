@@ -175,6 +175,7 @@ def test_what_nobody_foresaw_is_a_problem_with_the_request_id_and_nothing_else(c
     assert answer["statusCode"] == 500
     assert answer["headers"]["X-Request-Id"] in answer["body"]
     assert "foresaw" not in answer["body"]
+    assert GATE.records == [("owner", "INTERNAL")]
 
 
 def test_the_same_key_again_answers_again_without_doing_it_again(client: Client) -> None:
