@@ -8,6 +8,9 @@ from functools import lru_cache
 from math import ceil
 from typing import Final
 
+from chalicelib.kernel.errors import NameInvalid
+from chalicelib.kernel.names import InstanceName
+
 from .models import Instance, State
 
 # How long before expiry auto-renewal begins to try.
@@ -17,6 +20,14 @@ ASKED_AGAIN_AFTER: Final = timedelta(hours=1)
 
 # What stands still is looked at again after this, and not with every sweep.
 STANDS_STILL_FOR: Final = timedelta(hours=1)
+
+
+def is_instance_name(text: str) -> bool:
+    try:
+        InstanceName.parse(text)
+    except NameInvalid:
+        return False
+    return True
 
 
 def is_running(instance: Instance, now: datetime) -> bool:

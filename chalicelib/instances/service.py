@@ -212,7 +212,7 @@ class Instances:
 
         Raises NotFound, in the same words for what is not there and for what is another account's.
         """
-        instance_id = ref if is_id(ref) else store.id_named(self._stack.table, account_id, ref)
+        instance_id = ref if is_id(ref) else self._id_named(account_id, ref)
         instance = None if instance_id is None else store.load(self._stack.table, instance_id)
         if instance is None or instance.account_id != account_id:
             raise NotFound("there is no such instance")
@@ -262,6 +262,10 @@ class Instances:
             repositories=Use(used=repositories, limit=instance.repository_limit),
             storage=Use(used=stored, limit=instance.storage_limit_bytes),
         )
+
+    def _id_named(self, account_id: str, ref: str) -> str | None:
+        """None for what is no name either: a path may hold anything, and more than fits into a key."""
+        return store.id_named(self._stack.table, account_id, ref) if rules.is_instance_name(ref) else None
 
     def _at(self, label: str) -> Instance:
         return self._load(store.id_at(self._stack.table, label))

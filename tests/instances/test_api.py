@@ -135,6 +135,15 @@ def test_what_older_versions_wrote_can_still_be_changed(stack: Stack) -> None:
     assert instances.load(instance.id).namespace_packs == 1
 
 
+@pytest.mark.parametrize("ref", ["%C3%A9" * 512, "%F0%9F%98%80" * 400, "%00", "ci%23", "PERSONAL", "a" * 600])
+def test_what_is_no_name_is_answered_as_an_instance_that_is_missing(stack: Stack, ref: str) -> None:
+    """G5. Encoded, some of these are longer than any key may be."""
+    owner = Api.signed_in(stack)
+    missing = owner.get("/instances/nothing").json()
+    answer = owner.get(f"/instances/{ref}")
+    assert (answer.status, answer.json()["detail"]) == (404, missing["detail"])
+
+
 def test_an_account_has_one_personal_instance_and_may_have_it_again_after_its_deletion(stack: Stack) -> None:
     """I1"""
     first = make_instance(stack, "small", "personal")
