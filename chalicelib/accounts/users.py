@@ -107,7 +107,8 @@ class Users:
             seen = self.get(by.account_id, username)
         except NotFound:
             # What a deletion that was interrupted left.
-            self._access_keys.delete_all(by.account_id, username)
+            if is_username(username):
+                self._access_keys.delete_all(by.account_id, username)
             raise
         if seen.operator and not by.operator:
             raise Denied("this user operates the service; only an operator may change or delete it")

@@ -77,7 +77,9 @@ def test_every_bad_field_of_a_new_user_is_named(stack: Stack) -> None:
 
 @pytest.mark.parametrize("name", ["%00", "a" * 600, "%E2%82%AC" * 300, "a%23b", "..", "USER%23owner"])
 def test_odd_names_are_of_nobody(stack: Stack, name: str) -> None:
-    assert Api.signed_in(stack).get(f"/users/{name}").status == 404
+    owner = Api.signed_in(stack)
+    assert owner.get(f"/users/{name}").status == owner.delete(f"/users/{name}").status == 404
+    assert owner.patch(f"/users/{name}", {"role": "reader"}).status == 404
 
 
 @pytest.mark.parametrize("role", [Role.DEVELOPER, Role.READER, Role.AUDITOR])
