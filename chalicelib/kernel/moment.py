@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Annotated, Protocol
 
-from pydantic import AwareDatetime, PlainSerializer
+from pydantic import AfterValidator, AwareDatetime, PlainSerializer
 
 
 class Clock(Protocol):
@@ -31,5 +31,12 @@ def from_text(text: str) -> datetime:
     return datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=UTC)
 
 
+def _in_utc(moment: datetime) -> datetime:
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError as beyond:
+        raise ValueError("lies outside the calendar in UTC") from beyond
+
+
 # How records hold a moment: a datetime in the model, `to_text`'s text in the item.
-Moment = Annotated[AwareDatetime, PlainSerializer(to_text, return_type=str)]
+Moment = Annotated[AwareDatetime, AfterValidator(_in_utc), PlainSerializer(to_text, return_type=str)]
