@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import hashlib
 import re
-from typing import Any, Final, Self
+from typing import Any, ClassVar, Final, Self
 
-from pydantic import GetCoreSchemaHandler
+from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
 from .errors import DigestInvalid, NameInvalid
@@ -29,9 +29,13 @@ _HEX: Final = re.compile(r"[0-9a-f]+", re.ASCII)
 
 
 class Name(str):
-    """Text that has passed its class's `parse`."""
+    """Text that has passed its class's `parse`.
+
+    grammar   the same in JSON Schema's words, for documents; `parse` decides
+    """
 
     __slots__ = ()
+    grammar: ClassVar[dict[str, Any]] = {}
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -40,6 +44,10 @@ class Name(str):
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.no_info_after_validator_function(cls._validate, core_schema.str_schema())
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {**handler(schema), **cls.grammar}
 
     @classmethod
     def _validate(cls, text: str) -> Self:
@@ -51,6 +59,7 @@ class Name(str):
 
 class InstanceName(Name):
     __slots__ = ()
+    grammar: ClassVar[dict[str, Any]] = {"pattern": f"^{_INSTANCE.pattern}$"}
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -61,6 +70,7 @@ class InstanceName(Name):
 
 class NamespaceName(Name):
     __slots__ = ()
+    grammar: ClassVar[dict[str, Any]] = {"pattern": f"^{_NAMESPACE.pattern}$", "minLength": 2, "maxLength": 64}
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -73,6 +83,7 @@ class RepositoryName(Name):
     """The full name: namespace, a slash, and the name inside the namespace, which may hold further slashes."""
 
     __slots__ = ()
+    grammar: ClassVar[dict[str, Any]] = {"pattern": f"^{_REPOSITORY.pattern}$", "maxLength": 255}
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -92,6 +103,7 @@ class RepositoryName(Name):
 
 class TagName(Name):
     __slots__ = ()
+    grammar: ClassVar[dict[str, Any]] = {"pattern": f"^{_TAG.pattern}$"}
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -102,6 +114,7 @@ class TagName(Name):
 
 class Digest(Name):
     __slots__ = ()
+    grammar: ClassVar[dict[str, Any]] = {"pattern": "^(?:sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128})$"}
 
     @classmethod
     def parse(cls, text: str) -> Self:
