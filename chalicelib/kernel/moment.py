@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Annotated, Protocol
 
-from pydantic import AfterValidator, AwareDatetime, PlainSerializer
+from pydantic import AfterValidator, AwareDatetime, PlainSerializer, WithJsonSchema
 
 
 class Clock(Protocol):
@@ -39,4 +39,9 @@ def _in_utc(moment: datetime) -> datetime:
 
 
 # How records hold a moment: a datetime in the model, `to_text`'s text in the item.
-Moment = Annotated[AwareDatetime, AfterValidator(_in_utc), PlainSerializer(to_text, return_type=str)]
+Moment = Annotated[
+    AwareDatetime,
+    AfterValidator(_in_utc),
+    PlainSerializer(to_text, return_type=str),
+    WithJsonSchema({"type": "string", "format": "date-time"}),
+]
