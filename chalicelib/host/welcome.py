@@ -14,14 +14,16 @@ from .first_start import NAMESPACE, USERNAME, FirstStart
 def welcome(stack: Stack, start: FirstStart) -> str:
     settings = stack.settings
     address = _address(settings)
+    url = f"{'https' if settings.tls else 'http'}://{address}"
     insecure = "" if settings.tls else " --tls-verify=false"
     lines = [
         "",
-        f"The registry answers at {'https' if settings.tls else 'http'}://{address}",
+        f"The registry answers at {url}",
         f"  instance   {_instance(stack, start)}",
         f"  data       {settings.data.resolve()}",
         f"  user       {USERNAME}",
         f"  password   {_password(start)}",
+        f"  API        {url}/api/v1, to read and to try at {url}/api/v1/docs",
         "",
         "First commands:",
         f"  docker login {address} -u {USERNAME}",
@@ -30,7 +32,11 @@ def welcome(stack: Stack, start: FirstStart) -> str:
         f"  skopeo list-tags{insecure} docker://{address}/{NAMESPACE}/alpine",
     ]
     if not _loopback(settings.host):
-        lines += ["", "Until its allowlist says more, the instance answers clients of this machine (127.0.0.1) only."]
+        lines += [
+            "",
+            "Until its allowlist says more, the instance answers clients of this machine (127.0.0.1) only;",
+            "docs/credentials.md tells how to let others in.",
+        ]
     return "\n".join([*lines, ""])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
 from pathlib import Path
@@ -13,6 +14,10 @@ from tests.house.project import PACKAGE, ROOT, name_of, rooms, tracked
 
 LOCKS = ("requirements.txt", "requirements-gateway.txt", "requirements-dev.txt")
 LINK = re.compile(r"\]\((?!https?:|#|mailto:)([^)#\s]+)")
+METHODS = "GET|POST|PUT|PATCH|DELETE"
+# `GET POST /users`, `DELETE …/shares/{share}?confirm=<name>`, and the same at the beginning of a line of an example.
+OPERATION = re.compile(rf"(?:`|^)((?:(?:{METHODS}) )+)…?(/[^\s?`]+)", re.MULTILINE)
+PAGES = sorted((ROOT / "docs").glob("*.md"))
 
 
 def read(name: str) -> str:
@@ -90,3 +95,44 @@ def test_the_map_names_every_floor() -> None:
     text = (PACKAGE / "README.md").read_text()
     floors = [room.name for room in rooms()] + ["kernel", "ports", "edge", "host", "cli"]
     assert [name for name in floors if f"{name}/" not in text] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_the_readme_leads_to_every_page(page: Path) -> None:
+    named = LINK.findall(read("README.md"))
+    assert f"docs/{page.name}" in named
+
+
+def operations() -> set[tuple[str, str]]:
+    """Method and path of everything in the OpenAPI document; a part in braces is any part."""
+    paths = json.loads(read("docs/openapi.json"))["paths"]
+    return {(method.upper(), re.sub(r"{[^}]+}", "{}", path)) for path, methods in paths.items() for method in methods}
+
+
+@pytest.mark.parametrize("page", [ROOT / "README.md", *PAGES], ids=name_of)
+def test_every_path_that_a_page_names_is_one_of_the_api(page: Path) -> None:
+    """A part that stands for others may be an example: `PATCH /accounts/acme`."""
+    known = operations() | {("GET", path) for path in ("/healthz", "/readyz")}
+    for methods, path in OPERATION.findall(page.read_text()):
+        for method in methods.split():
+            assert any(method == m and fits(path, known_path) for m, known_path in known), f"{method} {path}"
+
+
+def fits(path: str, known: str) -> bool:
+    """The known path ends like the one named, part for part, and the first of them letter for letter."""
+    named, parts = path.strip("/").split("/"), known.strip("/").split("/")
+    ending = parts[-len(named) :]
+    if len(ending) != len(named) or ending[0] != named[0]:
+        return False
+    return all(part in ("{}", name) for name, part in zip(named, ending, strict=True))
+
+
+def test_pages_are_held_to_the_paths_that_the_api_has() -> None:
+    assert OPERATION.findall("`GET POST /users`, `DELETE …/shares/{share}?confirm=a`") == [
+        ("GET POST ", "/users"),
+        ("DELETE ", "/shares/{share}"),
+    ]
+    assert fits("/users/{user}", "/api/v1/users/{}")
+    assert fits("/accounts/acme", "/api/v1/accounts/{}")
+    assert not fits("/people", "/api/v1/users")
+    assert not fits("/people", "/api/v1/users/{}")

@@ -1,14 +1,21 @@
-"""What the README's first command comes down to, on a free port and a folder of its own."""
+"""What the README's commands come down to, on a free port and a folder of its own."""
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
+import shutil
+import subprocess
 from pathlib import Path
 
 import httpx
+import pytest
 
 from tests.house.project import ROOT
-from tests.serving import serving
+from tests.serving import Service, serving
+
+EMPTY_CONFIG = b"{}"
 
 
 def test_make_run_starts_what_this_test_starts() -> None:
@@ -25,4 +32,43 @@ def test_service_starts_tells_how_to_log_in_and_ends_when_asked(tmp_path: Path) 
         said = service.log.read_text()
         assert f"docker login {service.host} -u {service.username}" in said
         assert service.password not in said
+        page = re.search(r"http://\S+/docs", said)
+        assert page is not None
+        assert httpx.get(page[0], trust_env=False).headers["content-type"].startswith("text/html")
         assert service.stop() == 0
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="the README's commands use curl")
+def test_commands_by_which_the_readme_uses_the_api_do_what_it_says(tmp_path: Path) -> None:
+    """In a folder where `data` is the service's, as after `make run` and the README's push."""
+    with serving(tmp_path / "data") as service:
+        (tmp_path / "data/secrets/admin-password").write_text(service.password)
+        push_image(service, "library/alpine", "latest")
+        commands = readme_commands("Control it by API").replace("127.0.0.1:5000", service.host)
+        assert service.host in commands
+        done = subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", commands.replace("curl ", "curl --noproxy '*' -w '\\n' ")],
+            cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False,
+        )  # fmt: skip
+        assert (done.returncode, done.stderr) == (0, "")
+        repositories, tags, namespace = (json.loads(line) for line in done.stdout.splitlines())
+        assert [each["full_name"] for each in repositories["items"]] == ["library/alpine"]
+        assert [each["tag"] for each in tags["items"]] == ["latest"]
+        assert namespace["name"] == "team"
+
+
+def readme_commands(heading: str) -> str:
+    section = (ROOT / "README.md").read_text().split(f"\n## {heading}\n")[1].split("\n## ")[0]
+    return "\n".join(re.findall(r"```sh\n(.*?)```", section, re.DOTALL))
+
+
+def push_image(service: Service, name: str, tag: str) -> None:
+    digest = f"sha256:{hashlib.sha256(EMPTY_CONFIG).hexdigest()}"
+    config = {"mediaType": "application/vnd.oci.image.config.v1+json", "digest": digest, "size": len(EMPTY_CONFIG)}
+    media_type = "application/vnd.oci.image.manifest.v1+json"
+    manifest = json.dumps({"schemaVersion": 2, "mediaType": media_type, "config": config, "layers": []})
+    with httpx.Client(base_url=f"{service.url}/v2/{name}/", auth=service.login, trust_env=False) as client:
+        blob = client.post("blobs/uploads/", params={"digest": digest}, content=EMPTY_CONFIG)
+        assert blob.status_code == 201, blob.text
+        pushed = client.put(f"manifests/{tag}", headers={"Content-Type": media_type}, content=manifest)
+        assert pushed.status_code == 201, pushed.text
