@@ -31,6 +31,11 @@ is in the last column.
 - zot as it comes does not fsync what it answers 201 to; `--subjects …,zot-commit` measures it with `commit: true`
 """
 
+_OTHERS = """\
+Of the management API: [requests a second and CPU for each](RESULTS-api.md), [the tag list with 10 and with 100 000
+tags](RESULTS-tag-pages.md), [a month of a million audit records](RESULTS-audit.md).
+"""
+
 
 def write_report(run: Run, reasons: Mapping[str, str], tags: int) -> str:
     """The whole page.
@@ -42,6 +47,7 @@ def write_report(run: Run, reasons: Mapping[str, str], tags: int) -> str:
     parts = [
         "# Speed beside other registries",
         _facts(run),
+        _OTHERS,
         "## How it was measured",
         _METHOD.format(tags=f"{tags:,}"),
         "## Verdicts",
