@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from chalicelib.kernel.paging import every
 from chalicelib.ports import keys
 from chalicelib.ports.stack import Stack
-from chalicelib.ports.table import Item
+from chalicelib.ports.table import Index, Item
 from chalicelib.repositories.models import Repository
 
 
@@ -21,15 +22,9 @@ def binned(stack: Stack, instance_id: str) -> Iterator[Repository]:
             yield Repository.model_validate(row["record"])
 
 
-def rows(stack: Stack, partition: str, prefix: str = "") -> Iterator[Item]:
+def rows(stack: Stack, partition: str, prefix: str = "", *, index: Index | None = None) -> Iterator[Item]:
     """All of a partition that begin so."""
-    cursor = None
-    while True:
-        page = stack.table.query(partition, prefix=prefix, cursor=cursor, limit=1000)
-        yield from page.items
-        cursor = page.next
-        if cursor is None:
-            return
+    return every(lambda cursor: stack.table.query(partition, index=index, prefix=prefix, cursor=cursor, limit=1000))
 
 
 def astray(stack: Stack, repository_id: str) -> str:

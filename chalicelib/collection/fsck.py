@@ -14,12 +14,12 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal
+from typing import Literal
 
 from chalicelib.instances.models import Instance
 from chalicelib.instances.service import Instances
 from chalicelib.kernel.errors import NotFound
-from chalicelib.kernel.paging import Page
+from chalicelib.kernel.paging import every
 from chalicelib.namespaces.service import Namespaces
 from chalicelib.ports import keys, paths
 from chalicelib.ports.stack import Stack
@@ -82,14 +82,8 @@ class _InstanceCheck:
     # Blobs, from the object store's list
 
     def _check_objects(self) -> Iterator[Finding]:
-        cursor = None
-        while True:
-            page = self._objects.list(paths.blobs(self._instance.id), cursor=cursor)
-            for found in page.items:
-                yield from self._check_object(found.key, found.size)
-            cursor = page.next
-            if cursor is None:
-                return
+        for found in every(lambda cursor: self._objects.list(paths.blobs(self._instance.id), cursor=cursor)):
+            yield from self._check_object(found.key, found.size)
 
     def _check_object(self, key: str, size: int) -> Iterator[Finding]:
         generation = paths.generation_of(key)
@@ -126,7 +120,7 @@ class _InstanceCheck:
 
     def _check_edges(self, digest: str) -> Iterator[Finding]:
         edges = 0
-        for edge in _all(self._stack, keys.blob_partition(self._instance.id, digest), keys.edge_prefix()):
+        for edge in departed.rows(self._stack, keys.blob_partition(self._instance.id, digest), keys.edge_prefix()):
             edges += 1
             if edge["kind"] == "MANIFEST":
                 self._holders.add(edge["repository_id"])
@@ -157,7 +151,7 @@ class _InstanceCheck:
 
     def _repositories(self) -> Iterator[Repository]:
         rooms = Repositories(self._stack)
-        yield from _pages(lambda cursor: rooms.list(self._instance.id, cursor=cursor))
+        return every(lambda cursor: rooms.list(self._instance.id, cursor=cursor))
 
     def _namespaces(self) -> Iterator[Item]:
         """Those too that are being deleted: they take their place in the quota until their repositories are gone."""
@@ -197,7 +191,7 @@ class _RepositoryCheck:
         return found.allow_sparse_indexes or found.id != self._repository.namespace_id
 
     def _rows(self, prefix: str) -> Iterator[Item]:
-        return _all(self._stack, keys.repository_partition(self._repository.id), prefix)
+        return departed.rows(self._stack, keys.repository_partition(self._repository.id), prefix)
 
     def _where(self, what: str) -> str:
         return f"{self._instance.name}/{self._repository.name}@{what}"
@@ -277,25 +271,7 @@ def release_pending(stack: Stack, instance: str, digest: str) -> bool:
     """Whether work that is under way, and noted as due, is going to look at the digest once more."""
     for kind in ("release", "intent"):
         for partition in keys.due_partitions(kind):
-            for row in _all(stack, partition, "", index=True):
+            for row in departed.rows(stack, partition, index="i1"):
                 if row["instance_id"] == instance and digest in row["blobs"]:
                     return True
     return False
-
-
-def _all(stack: Stack, partition: str, prefix: str, *, index: bool = False) -> Iterator[Item]:
-    yield from _pages(
-        lambda cursor: stack.table.query(
-            partition, index="i1" if index else None, prefix=prefix, cursor=cursor, limit=1000
-        )
-    )
-
-
-def _pages(load: Any) -> Iterator[Any]:
-    cursor = None
-    while True:
-        page: Page[Any] = load(cursor)
-        yield from page.items
-        cursor = page.next
-        if cursor is None:
-            return

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
@@ -23,6 +23,17 @@ class Page(Generic[T]):
 
     def map(self, change: Callable[[T], U]) -> Page[U]:
         return Page(tuple(change(item) for item in self.items), self.next)
+
+
+def every(load: Callable[[str | None], Page[T]]) -> Iterator[T]:
+    """All of a list, page by page. load: the cursor of the page before → a page"""
+    cursor: str | None = None
+    while True:
+        page = load(cursor)
+        yield from page.items
+        cursor = page.next
+        if cursor is None:
+            return
 
 
 def bounded_pass(

@@ -15,14 +15,13 @@ import base64
 import binascii
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
-from itertools import islice
 from typing import Any, Final, Literal
 
 from chalicelib.kernel.errors import Invalid
-from chalicelib.kernel.paging import Page
+from chalicelib.kernel.paging import MOST_ROWS, Page, bounded_pass
 from chalicelib.ports import keys
 from chalicelib.ports.table import Item, Table
 
@@ -30,9 +29,6 @@ from .models import TagRecord
 
 TagSort = Literal["name", "-name", "pushed_at", "-pushed_at", "size", "-size", "pulled_at", "-pulled_at"]
 
-# What one request looks at where no index serves it (N4).
-MOST_ROWS: Final = 5000
-_ROWS_A_QUERY: Final = 1000
 _NUMBER: Final = re.compile(r"([0-9]+)")
 
 
@@ -103,54 +99,46 @@ class TagLists:
 
     def _walked(self, asked: TagsAsked, after: str | None) -> Page[TagRecord]:
         """In the order that the table keeps."""
-        served_by_index = not asked.search and (asked.column == "name" or not asked.prefix)
         order = "sk" if asked.column == "name" else "i1sk"
-        wanted: list[TagRecord] = []
-        looked_at, last = 0, after
-        while looked_at < MOST_ROWS:
-            size = asked.limit if served_by_index else min(_ROWS_A_QUERY, MOST_ROWS - looked_at)
-            page = self._query(asked, last, size)
-            for row in page.items:
-                if len(wanted) == asked.limit:
-                    return Page(tuple(wanted), asked.cursor(str(last)))
-                last = row[order]
-                if asked.wants(row):
-                    wanted.append(TagRecord.model_validate(row))
-            looked_at += len(page.items)
-            if page.next is None:
-                return Page(tuple(wanted))
-            if served_by_index:
-                break
-        return Page(tuple(wanted), asked.cursor(str(last)))
-
-    def _query(self, asked: TagsAsked, after: str | None, limit: int) -> Page[Item]:
-        if asked.column == "pushed_at":
-            partition = keys.pushed_order(asked.repository_id)
-            return self._table.query(partition, index="i1", after=after, limit=limit, descending=asked.descending)
-        partition, prefix = keys.repository_partition(asked.repository_id), f"TAG#{asked.prefix}"
-        descending = asked.column == "name" and asked.descending
-        return self._table.query(partition, prefix=prefix, after=after, limit=limit, descending=descending)
+        if not asked.search and (asked.column == "name" or not asked.prefix):
+            found = self._query(asked, after, None, asked.limit)
+            last = found.items[-1][order] if found.items and found.next is not None else None
+        else:
+            found = self._pass(asked, after, order, asked.limit)
+            last = found.next
+        tags = tuple(TagRecord.model_validate(row) for row in found.items)
+        return Page(tags, asked.cursor(last) if last is not None else None)
 
     def _sorted(self, asked: TagsAsked, position: list[Any]) -> Page[TagRecord]:
         """One page of one pass. Its cursor: where the pass began, and the value and name of the page's last tag."""
         start, *seen = position or [""]
-        rows: list[Item] = []
-        last, more = start, True
-        looked_at = 0
-        while looked_at < MOST_ROWS and more:
-            page = self._query(asked, last or None, min(_ROWS_A_QUERY, MOST_ROWS - looked_at))
-            looked_at += len(page.items)
-            rows.extend(row for row in page.items if asked.wants(row))
-            last, more = page.items[-1]["sk"] if page.items else last, page.next is not None
-        left = [row for row in self._ordered(asked, rows) if not seen or _beyond(asked, row, seen)]
-        wanted = tuple(TagRecord.model_validate(row) for row in islice(left, asked.limit))
+        found = self._pass(asked, start or None, "sk", MOST_ROWS)
+        rows = sorted(found.items, key=lambda row: _place(asked, row), reverse=asked.descending)
+        left = [row for row in rows if not seen or _beyond(asked, row, seen)]
+        shown = tuple(TagRecord.model_validate(row) for row in left[: asked.limit])
         if len(left) > asked.limit:
-            shown = left[asked.limit - 1]
-            return Page(wanted, asked.cursor(start, *_place(asked, shown)))
-        return Page(wanted, asked.cursor(last) if more else None)
+            return Page(shown, asked.cursor(start, *_place(asked, left[asked.limit - 1])))
+        return Page(shown, asked.cursor(found.next) if found.next is not None else None)
 
-    def _ordered(self, asked: TagsAsked, rows: list[Item]) -> Iterator[Item]:
-        return iter(sorted(rows, key=lambda row: _place(asked, row), reverse=asked.descending))
+    def _pass(self, asked: TagsAsked, after: str | None, order: str, limit: int) -> Page[Item]:
+        return bounded_pass(
+            lambda cursor, rows: self._query(asked, after, cursor, rows),
+            asked.wants,
+            lambda row: str(row[order]),
+            limit,
+        )
+
+    def _query(self, asked: TagsAsked, after: str | None, cursor: str | None, limit: int) -> Page[Item]:
+        by_push = asked.column == "pushed_at"
+        return self._table.query(
+            keys.pushed_order(asked.repository_id) if by_push else keys.repository_partition(asked.repository_id),
+            index="i1" if by_push else None,
+            prefix="" if by_push else keys.tag("", asked.prefix).sk,
+            after=after,
+            cursor=cursor,
+            limit=limit,
+            descending=asked.descending and asked.column in ("name", "pushed_at"),
+        )
 
 
 def _place(asked: TagsAsked, row: Item) -> tuple[Any, str]:

@@ -9,6 +9,7 @@ from typing import Final
 from chalicelib.instances.models import Instance
 from chalicelib.instances.service import Instances
 from chalicelib.kernel.errors import NotFound
+from chalicelib.kernel.paging import every
 from chalicelib.ports import keys
 from chalicelib.ports.stack import Stack
 from chalicelib.ports.table import Item, Update
@@ -58,14 +59,10 @@ class Series:
         partition = keys.series_partition(instance_id)
         before_first = keys.series(instance_id, (since - timedelta(hours=1)).strftime(_HOUR)).sk
         last = keys.series(instance_id, until.strftime(_HOUR)).sk
-        found: list[Hour] = []
-        cursor = None
-        while True:
-            page = self._stack.table.query(partition, after=before_first, until=last, cursor=cursor, limit=1000)
-            found.extend(_hour(item) for item in page.items)
-            cursor = page.next
-            if cursor is None:
-                return tuple(found)
+        rows = every(
+            lambda cursor: self._stack.table.query(partition, after=before_first, until=last, cursor=cursor, limit=1000)
+        )
+        return tuple(_hour(row) for row in rows)
 
     def _storage(self, instance: Instance, now: float) -> int | None:
         if now - self._noted.get(instance.id, 0.0) < STORAGE_EVERY_S:

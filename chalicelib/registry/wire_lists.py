@@ -10,6 +10,7 @@ from chalicelib.edge.asgi import Answer, Headers, Visit
 from chalicelib.kernel import media
 from chalicelib.kernel.errors import Invalid, NameInvalid, Unauthenticated
 from chalicelib.kernel.names import Digest, RepositoryName
+from chalicelib.kernel.paging import bounded_pass
 from chalicelib.kernel.principal import Action
 from chalicelib.repositories.service import Repositories, may
 
@@ -19,8 +20,6 @@ from .wire import Wire
 
 # One page at most, whatever `n` says.
 MOST_ENTRIES: Final = 1000
-# What one request for names looks at; past it the page ends early and says where to go on.
-MOST_ROWS: Final = 5000
 _LONGEST_PARAMETER: Final = 1024
 
 
@@ -51,31 +50,22 @@ def list_referrers(wire: Wire, caller: Caller, route: Route, visit: Visit) -> An
 
 
 def list_repositories(wire: Wire, caller: Caller, route: Route, visit: Visit) -> Answer:
-    """Names that the caller may pull. A token names the repositories it is for, and is for no list of them."""
+    """Names that the caller may pull, by a bounded pass. A token names repositories, and is for no list of them."""
     asked = _Asked(visit)
     if caller.principal.anonymous or caller.principal.grants is not None:
         raise Unauthenticated("repositories are listed to a user name and password alone")
     after = _after(asked.text("last"))
     repositories = Repositories(wire.stack)
-    names: list[str] = []
-    looked_at = 0
-    while len(names) < asked.limit and looked_at < MOST_ROWS:
-        page = repositories.list(caller.instance.id, after=after, limit=MOST_ENTRIES)
-        for repository in page.items:
-            if len(names) == asked.limit:
-                return _names(visit, asked.limit, names, after)
-            after = repository.name
-            if may(caller.principal, caller.instance, repository, repository.name, Action.PULL):
-                names.append(repository.name)
-        looked_at += len(page.items)
-        if page.next is None:
-            return _names(visit, asked.limit, names, None)
-    return _names(visit, asked.limit, names, after)
-
-
-def _names(visit: Visit, limit: int, names: list[str], after: str | None) -> Answer:
-    link = _link(visit, n=limit, last=after) if after and limit > 0 else ()
-    return _json({"repositories": names}, b"application/json", link)
+    page = bounded_pass(
+        lambda cursor, rows: repositories.list(
+            caller.instance.id, after=None if cursor else after, cursor=cursor, limit=rows
+        ),
+        lambda repository: may(caller.principal, caller.instance, repository, repository.name, Action.PULL),
+        lambda repository: repository.name,
+        asked.limit,
+    )
+    link = _link(visit, n=asked.limit, last=page.next) if page.next and asked.limit > 0 else ()
+    return _json({"repositories": [found.name for found in page.items]}, b"application/json", link)
 
 
 def _after(text: str) -> RepositoryName | None:

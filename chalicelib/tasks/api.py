@@ -7,7 +7,7 @@ from chalicelib.edge.apicall import Call
 from chalicelib.edge.endpoint import Routes
 from chalicelib.kernel.roles import Right
 
-from .models import ItemQuery, TaskItem, TaskQuery, TaskView
+from .models import ItemQuery, Task, TaskItem, TaskQuery, TaskView
 from .service import Tasks
 
 routes = Routes("tasks")
@@ -40,21 +40,18 @@ def list_task_items(call: Call, query: ItemQuery) -> Listing[TaskItem]:
 @routes.post("/instances/{instance}/tasks/{task}/cancel", needs=Right.CHANGE_CONTENT, changes="task.cancel", status=200)
 def cancel_task(call: Call) -> TaskView:
     """Stop a task. What it has done stays done."""
-    tasks = Tasks(call.stack)
-    task = tasks.get(call.instance.id, call.parts["task"])
-    call.tell(object=task.id, **_about(task.subject))
-    return TaskView.of(tasks.cancel(task))
+    return TaskView.of(Tasks(call.stack).cancel(_named(call)))
 
 
 @routes.post("/instances/{instance}/tasks/{task}/retry", needs=Right.CHANGE_CONTENT, changes="task.retry", status=200)
 def retry_task(call: Call) -> TaskView:
     """Let a task that failed or was cancelled go on where it stopped."""
-    tasks = Tasks(call.stack)
-    task = tasks.get(call.instance.id, call.parts["task"])
-    call.tell(object=task.id, **_about(task.subject))
-    return TaskView.of(tasks.retry(task))
+    return TaskView.of(Tasks(call.stack).retry(_named(call)))
 
 
-def _about(subject: object) -> dict[str, str]:
-    fields = subject if isinstance(subject, dict) else {}
-    return {name: fields[name] for name in ("namespace", "repository") if name in fields}
+def _named(call: Call) -> Task:
+    """What {task} in the path means, told to the audit record. Raises NotFound."""
+    task = Tasks(call.stack).get(call.instance.id, call.parts["task"])
+    about = {name: task.subject[name] for name in ("namespace", "repository") if name in task.subject}
+    call.tell(object=task.id, **about)
+    return task

@@ -11,7 +11,7 @@ died. What a step writes outside of the task it writes so that doing it twice is
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any, Final
 
@@ -183,20 +183,21 @@ class Tasks:
         """Newest first. A page may be short, or empty, where few of many tasks are asked for: its cursor goes on."""
         _refuse_unless(cursor is None or is_id(cursor))
 
-        def read(row: Item) -> Task | None:
-            wanted = (kind is None or row["kind"] == kind) and (state is None or row["state"] == state)
-            return Task.model_validate(row) if wanted else None
+        def wanted(row: Item) -> bool:
+            return kind in (None, row["kind"]) and state in (None, row["state"])
 
-        return store.page(self._table, keys.task(instance_id, ""), read, cursor, limit, descending=True)
+        found = store.page(self._table, keys.task(instance_id, ""), wanted, cursor, limit, descending=True)
+        return found.map(Task.model_validate)
 
     def items(self, task: Task, verdict: str, cursor: str | None, limit: int) -> Page[TaskItem]:
         """What it did so far, in the order of the items' ids."""
         _refuse_unless(cursor is None or cursor.isprintable())
 
-        def read(row: Item) -> TaskItem | None:
-            return TaskItem.model_validate(row) if verdict in ("", row["verdict"]) else None
+        def wanted(row: Item) -> bool:
+            return verdict in ("", row["verdict"])
 
-        return store.page(self._table, keys.task_item(task.id, ""), read, cursor, limit, descending=False)
+        found = store.page(self._table, keys.task_item(task.id, ""), wanted, cursor, limit, descending=False)
+        return found.map(TaskItem.model_validate)
 
     def cancel(self, task: Task) -> Task:
         """What is done stays done. Raises Conflict if it is finished, or cannot be stopped half-way."""
@@ -235,22 +236,29 @@ class Tasks:
 
     def forget(self, task: Task) -> None:
         """Deletes the task, with its items. Safe to repeat."""
-        while items := self._table.query(keys.task_items(task.id), limit=100).items:
-            self._table.transact([Delete(Key(item["pk"], item["sk"])) for item in items], relaxed=True)
+        while self._drop_items(task.id, 100):
+            pass
         self._table.delete(keys.task(task.instance_id, task.id))
 
     def remove(self, instance_id: str, limit: int, keep: str = "") -> bool:
-        """Deletes some tasks of an instance with their items, all but `keep`; answers whether there may be more."""
+        """Deletes some tasks of an instance with their items, all but `keep`; answers whether there may be more.
+
+        limit   tasks, and items of one of them: up to the 100 of a transaction
+        """
         rows = self._table.query(keys.tasks_partition(instance_id), limit=limit).items
         others = [row for row in rows if row["id"] != keep]
         for row in others:
-            items = self._table.query(keys.task_items(row["id"]), limit=limit).items
-            for item in items:
-                self._table.delete(keys.task_item(row["id"], item["id"]), relaxed=True)
-            if len(items) == limit:
+            if self._drop_items(row["id"], limit) == limit:
                 return True
             self._table.delete(keys.task(instance_id, row["id"]))
         return bool(others)
+
+    def _drop_items(self, task_id: str, limit: int) -> int:
+        """How many went."""
+        items = self._table.query(keys.task_items(task_id), limit=limit).items
+        if items:
+            self._table.transact([Delete(Key(item["pk"], item["sk"])) for item in items], relaxed=True)
+        return len(items)
 
 
 def _message(task: Task) -> ContinueTask:
@@ -262,4 +270,4 @@ def _refuse_unless(cursor_fits: bool) -> None:
         raise Invalid("cursor", "is not one of this list's")
 
 
-__all__: Sequence[str] = ["Step", "Task", "TaskItem", "Tasks", "Worker"]
+__all__ = ["Step", "Task", "TaskItem", "Tasks", "Worker"]

@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, TypeVar
+from typing import Any
 
-from chalicelib.kernel.paging import Page
+from chalicelib.kernel.paging import Page, bounded_pass
 from chalicelib.ports import keys
 from chalicelib.ports.table import ConditionFailed, Item, Key, Put, Table, absent, equals
 
 from .models import Task, TaskItem
-
-# What one request may look at; where the filter leaves fewer, its cursor goes on from there.
-MOST_LOOKED_AT: Final = 5000
-
-T = TypeVar("T")
 
 
 def task_item(task: Task, due: str) -> dict[str, Any]:
@@ -59,24 +54,16 @@ def overdue(table: Table, now: str, limit: int) -> list[tuple[str, str]]:
 
 
 def page(
-    table: Table, first: Key, read: Callable[[Item], T | None], cursor: str | None, limit: int, *, descending: bool
-) -> Page[T]:
-    """Rows whose sk begins like `first`'s, as `read` makes of them, without those of which it makes None.
+    table: Table, first: Key, wanted: Callable[[Item], bool], cursor: str | None, limit: int, *, descending: bool
+) -> Page[Item]:
+    """Rows whose sk begins like `first`'s and that are wanted, by a bounded pass (`kernel.paging`).
 
-    cursor: where the page before ended, an sk without its beginning. Looks at no more than MOST_LOOKED_AT rows.
+    cursor: where the page before ended, an sk without its beginning.
     """
-    items: list[T] = []
-    looked, after = 0, None if cursor is None else first.sk + cursor
-    while looked < MOST_LOOKED_AT:
-        rows = table.query(first.pk, prefix=first.sk, after=after, limit=min(1000, limit * 4), descending=descending)
-        for row in rows.items:
-            looked, after = looked + 1, row["sk"]
-            made = read(row)
-            if made is not None:
-                items.append(made)
-                if len(items) == limit:
-                    more = rows.next is not None or row is not rows.items[-1]
-                    return Page(tuple(items), after.removeprefix(first.sk) if more else None)
-        if rows.next is None:
-            return Page(tuple(items))
-    return Page(tuple(items), None if after is None else after.removeprefix(first.sk))
+    start = None if cursor is None else first.sk + cursor
+
+    def load(inner: str | None, rows: int) -> Page[Item]:
+        after, rows = (start if inner is None else None), min(rows, limit * 4)
+        return table.query(first.pk, prefix=first.sk, after=after, cursor=inner, limit=rows, descending=descending)
+
+    return bounded_pass(load, wanted, lambda row: str(row["sk"]).removeprefix(first.sk), limit)

@@ -13,12 +13,13 @@ from chalicelib.kernel import media
 from chalicelib.kernel.ids import new_id
 from chalicelib.kernel.moment import to_text
 from chalicelib.kernel.names import TagName
+from chalicelib.kernel.paging import MOST_ROWS
 from chalicelib.kernel.roles import Role
 from chalicelib.ports import keys
 from chalicelib.ports.stack import Stack
 from chalicelib.registry import store
 from chalicelib.registry.annotation import Annotations
-from chalicelib.registry.listing import MOST_ROWS, TagsAsked
+from chalicelib.registry.listing import TagsAsked
 from chalicelib.registry.models import ManifestRecord, TagRecord
 from tests.stacks import FrozenClock, with_table
 
