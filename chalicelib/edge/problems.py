@@ -10,6 +10,8 @@ from pydantic import ValidationError
 from chalicelib.kernel import errors
 
 MEDIA_TYPE: Final = "application/problem+json"
+# As many as one request may name tags. A body of 1 MiB has room for a million; its answer would be 65 times as long.
+_MOST_FINDINGS: Final = 1000
 # One title a status: the code says which of its causes it is.
 _TITLES: Final = {
     400: "The request is not valid",
@@ -50,9 +52,11 @@ def problem(refused: errors.Refused, request_id: str) -> tuple[int, dict[str, st
 
 
 def invalid(error: ValidationError, where: str = "") -> errors.Invalid:
-    """pydantic's findings, each under its field's own name; `where` for what has none."""
-    fields = [(".".join(str(part) for part in one["loc"]) or where, _words(one)) for one in error.errors()]
-    return errors.Invalid.many(fields)
+    """pydantic's findings, each under its field's own name; `where` for what has none, and for more than are named."""
+    if error.error_count() > _MOST_FINDINGS:
+        return errors.Invalid(where, f"has more than {_MOST_FINDINGS} mistakes, too many to name")
+    findings = error.errors(include_url=False, include_context=False, include_input=False)
+    return errors.Invalid.many([(".".join(str(part) for part in one["loc"]) or where, _words(one)) for one in findings])
 
 
 def _words(finding: Any) -> str:

@@ -27,7 +27,8 @@ def read(given: Mapping[str, Any]) -> tuple[Form | None, dict[str, Any], Bad]:
     except ValidationError as error:
         bad.extend(invalid(error, "body").fields)
     wrong = {field.partition(".")[0] for field, _ in bad}
-    good = {name: value for name, value in given.items() if name not in wrong}
+    # Where the whole is wrong, nothing is known of its fields.
+    good = {} if "body" in wrong else {name: value for name, value in given.items() if name not in wrong}
     return form, good, bad + _unfit(good, wrong)
 
 

@@ -159,6 +159,17 @@ def test_a_bad_body_is_refused_with_every_bad_field_named(client: Client, body: 
     assert made == []
 
 
+def test_more_mistakes_than_anybody_reads_are_not_named_one_by_one(client: Client) -> None:
+    """An answer is not many times as long as the request, nor does it take seconds."""
+    many = ", ".join(f'"f{number}": 0' for number in range(1001))
+    answer = client.make(f'{{"name": "one", {many}}}'.encode())
+    assert (answer["statusCode"], answer["body"].count('"field":')) == (400, 1)
+    assert '"field": "body"' in answer["body"]
+    as_many_as_are_named = ", ".join(f'"f{number}": 0' for number in range(1000))
+    named = client.make(f'{{"name": "one", {as_many_as_are_named}}}'.encode())
+    assert named["body"].count('"field":') == 1000
+
+
 def test_a_query_nobody_knows_and_one_given_twice_are_refused(client: Client) -> None:
     answer = client.send("GET", "/api/v1/busy", query="colour=red&colour=blue", authorization="owner")
     assert answer["statusCode"] == 400

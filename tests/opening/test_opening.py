@@ -133,6 +133,13 @@ def test_a_bad_field_opens_nothing_and_costs_nothing(
     assert api.get("/account").json()["balance"] == 10_000
 
 
+def test_a_form_with_more_mistakes_than_are_named_is_refused_whole(api: Api) -> None:
+    odd = {name: {"no": "text"} for name in ("name", "bucket", "username", "password")}
+    answer = api.post("/instances", {"edition": "enterprise", **odd, **{f"f{number}": 0 for number in range(1001)}})
+    assert answer.status == 400, answer.text
+    assert fields(answer) == {"body"}
+
+
 def test_a_name_that_is_taken_is_a_conflict(api: Api, stack: Stack) -> None:
     """I2"""
     assert api.post("/instances", ENTERPRISE).status == 201
