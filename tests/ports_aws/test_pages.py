@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -45,6 +48,16 @@ def test_a_cursor_comes_back_as_the_key_it_stands_for() -> None:
 def test_what_is_no_cursor_is_refused(text: str) -> None:
     with pytest.raises(Invalid):
         Cursor("p", None, "", descending=False).read(text)
+
+
+@pytest.mark.parametrize("place", ["", "\ud800", "é" * 513])
+def test_a_cursor_that_was_forged_around_no_key_is_refused(place: str) -> None:
+    """DynamoDB would refuse the call, which is not the caller's business to see."""
+    cursor = Cursor("p", None, "a", descending=False)
+    mark, _ = json.loads(base64.urlsafe_b64decode(cursor.write({"sk": "ab"}) + "=="))
+    forged = base64.urlsafe_b64encode(json.dumps([mark, place]).encode()).decode().rstrip("=")
+    with pytest.raises(Invalid):
+        cursor.read(forged)
 
 
 def test_a_cursor_of_another_query_is_refused() -> None:

@@ -10,6 +10,7 @@ from hashlib import blake2b
 from typing import Any, Final
 
 from chalicelib.kernel.errors import Invalid
+from chalicelib.ports.limits import KEY_LIMITS
 from chalicelib.ports.table import Index
 
 from .expressions import Expression
@@ -67,6 +68,14 @@ def just_below(text: str) -> str:
     return head + chr(before) + _LAST
 
 
+def _is_key(name: str, value: str) -> bool:
+    """Anybody can compute what marks a cursor as one of a list, and write into it what DynamoDB takes for no key."""
+    try:
+        return 0 < len(value.encode()) <= KEY_LIMITS[name]
+    except UnicodeEncodeError:
+        return False
+
+
 class Cursor:
     """Turns the key at which a page ended into text, and back for the same query alone."""
 
@@ -91,7 +100,10 @@ class Cursor:
             raise self.foreign()
         if len(values) != 1 + len(self._names) or values[0] != self._query:
             raise self.foreign()
-        return self._partition | dict(zip(self._names, values[1:], strict=True))
+        place = dict(zip(self._names, values[1:], strict=True))
+        if not all(_is_key(name, value) for name, value in place.items()):
+            raise self.foreign()
+        return self._partition | place
 
     @staticmethod
     def foreign() -> Invalid:
