@@ -9,7 +9,7 @@ from chalicelib.instances.models import Instance, instance_of
 from chalicelib.kernel.errors import ConfirmationRequired, NotFound
 from chalicelib.kernel.roles import Right
 from chalicelib.namespaces.service import Namespaces
-from chalicelib.repositories.api import repository_of
+from chalicelib.repositories.api import REPOSITORY, repository_of
 from chalicelib.tasks.models import Task, TaskView
 
 from .losses import Losing
@@ -21,10 +21,9 @@ from .tags_api import tag_of
 routes = Routes("registry")
 
 _NAMESPACE = "/instances/{instance}/namespaces/{namespace}"
-_REPOSITORY = f"{_NAMESPACE}/repositories/{{repository}}"
 
 
-@routes.delete(f"{_REPOSITORY}/tags/{{tag}}", needs=Right.CHANGE_CONTENT, changes="tag.delete", status=200, also=(409,))
+@routes.delete(f"{REPOSITORY}/tags/{{tag}}", needs=Right.CHANGE_CONTENT, changes="tag.delete", status=200, also=(409,))
 def delete_tag(call: Call) -> TagDeletion:
     """Delete a tag, and tell what goes with it.
 
@@ -40,7 +39,7 @@ def delete_tag(call: Call) -> TagDeletion:
     return deleted
 
 
-@routes.post(f"{_REPOSITORY}/tag-deletions", needs=Right.CHANGE_CONTENT, changes="tag.delete", status=200)
+@routes.post(f"{REPOSITORY}/tag-deletions", needs=Right.CHANGE_CONTENT, changes="tag.delete", status=200)
 def delete_tags(call: Call, body: TagDeletionOrder) -> TagDeletion | Accepted[TaskView]:
     """Delete many tags: those named, or all that match a prefix or hold a text.
 
@@ -54,7 +53,7 @@ def delete_tags(call: Call, body: TagDeletionOrder) -> TagDeletion | Accepted[Ta
     return _accepted(done, instance_of(call)) if isinstance(done, Task) else done
 
 
-@routes.delete(_REPOSITORY, needs=Right.CHANGE_CONTENT, changes="repository.delete")
+@routes.delete(REPOSITORY, needs=Right.CHANGE_CONTENT, changes="repository.delete")
 def delete_repository(call: Call, query: Confirmation) -> None:
     """Delete a repository with all its content.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from chalicelib.instances.models import Instance
 from chalicelib.kernel import media
@@ -20,15 +20,12 @@ from . import description, store
 from .annotation import Annotations, kind_of
 from .bodies import Bodies
 from .models import ManifestRecord
+from .tag_views import View
 
 # Of each list in the answer; `more` says that there are others. The registry's own lists have all of them, paged.
 MOST_LISTED: Final = 100
 
 ConfigState = Literal["shown", "none", "missing", "malformed"]
-
-
-class View(BaseModel):
-    model_config = ConfigDict(frozen=True)
 
 
 class ConfigView(View):

@@ -8,9 +8,9 @@ from chalicelib.instances.models import instance_of
 from chalicelib.kernel.errors import DigestInvalid, NotFound
 from chalicelib.kernel.names import Digest
 from chalicelib.kernel.roles import Right
+from chalicelib.repositories.api import REPOSITORY, repository_of
 
 from .manifest_views import ManifestView, ManifestViews
-from .tags_api import REPOSITORY, repository_of
 
 routes = Routes("registry")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -13,6 +13,7 @@ from chalicelib.instances.models import instance_of
 from chalicelib.kernel.errors import Invalid, NameInvalid, NotFound
 from chalicelib.kernel.names import NamespaceName, RepositoryName, TagName
 from chalicelib.kernel.roles import Right
+from chalicelib.repositories.api import REPOSITORY, path_of, repository_of
 from chalicelib.repositories.models import Repository
 from chalicelib.repositories.service import Repositories
 
@@ -23,8 +24,6 @@ from .service import Registry
 from .tag_views import TagDetail, TagView, TagViews
 
 routes = Routes("registry")
-
-REPOSITORY: Final = "/instances/{instance}/namespaces/{namespace}/repositories/{repository}"
 
 
 class TagQuery(SearchQuery):
@@ -76,15 +75,14 @@ def copy_tag(call: Call, body: NewCopy) -> Created[TagView]:
     instance, source = instance_of(call), repository_of(call)
     tag = tag_of(call, source)
     target = _target(source, body)
-    call.tell(repository=source.name.short, object=f"{tag.name} to {target}:{body.tag}")
+    call.tell(object=f"{tag.name} to {target}:{body.tag}")
     if (target, body.tag) == (source.name, tag.name):
         raise Invalid("tag", "is the tag itself; name another tag, repository or namespace")
     caller = Caller(instance, call.principal)
     Copies(call.stack).copy(Copy(caller, source, tag.digest, target, body.tag, body.referrers))
     made = Repositories(call.stack).get(instance.id, target, fresh=True)
     (view,) = TagViews(call.stack).rows(instance, [Registry(call.stack).tag(made, body.tag)])
-    path = f"/instances/{instance.id}/namespaces/{target.namespace}/repositories/{made.id}/tags/{body.tag}"
-    return Created(view, path)
+    return Created(view, f"{path_of(made)}/tags/{body.tag}")
 
 
 def _target(source: Repository, body: NewCopy) -> RepositoryName:
@@ -93,11 +91,6 @@ def _target(source: Repository, body: NewCopy) -> RepositoryName:
         return RepositoryName.parse(f"{namespace}/{short}")
     except NameInvalid as refused:
         raise Invalid("repository", refused.message) from refused
-
-
-def repository_of(call: Call) -> Repository:
-    """What {namespace} and {repository} in the path mean. Raises NotFound."""
-    return Repositories(call.stack).of_namespace(instance_of(call), call.parts["namespace"], call.parts["repository"])
 
 
 def tag_of(call: Call, repository: Repository) -> TagRecord:

@@ -28,7 +28,7 @@ from .service import Repositories
 routes = Routes("repositories")
 
 _OF_NAMESPACE = "/instances/{instance}/namespaces/{namespace}/repositories"
-_ONE = _OF_NAMESPACE + "/{repository}"
+REPOSITORY = _OF_NAMESPACE + "/{repository}"
 _MOST_CREDENTIALS = 200
 
 
@@ -48,6 +48,11 @@ def repository_of(call: Call) -> Repository:
     found = Repositories(call.stack).of_namespace(instance_of(call), call.parts["namespace"], call.parts["repository"])
     call.tell(repository=found.name)
     return found
+
+
+def path_of(repository: Repository) -> str:
+    """Where the API shows it, whatever it will be called."""
+    return f"/instances/{repository.instance_id}/namespaces/{repository.name.namespace}/repositories/{repository.id}"
 
 
 @routes.get("/instances/{instance}/repositories", needs=Right.READ_CONTENT)
@@ -85,17 +90,16 @@ def create_repository(call: Call, body: NewRepository) -> Created[RepositoryView
     made = Repositories(call.stack).create(
         instance, name, visibility, call.by, summary=body.summary, acceleration=body.acceleration
     )
-    path = f"/instances/{instance.id}/namespaces/{namespace.name}/repositories/{made.id}"
-    return Created(_viewer(call)(made), path)
+    return Created(_viewer(call)(made), path_of(made))
 
 
-@routes.get(_ONE, needs=Right.READ_CONTENT)
+@routes.get(REPOSITORY, needs=Right.READ_CONTENT)
 def show_repository(call: Call) -> RepositoryView:
     """Show a repository."""
     return _viewer(call)(repository_of(call))
 
 
-@routes.patch(_ONE, needs=Right.CHANGE_CONTENT, changes="repository.edit")
+@routes.patch(REPOSITORY, needs=Right.CHANGE_CONTENT, changes="repository.edit")
 def edit_repository(call: Call, body: RepositoryEdit) -> RepositoryView:
     """Change a repository's summary, visibility or acceleration.
 
@@ -105,7 +109,7 @@ def edit_repository(call: Call, body: RepositoryEdit) -> RepositoryView:
     return _viewer(call)(Repositories(call.stack).edit(instance_of(call), repository.name, body))
 
 
-@routes.get(_ONE + "/kubernetes", needs=Right.READ_CONTENT, media=("application/yaml",))
+@routes.get(REPOSITORY + "/kubernetes", needs=Right.READ_CONTENT, media=("application/yaml",))
 def show_kubernetes_manifests(call: Call, query: KubernetesQuery) -> Text:
     """Manifests for Kubernetes: a pull secret, and a Deployment that uses it.
 

@@ -12,12 +12,12 @@ from chalicelib.kernel.roles import Right
 from chalicelib.sharing.models import NewShare, Share, SharedRepository, ShareView
 from chalicelib.sharing.service import Shares
 
-from .api import repository_of
+from .api import REPOSITORY, path_of, repository_of
 from .service import Repositories
 
 routes = Routes("sharing")
 
-_SHARES = "/instances/{instance}/namespaces/{namespace}/repositories/{repository}/shares"
+_SHARES = REPOSITORY + "/shares"
 
 
 @routes.get(_SHARES, needs=Right.READ_SETTINGS)
@@ -37,9 +37,7 @@ def create_share(call: Call, body: NewShare) -> Created[ShareView]:
     call.tell(object=f"{body.account}/{body.username}")
     repository = repository_of(call)
     share = Shares(call.stack).create(instance_of(call), repository.id, body, call.by)
-    namespace, instance_id = repository.name.namespace, repository.instance_id
-    path = f"/instances/{instance_id}/namespaces/{namespace}/repositories/{repository.id}/shares/{share.id}"
-    return Created(_view(share), path)
+    return Created(_view(share), f"{path_of(repository)}/shares/{share.id}")
 
 
 @routes.get(_SHARES + "/{share}", needs=Right.READ_SETTINGS)
@@ -98,10 +96,4 @@ def _seen_by_guest(call: Call, share: Share) -> SharedRepository | None:
 
 
 def _view(share: Share) -> ShareView:
-    return ShareView(
-        id=share.id,
-        account=share.account,
-        username=share.username,
-        created_at=share.created_at,
-        created_by=share.created_by,
-    )
+    return ShareView(**share.model_dump(include=set(ShareView.model_fields)))
