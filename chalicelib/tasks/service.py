@@ -40,6 +40,8 @@ PATIENCE: Final = timedelta(minutes=1)
 MOST_FAILURES: Final = 8
 # Lost messages that one sweep sends again, of each shard.
 MOST_OVERDUE: Final = 100
+# Tags are the longest things that items are about; beyond a kilobyte DynamoDB takes no key.
+_LONGEST_ITEM_ID_BYTES: Final = 512
 
 logger = Logger(service="tasks", child=True)
 
@@ -191,7 +193,7 @@ class Tasks:
 
     def items(self, task: Task, verdict: str, cursor: str | None, limit: int) -> Page[TaskItem]:
         """What it did so far, in the order of the items' ids."""
-        _refuse_unless(cursor is None or cursor.isprintable())
+        _refuse_unless(cursor is None or (cursor.isprintable() and len(cursor.encode()) <= _LONGEST_ITEM_ID_BYTES))
 
         def wanted(row: Item) -> bool:
             return verdict in ("", row["verdict"])
