@@ -1,6 +1,7 @@
 """Every route × who asks × whose thing: allowed exactly where docs/roles.md says, else as if the thing were missing.
 
-who     owner, developer, reader, auditor, operator · owner of another account · guest of a share · nobody
+who     owner, developer, reader, auditor, operator · owner of another account · guest of a share
+        · who holds a registry credential of the instance, and no more · nobody
 whose   own · another account's · another instance's, under the path of one's own · deleted · malformed ids
 """
 
@@ -64,6 +65,7 @@ def everybody(world: World) -> list[Who]:
         Who("operator", world.operator, Role.OWNER, operator=True),
         Who("other account", world.stranger, Role.OWNER, home=False),
         Who("guest", world.guest, Role.OWNER, home=False),
+        Who("registry client", world.registry_client),
         Who("nobody", Api(world.stack)),
     ]
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 import itertools
+from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -19,6 +20,7 @@ from urllib.parse import quote
 
 from chalicelib.access.service import Access
 from chalicelib.accounts.service import Accounts
+from chalicelib.credentials.service import Credentials
 from chalicelib.edge.endpoint import PREFIX, Endpoint
 from chalicelib.instances.buckets import Buckets
 from chalicelib.instances.models import Instance
@@ -151,6 +153,9 @@ class World:
         self.stranger = Api.signed_in(stack, account="strangers")
         self.guest = Api.signed_in(stack, account="guests")
         self.home = self._place("default", self.people[Role.OWNER])
+        Credentials(stack).create(self.home.instance, "admin", PASSWORD)
+        login = b64encode(f"admin:{PASSWORD}".encode()).decode()
+        self.registry_client = Api(stack, headers={"authorization": f"Basic {login}"})
         self.abroad = self._place("others", Api.signed_in(stack, account="others"))
 
     def carried(self, api: Api) -> Api:
