@@ -176,6 +176,8 @@ def test_tasks_are_listed_newest_first_by_kind_and_state(stack: Stack, tasks: Ta
     assert [task.id for task in tasks.list(INSTANCE, "deletion", "cancelled", None, 2).items] == [ids[1]]
     assert tasks.list(INSTANCE, "scan", None, None, 2).items == ()
     assert tasks.list(new_id(), None, None, None, 2).items == ()
+    with pytest.raises(Invalid):
+        tasks.list(INSTANCE, None, None, "x", 2)
 
 
 @pytest.mark.parametrize("cursor", ["x" * 513, "é" * 300, "a\nb"])
@@ -185,9 +187,6 @@ def test_what_cannot_be_where_a_list_of_items_goes_on_is_refused(stack: Stack, t
     assert tasks.items(task, "", "x" * 512, 5).items == ()
     with pytest.raises(Invalid):
         tasks.items(task, "", cursor, 5)
-
-    with pytest.raises(Invalid):
-        tasks.list(INSTANCE, None, None, "x", 2)
 
 
 def test_anothers_task_is_not_found(stack: Stack, tasks: Tasks) -> None:
