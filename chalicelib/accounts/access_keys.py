@@ -13,9 +13,9 @@ from datetime import datetime
 from typing import Final
 
 from chalicelib.identity.service import Identity
-from chalicelib.kernel.errors import Conflict, NotFound, Unauthenticated
+from chalicelib.kernel.errors import Conflict, Invalid, NotFound, Unauthenticated
 from chalicelib.kernel.ids import is_id, new_id
-from chalicelib.kernel.paging import Page
+from chalicelib.kernel.paging import Page, every
 from chalicelib.kernel.principal import Principal
 from chalicelib.ports.stack import Stack
 from chalicelib.ports.table import ConditionFailed, TransactionCancelled
@@ -132,8 +132,12 @@ class AccessKeys:
         return key
 
     def page(self, account_id: str, username: str, cursor: str | None, limit: int) -> Page[AccessKey]:
-        """Of one user, or with "" of the whole account."""
-        return store.access_keys(self._stack.table, account_id, username, cursor, limit)
+        """Of one user, or with "" of the whole account. Raises Invalid naming `cursor`."""
+        if not username:
+            return store.access_keys(self._stack.table, account_id, cursor, limit)
+        if cursor is not None and not is_access_key(cursor):
+            raise Invalid("cursor", "is not `next` of a page of this list")
+        return store.access_keys_of(self._stack.table, account_id, username, cursor, limit)
 
     def change(self, seen: AccessKey, **changes: object) -> AccessKey:
         """Raises Conflict if somebody else changed it meanwhile, NotFound if it is gone."""
@@ -153,16 +157,10 @@ class AccessKeys:
 
     def delete_all(self, account_id: str, username: str) -> None:
         """Those of a user who is gone. They are dead already; may be repeated."""
-        cursor: str | None = None
-        while True:
-            page = self.page(account_id, username, cursor, 100)
+        for key in every(lambda cursor: self.page(account_id, username, cursor, 100)):
             user = store.user(self._stack.table, account_id, username)
-            for key in page.items:
-                if user is None or key.user_id != user.id:
-                    self.delete(account_id, key.id)
-            cursor = page.next
-            if cursor is None:
-                return
+            if user is None or key.user_id != user.id:
+                self.delete(account_id, key.id)
 
     def _load(self, key_id: str) -> _Held | None:
         account_id = store.account_of_access_key(self._stack.table, key_id)

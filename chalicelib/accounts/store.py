@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Final, TypeVar
 
-from chalicelib.kernel.paging import Page
+from chalicelib.kernel.paging import Page, bounded_pass
 from chalicelib.ports import keys
 from chalicelib.ports.table import (
     Check,
@@ -25,8 +24,8 @@ from chalicelib.ports.table import (
 from .models import AccessKey, Account, Record, Session, User
 
 R = TypeVar("R", bound=Record)
-# A search gives up after so many queries, and answers what it found with a cursor.
-_MOST_QUERIES: Final = 25
+_USER: Final = keys.user("", "").sk
+_KEY: Final = keys.account_access_key("", "").sk
 
 
 def _item(key: Key, record: Record) -> Item:
@@ -37,19 +36,11 @@ def _as(item: Item | None, model: type[R]) -> R | None:
     return None if item is None else model.model_validate(item)
 
 
-def _listed(
-    table: Table, pk: str, prefix: str, model: type[R], keep: Callable[[R], bool] | None, cursor: str | None, limit: int
+def _page(
+    table: Table, account_id: str, prefix: str, model: type[R], cursor: str | None, limit: int, after: str | None = None
 ) -> Page[R]:
-    """One query where everything is kept; else as many as it takes to fill the page, within bounds."""
-    found: list[R] = []
-    for _ in range(_MOST_QUERIES if keep else 1):
-        page = table.query(pk, prefix=prefix, cursor=cursor, limit=limit - len(found))
-        records = (model.model_validate(item) for item in page.items)
-        found.extend(record for record in records if keep is None or keep(record))
-        cursor = page.next
-        if cursor is None or len(found) >= limit:
-            break
-    return Page(tuple(found), cursor)
+    pk = keys.account_partition(account_id)
+    return table.query(pk, prefix=prefix, after=after, cursor=cursor, limit=limit).map(model.model_validate)
 
 
 # Accounts ----------------------------------------------------------------------------------------------------------
@@ -68,7 +59,7 @@ def account(table: Table, account_id: str) -> Account | None:
 
 
 def accounts(table: Table, cursor: str | None, limit: int) -> Page[Account]:
-    page = table.query(keys.ACCOUNTS, prefix="ACCOUNT#", cursor=cursor, limit=limit)
+    page = table.query(keys.ACCOUNTS, cursor=cursor, limit=limit)
     wanted = [keys.account(item["account_id"]) for item in page.items]
     held = table.get_many(wanted)
     return Page(tuple(Account.model_validate(held[key]) for key in wanted if key in held), page.next)
@@ -121,12 +112,19 @@ def user(table: Table, account_id: str, username: str) -> User | None:
     return _as(table.get(keys.user(account_id, username)), User)
 
 
-def users(table: Table, account_id: str, search: str, cursor: str | None, limit: int) -> Page[User]:
-    def keep(one: User) -> bool:
-        return search.lower() in one.username.lower()
+def users(table: Table, account_id: str, cursor: str | None, limit: int) -> Page[User]:
+    return _page(table, account_id, _USER, User, cursor, limit)
 
-    pk = keys.account_partition(account_id)
-    return _listed(table, pk, "USER#", User, keep if search else None, cursor, limit)
+
+def users_found(table: Table, account_id: str, search: str, after: str | None, limit: int) -> Page[User]:
+    """Those whose name holds the text, in any case, by a bounded pass. after: the user name it goes on from."""
+    begin = None if after is None else _USER + after
+    return bounded_pass(
+        lambda cursor, rows: _page(table, account_id, _USER, User, cursor, rows, None if cursor else begin),
+        lambda user: search.lower() in user.username.lower(),
+        lambda user: user.username,
+        limit,
+    )
 
 
 def user_and_account(table: Table, account_id: str, username: str) -> tuple[User | None, Account | None]:
@@ -180,11 +178,16 @@ def access_key(table: Table, account_id: str, key_id: str) -> AccessKey | None:
     return _as(table.get(keys.account_access_key(account_id, key_id)), AccessKey)
 
 
-def access_keys(table: Table, account_id: str, username: str, cursor: str | None, limit: int) -> Page[AccessKey]:
-    """Of one user, or with "" of the whole account."""
+def access_keys(table: Table, account_id: str, cursor: str | None, limit: int) -> Page[AccessKey]:
+    return _page(table, account_id, _KEY, AccessKey, cursor, limit)
 
-    def keep(one: AccessKey) -> bool:
-        return one.username == username
 
-    pk = keys.account_partition(account_id)
-    return _listed(table, pk, "KEY#", AccessKey, keep if username else None, cursor, limit)
+def access_keys_of(table: Table, account_id: str, username: str, after: str | None, limit: int) -> Page[AccessKey]:
+    """One user's, by a bounded pass. after: the key's id that it goes on from."""
+    begin = None if after is None else _KEY + after
+    return bounded_pass(
+        lambda cursor, rows: _page(table, account_id, _KEY, AccessKey, cursor, rows, None if cursor else begin),
+        lambda key: key.username == username,
+        lambda key: key.id,
+        limit,
+    )

@@ -55,7 +55,12 @@ class Users:
         return user
 
     def page(self, account_id: str, search: str, cursor: str | None, limit: int) -> Page[User]:
-        return store.users(self._stack.table, account_id, search, cursor, limit)
+        """By name. search: text that the name holds. Raises Invalid naming `cursor`."""
+        if not search:
+            return store.users(self._stack.table, account_id, cursor, limit)
+        if cursor is not None and not is_username(cursor):
+            raise Invalid("cursor", "is not `next` of a page of this list")
+        return store.users_found(self._stack.table, account_id, search, cursor, limit)
 
     def change(self, by: Principal, username: str, role: Role | None, password: str | None) -> User:
         """Another user's role and password, in the account of who asks; a change ends the user's sessions.

@@ -13,6 +13,7 @@ from typing import Final
 
 from chalicelib.edge.log import logger
 from chalicelib.kernel.errors import Unavailable
+from chalicelib.kernel.paging import every
 from chalicelib.ports import keys
 from chalicelib.ports.stack import Stack
 from chalicelib.ports.table import Item, Key, TransactionCancelled
@@ -34,21 +35,17 @@ class Sealer:
         return sum(self._seal_shard(pk) for pk in keys.unsealed_partitions())
 
     def _seal_shard(self, pk: str) -> int:
-        sealed, cursor = 0, None
+        sealed = 0
         failed: set[str] = set()
         until = f"{rules.last_to_seal(self._clock.now())}#~"
-        while True:
-            page = self._table.query(pk, until=until, cursor=cursor, limit=_PAGE)
-            for note in page.items:
-                if note["scope"] in failed:
-                    continue  # What follows a minute that could not be sealed waits for it.
-                if self._settle(note):
-                    sealed += 1
-                else:
-                    failed.add(note["scope"])
-            cursor = page.next
-            if cursor is None:
-                return sealed
+        for note in every(lambda cursor: self._table.query(pk, until=until, cursor=cursor, limit=_PAGE)):
+            if note["scope"] in failed:
+                continue  # What follows a minute that could not be sealed waits for it.
+            if self._settle(note):
+                sealed += 1
+            else:
+                failed.add(note["scope"])
+        return sealed
 
     def _settle(self, note: Item) -> bool:
         try:

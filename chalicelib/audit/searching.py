@@ -16,15 +16,13 @@ from typing import Final
 
 from chalicelib.kernel.errors import Invalid
 from chalicelib.kernel.ids import LEAST_TAIL, id_at, is_id, moment_of
-from chalicelib.kernel.paging import Page
+from chalicelib.kernel.paging import MOST_ROWS, Page
 from chalicelib.ports import keys
 from chalicelib.ports.table import Index, Item, Table
 
 from . import rules, store
 from .models import Entry, Filter
 
-# Of one pass of a keyword search (N4 has the same bound).
-MOST_ROWS: Final = 5000
 MOST_EXPORTED_ROWS: Final = 50_000
 # Days without an entry that one call goes through: a query each.
 _MOST_DAYS: Final = 62

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from chalicelib.kernel.paging import every
 from chalicelib.ports import keys
 from chalicelib.ports.table import Item, Put, Table, Write, absent, equals
 
@@ -34,24 +35,13 @@ def note_item(scope: str, minute: str) -> dict[str, Any]:
 def entries_of_minute(table: Table, scope: str, minute: str) -> Iterator[Item]:
     """In the order of ids, each as it lies in the table."""
     before, last = rules.bounds(minute)
-    pk, cursor = keys.audit_day(scope, minute[:10]), None
-    while True:
-        page = table.query(pk, after=f"ENTRY#{before}", until=f"ENTRY#{last}", cursor=cursor, limit=_PAGE)
-        yield from page.items
-        cursor = page.next
-        if cursor is None:
-            return
+    pk, after, until = keys.audit_day(scope, minute[:10]), f"ENTRY#{before}", f"ENTRY#{last}"
+    return every(lambda cursor: table.query(pk, after=after, until=until, cursor=cursor, limit=_PAGE))
 
 
 def partition(table: Table, pk: str, prefix: str = "") -> Iterator[Item]:
     """All of one partition, ascending."""
-    cursor = None
-    while True:
-        page = table.query(pk, prefix=prefix, cursor=cursor, limit=_PAGE)
-        yield from page.items
-        cursor = page.next
-        if cursor is None:
-            return
+    return every(lambda cursor: table.query(pk, prefix=prefix, cursor=cursor, limit=_PAGE))
 
 
 def last_seal(table: Table, scope: str) -> Seal | None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any
 
-from chalicelib.kernel.errors import Conflict, InstanceFrozen, NotFound, QuotaExceeded
+from chalicelib.kernel.errors import Conflict, InstanceFrozen, Invalid, NotFound, QuotaExceeded
 from chalicelib.kernel.ids import is_id, new_id
 from chalicelib.kernel.moment import to_text
 from chalicelib.kernel.names import InstanceName
-from chalicelib.kernel.paging import Page
+from chalicelib.kernel.paging import Page, every
 from chalicelib.ports import keys
 from chalicelib.ports.stack import Stack
 from chalicelib.ports.table import ConditionFailed, TransactionCancelled, Update, Write
@@ -125,24 +126,20 @@ class Instances:
             raise Conflict(f"instance {instance.name} is not being deleted") from cancelled
 
     def page(self, account_id: str, *, search: str = "", cursor: str | None = None, limit: int = 100) -> Page[Instance]:
-        """Instances of an account in name order, one query a page. search: text that their names hold."""
+        """Instances of an account in name order. search: text that their names hold. Raises Invalid naming `cursor`."""
+        if search and cursor is not None and not InstanceName.fits(cursor):
+            raise Invalid("cursor", "is not `next` of a page of this list")
         return store.page(self._stack.table, account_id, search, cursor, limit)
 
     def due(self) -> Iterator[Instance]:
         """Those whose next step of life is due by now, as the table has them."""
         now = to_text(self._stack.clock.now())
         for partition in keys.due_partitions("life"):
-            cursor: str | None = None
-            while True:
-                found = store.due_page(self._stack.table, partition, now, cursor)
-                for instance_id in found.items:
-                    instance = store.load(self._stack.table, instance_id)
-                    due_at = rules.due_at(instance) if instance else None
-                    if instance is not None and due_at is not None and to_text(due_at) <= now:
-                        yield instance
-                cursor = found.next
-                if cursor is None:
-                    break
+            for instance_id in every(partial(store.due_page, self._stack.table, partition, now)):
+                instance = store.load(self._stack.table, instance_id)
+                due_at = rules.due_at(instance) if instance else None
+                if instance is not None and due_at is not None and to_text(due_at) <= now:
+                    yield instance
 
     def load(self, instance_id: str) -> Instance:
         """As the table has it, for writers. Raises NotFound."""
@@ -220,7 +217,7 @@ class Instances:
 
     def every(self) -> list[Instance]:
         """All instances of all accounts, for the operator's own tools and the sweepers."""
-        return store.every(self._stack.table)
+        return list(store.all_instances(self._stack.table))
 
     def require_running(self, instance: Instance) -> None:
         """Raises InstanceFrozen."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 from zlib import crc32
 
 from chalicelib.kernel.moment import to_text
-from chalicelib.kernel.paging import Page
+from chalicelib.kernel.paging import Page, bounded_pass, every
 from chalicelib.ports import keys
 from chalicelib.ports.table import (
     Condition,
@@ -87,13 +88,31 @@ def forgetting(instance: Instance) -> list[Write]:
 
 
 def page(table: Table, account_id: str, search: str, cursor: str | None, limit: int) -> Page[Instance]:
-    """Instances of an account by name. With `search` a page looks at `limit` names and may hold fewer instances."""
-    prefix = keys.account_instance(account_id, "").sk
-    found = table.query(keys.account_partition(account_id), prefix=prefix, cursor=cursor, limit=limit)
-    pointed = [item for item in found.items if search in item["sk"].removeprefix(prefix)]
-    wanted = [keys.instance(item["instance_id"]) for item in pointed]
+    """Instances of an account by name. With `search` by a bounded pass, whose cursor is the name it goes on from."""
+    partition, prefix = keys.account_partition(account_id), keys.account_instance(account_id, "").sk
+    if not search:
+        return _resolved(table, table.query(partition, prefix=prefix, cursor=cursor, limit=limit))
+    begin = None if cursor is None else prefix + cursor
+    pointers = bounded_pass(
+        lambda further, rows: table.query(
+            partition, prefix=prefix, after=None if further else begin, cursor=further, limit=rows
+        ),
+        lambda pointer: search in _name(pointer),
+        _name,
+        limit,
+    )
+    return _resolved(table, pointers)
+
+
+def _name(pointer: Item) -> str:
+    return str(pointer["sk"]).partition("#")[2]
+
+
+def _resolved(table: Table, pointers: Page[Item]) -> Page[Instance]:
+    """What the pointers of a page point at; what is gone meanwhile is left out."""
+    wanted = [keys.instance(pointer["instance_id"]) for pointer in pointers.items]
     items = table.get_many(wanted)
-    return Page(tuple(Instance.model_validate(items[key]) for key in wanted if key in items), found.next)
+    return Page(tuple(Instance.model_validate(items[key]) for key in wanted if key in items), pointers.next)
 
 
 def due_page(table: Table, partition: str, now: str, cursor: str | None) -> Page[str]:
@@ -119,17 +138,8 @@ def personal_id(table: Table, account_id: str) -> str | None:
     return _pointed(table.get(keys.personal_instance(account_id)))
 
 
-def every(table: Table) -> list[Instance]:
-    found: list[Instance] = []
-    cursor: str | None = None
-    while True:
-        page = table.query(keys.INSTANCES, cursor=cursor, limit=_PAGE)
-        wanted = [keys.instance(item["instance_id"]) for item in page.items]
-        items = table.get_many(wanted)
-        found.extend(Instance.model_validate(items[key]) for key in wanted if key in items)
-        cursor = page.next
-        if cursor is None:
-            return found
+def all_instances(table: Table) -> Iterator[Instance]:
+    return every(lambda cursor: _resolved(table, table.query(keys.INSTANCES, cursor=cursor, limit=_PAGE)))
 
 
 def storage_change(instance: Instance, digest: str, delta_bytes: int) -> Update:

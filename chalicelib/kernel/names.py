@@ -42,6 +42,15 @@ class Name(str):
         raise NotImplementedError
 
     @classmethod
+    def fits(cls, text: str) -> bool:
+        """Whether the text can be such a name; where it cannot, nothing needs to be looked up."""
+        try:
+            cls.parse(text)
+        except (NameInvalid, DigestInvalid):
+            return False
+        return True
+
+    @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.no_info_after_validator_function(cls._validate, core_schema.str_schema())
 

@@ -6,13 +6,13 @@ from chalicelib.instances.models import Instance
 from chalicelib.instances.service import Instances
 from chalicelib.kernel.errors import Conflict, EditionRequired, Invalid, NotFound, QuotaExceeded
 from chalicelib.kernel.ids import new_id
+from chalicelib.kernel.names import NamespaceName
 from chalicelib.kernel.paging import Page, bounded_pass
 from chalicelib.ports.stack import Stack
 from chalicelib.ports.table import ConditionFailed, TransactionCancelled
 
 from . import store
 from .models import Namespace, NamespaceEdit, NewNamespace
-from .rules import is_namespace_name
 
 
 class Namespaces:
@@ -62,7 +62,7 @@ class Namespaces:
         self, instance_id: str, text: str, *, cursor: str | None = None, limit: int = 100, descending: bool = False
     ) -> Page[Namespace]:
         """Those whose name holds the text, in name order, by a bounded pass. Raises Invalid for a foreign cursor."""
-        if cursor is not None and not is_namespace_name(cursor):
+        if cursor is not None and not NamespaceName.fits(cursor):
             raise Invalid("cursor", "is not `next` of a page of this list")
 
         def load(within: str | None, rows: int) -> Page[Namespace]:
@@ -72,7 +72,7 @@ class Namespaces:
         return bounded_pass(load, lambda namespace: text in namespace.name, lambda namespace: namespace.name, limit)
 
     def _load(self, instance_id: str, name: str) -> Namespace:
-        namespace = store.load(self._stack.table, instance_id, name) if is_namespace_name(name) else None
+        namespace = store.load(self._stack.table, instance_id, name) if NamespaceName.fits(name) else None
         if namespace is None:
             raise _missing(name)
         return namespace

@@ -55,8 +55,20 @@ def test_pages_of_users_follow_one_another(stack: Stack) -> None:
     first = owner.get("/users", limit=2).json()
     second = owner.get("/users", limit=2, cursor=first["next"]).json()
     assert [one["username"] for one in first["items"] + second["items"]] == ["a1", "a2", "b1", "b2"]
-    found = owner.get("/users", limit=1, search="b").json()
-    assert ([one["username"] for one in found["items"]], found["next"] is None) == (["b1"], False)
+    found = owner.get("/users", limit=1, search="B").json()
+    rest = owner.get("/users", limit=1, search="B", cursor=found["next"]).json()
+    assert [one["username"] for one in found["items"] + rest["items"]] == ["b1", "b2"]
+
+
+def test_one_page_of_a_search_finds_the_only_one_of_hundreds(stack: Stack) -> None:
+    """However small the page is: what it looks at is bounded by itself."""
+    owner = Api.signed_in(stack)
+    item = stack.table.get(keys.user("default", "owner")) or {}
+    names = [f"user{number}" for number in range(300)] + ["zoe"]
+    stack.table.put_many([{**item, **keys.user("default", name)._asdict(), "username": name} for name in names])
+    assert [one["username"] for one in owner.get("/users", limit=1, search="zo").json()["items"]] == ["zoe"]
+    refused = owner.get("/users", search="zo", cursor="no name")
+    assert (refused.status, refused.json()["errors"][0]["field"]) == (400, "cursor")
 
 
 def test_name_is_taken_once(stack: Stack) -> None:

@@ -79,6 +79,10 @@ def test_an_account_sees_its_own_instances_in_name_order_page_by_page(stack: Sta
     rest = api.get("/instances", limit=2, cursor=first["next"]).json()
     assert ([one["name"] for one in rest["items"]], rest["next"]) == (["web"], None)
     assert [one["name"] for one in api.get("/instances", search="e").json()["items"]] == ["base", "web"]
+    found = api.get("/instances", limit=1, search="e").json()
+    rest = api.get("/instances", limit=1, search="e", cursor=found["next"]).json()
+    assert [one["name"] for one in found["items"] + rest["items"]] == ["base", "web"]
+    assert api.get("/instances", search="e", cursor="-").json()["errors"][0]["field"] == "cursor"
 
 
 def test_another_accounts_instance_answers_like_one_that_is_not_there(stack: Stack) -> None:
