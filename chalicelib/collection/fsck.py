@@ -48,8 +48,11 @@ class Fsck:
         self._deep = deep
 
     def run(self) -> Iterator[Finding]:
-        """Findings as they are met; none for a whole folder."""
+        """Findings as they are met; none for a whole folder. An instance that is being deleted is in pieces until it
+        is gone, which its schedule sees to, and tells nothing."""
         for instance in Instances(self._stack).every():
+            if instance.state == "releasing":
+                continue
             yield from _InstanceCheck(self._stack, instance, self._deep).run()
 
 

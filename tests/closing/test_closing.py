@@ -82,6 +82,18 @@ def test_asked_again_it_goes_on_and_when_all_is_gone_nothing_happens(stack: Stac
     assert everything(stack) == before
 
 
+def test_an_instance_on_its_way_out_is_no_finding(stack: Stack, clock: FrozenClock) -> None:
+    """I6: whoever checks the folder in the middle of a deletion is not alarmed by what it has left yet."""
+    instance = crowded(stack, clock, "leaver")
+    released(stack, instance)
+    handle(stack, ReleaseInstance(instance_id=instance.id), CHAIN)
+    steps = 0
+    while Tasks(stack).carry_out(instance.id, instance.id, WORKERS):
+        steps += 1
+        assert list(Fsck(stack).run()) == [], f"after step {steps}"
+    assert steps > 1
+
+
 def test_an_instance_that_is_not_to_be_deleted_is_not(stack: Stack) -> None:
     """I6"""
     instance = make_instance(stack)
