@@ -15,8 +15,9 @@ COMPILE := $(BIN)/uv pip compile --quiet --generate-hashes --no-emit-index-url -
 run: $(RUN_READY)
 	@exec $(BIN)/python -m chalicelib.cli serve
 
+# Many tests wait for the disk or for a process: one worker a core, and each takes over what another has not begun.
 test: $(DEV_READY)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --dist worksteal
 
 check: $(DEV_READY)
 	$(BIN)/ruff check .
