@@ -66,9 +66,9 @@ class Lives:
         over = instance.kept_until is not None and instance.kept_until <= now
         if instance.state == "frozen" and over:
             begun = self._instances.change(instance, state="releasing", asked_at=now, untold="release")
-            return self._release(self._tell(begun))
+            return [ReleaseInstance(instance_id=self._tell(begun).id)]
         if instance.state == "releasing":
-            return self._release(self._instances.change(instance, asked_at=now))
+            return [ReleaseInstance(instance_id=self._instances.change(instance, asked_at=now).id)]
         return []
 
     def _renew(self, instance: Instance, now: datetime) -> Instance:
@@ -78,9 +78,6 @@ class Lives:
             if instance.unpaid_since is not None:
                 return instance
             return self._tell(self._instances.change(instance, unpaid_since=now, untold="unpaid"))
-
-    def _release(self, instance: Instance) -> list[Message]:
-        return [ReleaseInstance(instance_id=instance.id)]
 
     def _tell(self, instance: Instance) -> Instance:
         if not instance.untold:

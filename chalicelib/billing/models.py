@@ -21,6 +21,7 @@ MOST_TOP_UP: Final = 10_000_000
 
 Months = Annotated[int, Field(ge=1, le=MOST_MONTHS)]
 Packs = Annotated[int, Field(ge=0, le=MOST_PACKS)]
+OrderKind = Literal["opening", "renewal", "quota-packs"]
 Bought = Literal["instance", "namespace_pack", "repository_pack"]
 
 
@@ -45,7 +46,7 @@ class Order(Record):
 
     id: str
     account_id: str
-    kind: Literal["opening", "renewal", "quota-packs"]
+    kind: OrderKind
     instance_id: str
     instance_name: str
     lines: tuple[Line, ...]
@@ -105,7 +106,7 @@ class OrderView(QuoteView):
     """automatic: made by auto-renewal; expires_at: of the instance once the order was carried out."""
 
     id: str
-    kind: Literal["opening", "renewal", "quota-packs"]
+    kind: OrderKind
     instance_id: str
     instance_name: str
     automatic: bool

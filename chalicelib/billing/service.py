@@ -23,13 +23,13 @@ from chalicelib.ports.stack import Stack
 from chalicelib.ports.table import OutcomeUnknown, TransactionCancelled, Write
 
 from . import rules, store
-from .models import MOST_PACKS, NAMESPACES_PER_PACK, REPOSITORIES_PER_PACK, Line, NewTopUp, Order, TopUp
+from .models import MOST_PACKS, NAMESPACES_PER_PACK, REPOSITORIES_PER_PACK, Line, NewTopUp, Order, OrderKind, TopUp
 
 _ATTEMPTS: Final = 8
 # Paying further ahead than this is a slip of the hand; it also keeps dates within what calendars can say.
 _FURTHEST: Final = timedelta(days=3660)
 
-# What an order changes: the fields of the instance, and what is bought. None: nothing any more.
+# What an order changes: the fields of the instance, and what is bought.
 Purchase = tuple[dict[str, Any], tuple[Line, ...]]
 
 
@@ -135,15 +135,15 @@ class Billing:
         return self._buy("quota-packs", instance, bought, by)
 
     def renew_by_itself(self, instance: Instance, by: str) -> Instance:
-        """Auto-renewal's month, or nothing if somebody has renewed it meanwhile. Raises BalanceTooLow."""
+        """Auto-renewal's month. Raises BalanceTooLow, and Conflict if somebody has renewed it meanwhile."""
 
-        def bought(seen: Instance) -> Purchase | None:
+        def bought(seen: Instance) -> Purchase:
             if not self._instances.renews_now(seen):
-                return None
+                raise Conflict(f"instance {seen.name} is not to be renewed any more")
             fields, lines = self._prolonged(seen, 1)
             return {**fields, "untold": "renew"}, lines
 
-        renewed, _ = self._attempt("renewal", instance, bought, by, automatic=True)
+        renewed, _ = self._buy("renewal", instance, bought, by, automatic=True)
         return renewed
 
     def _still_kept(self, instance: Instance) -> bool:
@@ -170,29 +170,18 @@ class Billing:
         return fields, rules.lines(self._stack.settings, seen.edition, Fraction(months), *packs)
 
     def _buy(
-        self, kind: str, instance: Instance, bought: Callable[[Instance], Purchase], by: str
-    ) -> tuple[Instance, Order]:
-        changed, order = self._attempt(kind, instance, bought, by)
-        if order is None:
-            raise Unavailable("the order was not carried out; try again")
-        return changed, order
-
-    def _attempt(
         self,
-        kind: str,
+        kind: OrderKind,
         instance: Instance,
-        bought: Callable[[Instance], Purchase | None],
+        bought: Callable[[Instance], Purchase],
         by: str,
         *,
         automatic: bool = False,
-    ) -> tuple[Instance, Order | None]:
+    ) -> tuple[Instance, Order]:
         """Prices the order by the instance as it is, and again if it moved meanwhile."""
         seen = instance
         for _ in range(_ATTEMPTS):
-            purchase = bought(seen)
-            if purchase is None:
-                return seen, None
-            fields, lines = purchase
+            fields, lines = bought(seen)
             wanted, change = self._instances.changing(seen, **fields)
             order = self._order(kind, wanted, lines, by, automatic=automatic)
             try:
@@ -204,21 +193,19 @@ class Billing:
         raise Unavailable("the instance is being changed by others; try again")
 
     def _order(
-        self, kind: str, instance: Instance, lines: tuple[Line, ...], by: str, *, automatic: bool = False
+        self, kind: OrderKind, instance: Instance, lines: tuple[Line, ...], by: str, *, automatic: bool = False
     ) -> Order:
         now = self._stack.clock.now()
-        return Order.model_validate(
-            {
-                "id": id_at(now),
-                "account_id": instance.account_id,
-                "kind": kind,
-                "instance_id": instance.id,
-                "instance_name": instance.name,
-                "lines": lines,
-                "amount_cents": rules.total_cents(lines),
-                "automatic": automatic,
-                "created_at": now,
-                "created_by": by,
-                "expires_at": instance.expires_at,
-            }
+        return Order(
+            id=id_at(now),
+            account_id=instance.account_id,
+            kind=kind,
+            instance_id=instance.id,
+            instance_name=instance.name,
+            lines=lines,
+            amount_cents=rules.total_cents(lines),
+            automatic=automatic,
+            created_at=now,
+            created_by=by,
+            expires_at=instance.expires_at,
         )

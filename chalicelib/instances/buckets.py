@@ -14,7 +14,7 @@ from chalicelib.kernel.paging import Page
 from chalicelib.ports import keys, paths
 from chalicelib.ports.objects import ObjectExists, ObjectMissing
 from chalicelib.ports.stack import Stack
-from chalicelib.ports.table import Check, Put, TransactionCancelled, absent, any_of, equals
+from chalicelib.ports.table import Check, Put, TransactionCancelled, absent, equals
 
 _NOT_YOURS = "is none of the account's buckets"
 _PROBE = b"may this instance keep its content here?"
@@ -57,19 +57,19 @@ class Buckets:
         """The bucket is the account's from now on; harmless if it is already. Raises Conflict if it is another's."""
         if bucket == self._stack.settings.bucket:
             raise Conflict(f"bucket {bucket} is the service's own", bucket=bucket)
-        ours = any_of(absent(), equals("account_id", account_id))
-        record = {"account_id": account_id, "name": bucket, "schema_version": 1}
-        listed = {"name": bucket, "claimed_at": self._stack.clock.now(), "schema_version": 1}
-        kept = Bucket.model_validate(listed).model_dump()
+        listed = Bucket(name=bucket, claimed_at=self._stack.clock.now()).model_dump()
+        claim = {"account_id": account_id, "name": bucket, "schema_version": 1}
         try:
             self._table.transact(
                 [
-                    Put({**keys.bucket(bucket)._asdict(), **record}, ours),
-                    Put({**keys.account_bucket(account_id, bucket)._asdict(), **kept}),
+                    Put({**keys.bucket(bucket)._asdict(), **claim}, absent()),
+                    Put({**keys.account_bucket(account_id, bucket)._asdict(), **listed}),
                 ]
             )
         except TransactionCancelled as taken:
-            raise Conflict(f"bucket {bucket} belongs to another account", bucket=bucket) from taken
+            held = taken.failed.get(0) or {}
+            if held.get("account_id") != account_id:
+                raise Conflict(f"bucket {bucket} belongs to another account", bucket=bucket) from taken
 
     def claimed(self, account_id: str, bucket: str) -> Check:
         """For an opening's transaction: the bucket is still the account's."""

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from chalicelib.instances.buckets import Buckets
 from chalicelib.instances.service import Instances
 from chalicelib.kernel.errors import Conflict
 from chalicelib.kernel.roles import Role
@@ -161,3 +162,15 @@ def test_an_account_has_one_personal_instance_and_may_have_it_again_after_its_de
     instances.forget(releasing)
     instances.forget(releasing)
     assert make_instance(stack, "small", "personal").id != first.id
+
+
+def test_a_bucket_that_is_claimed_again_keeps_the_time_of_its_first_claim(stack: Stack, clock: FrozenClock) -> None:
+    """I2. Each opening claims the bucket that it is to lie in."""
+    buckets = Buckets(stack)
+    buckets.claim("default", "team-images")
+    clock.advance(3600)
+    buckets.claim("default", "team-images")
+    listed = Api.signed_in(stack).get("/buckets").json()["items"]
+    assert listed == [{"name": "team-images", "claimed_at": "2026-01-31T08:00:00.000000Z"}]
+    with pytest.raises(Conflict, match="another account"):
+        buckets.claim("other", "team-images")
