@@ -5,15 +5,16 @@ token ─► a rule of the instance is about it ─► genuine, for us, in time 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any, Final
 
 from chalicelib.identity import oidc
 from chalicelib.instances.models import Instance
 from chalicelib.instances.service import Instances
-from chalicelib.kernel.errors import Invalid, NotFound
+from chalicelib.kernel.errors import Conflict, Invalid, NotFound
 from chalicelib.kernel.ids import is_id, new_id
-from chalicelib.kernel.paging import Page
+from chalicelib.kernel.paging import Page, every
 from chalicelib.ports import keys
 from chalicelib.ports.stack import Stack
 from chalicelib.ports.table import ConditionFailed, Item, absent, present
@@ -23,6 +24,8 @@ from .robots import Robots
 from .rules import WORKLOAD_PREFIX
 from .shapes import NewWorkload
 
+# Strangers' logins look through all of an instance's, and hold a worker thread meanwhile that others need.
+MOST_WORKLOADS: Final = 100
 _AT_ONCE: Final = 200
 
 
@@ -32,10 +35,13 @@ class Workloads:
         self._instances = Instances(stack)
 
     def create(self, instance: Instance, new: NewWorkload, by: str) -> Workload:
-        """Raises Invalid naming `issuer` or `subject`."""
+        """Raises Invalid naming `issuer` or `subject`, Conflict where the instance has enough of them."""
         oidc.require_issuer(self._stack, new.issuer)
         if new.subject.everything and not new.claims:
             raise Invalid("subject", "takes everybody whom the issuer knows; narrow it, or name a claim")
+        # Several at once may pass by one or two: it is the hundreds that matter.
+        if sum(1 for _ in self._every(instance)) >= MOST_WORKLOADS:
+            raise Conflict(f"an instance has at most {MOST_WORKLOADS} workload identities; delete one first")
         workload = Workload(
             id=new_id(),
             instance_id=instance.id,
@@ -89,15 +95,13 @@ class Workloads:
         return Robots(self._stack).add(instance, name, None, rule.permissions, ends_at, subject, workload=rule.id)
 
     def _rule(self, instance: Instance, claims: oidc.Claims | dict[str, Any]) -> Workload:
-        cursor: str | None = None
-        while True:
-            page = self.page(instance, cursor, _AT_ONCE)
-            for rule in page.items:
-                if rule.admits(claims):
-                    return rule
-            cursor = page.next
-            if cursor is None:
-                raise oidc.refused()
+        for rule in self._every(instance):
+            if rule.admits(claims):
+                return rule
+        raise oidc.refused()
+
+    def _every(self, instance: Instance) -> Iterator[Workload]:
+        return every(lambda cursor: self.page(instance, cursor, _AT_ONCE))
 
 
 def _missing() -> NotFound:

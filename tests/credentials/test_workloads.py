@@ -12,6 +12,7 @@ import pytest
 
 from chalicelib.access.service import Access
 from chalicelib.credentials.service import Credentials
+from chalicelib.credentials.workloads import MOST_WORKLOADS
 from chalicelib.instances.models import Instance
 from chalicelib.instances.service import Instances
 from chalicelib.kernel.errors import Unauthenticated
@@ -159,6 +160,18 @@ def test_the_oldest_rule_that_fits_decides(ci: Ci) -> None:
     assert ci.log_in(ci.issuer.token(jti="1")).json()["expires_at"] == "2026-01-31T08:02:00.000000Z"
     assert ci.owner.delete(f"{RULES}/{first['id']}").status == 204
     assert ci.log_in(ci.issuer.token(jti="2")).json()["expires_at"] == "2026-01-31T08:03:00.000000Z"
+
+
+def test_an_instance_has_no_more_rules_than_a_strangers_login_may_cost(tmp_path: Path) -> None:
+    """X4: a login looks through all of them, for anybody who asks."""
+    with embedded_stack(tmp_path, allow_private_addresses=True) as stack:
+        make_instance(stack)
+        owner = Api.signed_in(stack)
+        body = {"issuer": "http://127.0.0.1:9", "audience": "registry", "subject": "repo:acme/*", "permissions": PUSH}
+        answers = [owner.post(RULES, body) for _ in range(MOST_WORKLOADS + 1)]
+        assert [answer.status for answer in answers] == [201] * MOST_WORKLOADS + [409]
+        assert owner.delete(f"{RULES}/{answers[0].json()['id']}").status == 204
+        assert owner.post(RULES, body).status == 201
 
 
 def test_without_its_rule_nobody_logs_in_any_more(ci: Ci) -> None:
