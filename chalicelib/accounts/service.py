@@ -171,11 +171,6 @@ class Accounts:
         """
         return self.access_keys.holder(key_id, fresh=fresh)
 
-    def access_key_version(self, key_id: str, *, fresh: bool = False) -> int:
-        """What a token made with the key must still equal; 0 once the key is over."""
-        holder = self.access_key_holder(key_id, fresh=fresh)
-        return holder.version if holder else 0
-
     def _create(self, account: Account, more: list[Write]) -> Account:
         try:
             self._stack.table.transact([*store.new_account(account), *more])

@@ -34,8 +34,10 @@ INTERNAL: Final = "internalListener"
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """address: the client's, as the carrier saw it; internal: came in on the listener that allowlists do not restrict.
-    base_url: scheme and host as the client wrote them, for links in answers; never trusted for anything else."""
+    """
+    address    the client's, as the carrier saw it
+    internal   it came in on the listener that allowlists do not restrict
+    """
 
     id: str
     method: str
@@ -45,7 +47,6 @@ class Request:
     body: bytes
     address: str
     internal: bool
-    base_url: str
 
     @classmethod
     def of(cls, event: Mapping[str, Any]) -> Request:
@@ -53,7 +54,6 @@ class Request:
         context = event["requestContext"]
         headers = {name.lower(): value for name, value in (event.get("headers") or {}).items()}
         given_id = context.get("extendedRequestId") or context.get("requestId") or ""
-        scheme = headers.get("x-forwarded-proto", "https")
         return cls(
             id=given_id if is_id(given_id) else new_id(),
             method=context["httpMethod"],
@@ -63,7 +63,6 @@ class Request:
             body=_body(event),
             address=(context.get("identity") or {}).get("sourceIp") or "",
             internal=context.get(INTERNAL) is True,
-            base_url=f"{scheme}://{headers.get('host', 'localhost')}",
         )
 
     def json(self) -> Any:

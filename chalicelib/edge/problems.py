@@ -32,13 +32,12 @@ _TITLES: Final = {
 
 def problem(refused: errors.Refused, request_id: str) -> tuple[int, dict[str, str], str]:
     """Status, headers and body."""
-    fields = refused.fields if isinstance(refused, errors.Invalid | errors.Conflict) else ()
     document: dict[str, Any] = {
         "code": refused.code,
         "title": _TITLES.get(refused.status, "Refused"),
         "detail": refused.message,
         "status": refused.status,
-        "errors": [{"field": field, "message": message} for field, message in fields],
+        "errors": [{"field": field, "message": message} for field, message in refused.fields],
         "request_id": request_id,
     }
     if refused.detail:

@@ -42,7 +42,7 @@ def refusal(refused: errors.Refused, *, status: int | None = None, code: str | N
         if refused.status >= 500:
             code = "UNAVAILABLE"
     detail = {"reason": refused.code, **refused.detail}
-    if isinstance(refused, errors.Invalid) and refused.fields:
+    if refused.fields:
         detail["fields"] = [{"field": field, "message": message} for field, message in refused.fields]
     extra: Headers = ()
     if isinstance(refused, errors.Throttled | errors.Unavailable):

@@ -1,10 +1,11 @@
 """Slowing down whoever guesses passwords, without locking anybody out.
 
-Counted are distinct wrong secrets of the last 5 minutes, so that a program with an old password never trips it:
+A scope is what user names are unique in: an instance, or an account. Counted in it are distinct wrong secrets of the
+last 5 minutes, so that a program with an old password never trips it:
 
     login#<user name>             10   one user name, from anywhere
     address#<network>             30   one network (an IPv4 address, an IPv6 /64), any user name
-    instance                     300   the whole instance
+    instance                     300   the whole scope
     pair#<user name>#<network>   100   instead of the three above, where that pair logged in within a day: others'
                                        guesses cannot lock it out
 
@@ -44,7 +45,7 @@ _NOWHERE: Final = "unknown"
 class Attempt:
     """One login about to be checked, and what the table holds against it."""
 
-    instance_id: str
+    scope: str
     login: str
     network: str
     known: bool
@@ -66,7 +67,7 @@ class Attempt:
         )
 
     def item(self, bucket: str) -> Item:
-        return self.held.get(keys.throttle(self.instance_id, bucket), {})
+        return self.held.get(keys.throttle(self.scope, bucket), {})
 
     @property
     def contested(self) -> bool:
@@ -79,15 +80,15 @@ class Throttle:
         self._stack = stack
         self._known: Recent[tuple[str, str, str], float] = stack.keep("throttle known", lambda: Recent(10_000))
 
-    def attempt(self, instance_id: str, login: str, address: str) -> Attempt:
+    def attempt(self, scope: str, login: str, address: str) -> Attempt:
         """Raises Throttled with the seconds to wait. One batch read."""
         now = self._now()
         network = network_of(address)
         names = (f"login#{login}", f"address#{network}", "instance", f"pair#{login}#{network}")
-        held = self._stack.table.get_many([keys.throttle(instance_id, name) for name in names])
-        noted = held.get(keys.throttle(instance_id, names[3]), {}).get("known_until", 0)
-        known = now < max(noted, self._known.get((instance_id, login, network), 0.0))
-        attempt = Attempt(instance_id, login, network, known, held)
+        held = self._stack.table.get_many([keys.throttle(scope, name) for name in names])
+        noted = held.get(keys.throttle(scope, names[3]), {}).get("known_until", 0)
+        known = now < max(noted, self._known.get((scope, login, network), 0.0))
+        attempt = Attempt(scope, login, network, known, held)
         pauses = [_pause_left(attempt.item(bucket), now) for bucket, _ in attempt.buckets]
         if max(pauses) > 0:
             raise Throttled(max(pauses), "too many failed logins; wait and try again")
@@ -98,7 +99,7 @@ class Throttle:
         now = self._now()
         name = _FAILURE + secret_hash[:8].hex()
         for bucket, limit in attempt.buckets:
-            key = keys.throttle(attempt.instance_id, bucket)
+            key = keys.throttle(attempt.scope, bucket)
             stale = [old for old, at in _failures(attempt.item(bucket)).items() if at <= now - WINDOW_S and old != name]
             keep_until = now + WINDOW_S + _LONGEST_PAUSE_S
             if attempt.known:
@@ -113,11 +114,11 @@ class Throttle:
     def succeeded(self, attempt: Attempt) -> None:
         """The pair is known from now on; told to other processes only while failures stand against the name."""
         now = self._now()
-        self._known.put((attempt.instance_id, attempt.login, attempt.network), now + _KNOWN_S)
+        self._known.put((attempt.scope, attempt.login, attempt.network), now + _KNOWN_S)
         noted_until = attempt.item(attempt.pair).get("known_until", 0)
         noted_lately = noted_until >= now + _KNOWN_S - _NOTED_S
         if attempt.contested and not noted_lately:
-            key = keys.throttle(attempt.instance_id, attempt.pair)
+            key = keys.throttle(attempt.scope, attempt.pair)
             until = now + _KNOWN_S
             self._stack.table.update(Update(key, set={"known_until": until, "expires": until}), relaxed=True)
 

@@ -40,7 +40,12 @@ from . import money
 
 
 class Refused(Exception):
-    """One request that is not carried out. `message` is for people; `detail` holds plain JSON values."""
+    """One request that is not carried out.
+
+    message   for people
+    detail    plain JSON values
+    fields    those of the request's that are at fault, each with what is wrong with it
+    """
 
     code: ClassVar[str] = "REFUSED"
     status: ClassVar[int] = 400
@@ -49,6 +54,7 @@ class Refused(Exception):
         super().__init__(message)
         self.message = message
         self.detail = detail
+        self.fields: tuple[tuple[str, str], ...] = ()
 
 
 class Invalid(Refused):
@@ -56,13 +62,12 @@ class Invalid(Refused):
 
     def __init__(self, field: str, message: str, **detail: object) -> None:
         super().__init__(message, **detail)
-        self.fields: tuple[tuple[str, str], ...] = ((field, message),)
+        self.fields = ((field, message),)
 
     @classmethod
     def many(cls, fields: list[tuple[str, str]]) -> Invalid:
         """One refusal that names every bad field at once."""
-        first_field, first_message = fields[0]
-        error = cls(first_field, first_message)
+        error = cls(*fields[0])
         error.fields = tuple(fields)
         return error
 
@@ -208,14 +213,8 @@ class UploadUnknown(NotFound):
 
 
 class Conflict(Refused):
-    """fields: which of the request's fields are in the way, where it is fields."""
-
     code = "CONFLICT"
     status = 409
-
-    def __init__(self, message: str, **detail: object) -> None:
-        super().__init__(message, **detail)
-        self.fields: tuple[tuple[str, str], ...] = ()
 
     @classmethod
     def on(cls, field: str, message: str) -> Conflict:
