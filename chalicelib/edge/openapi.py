@@ -22,6 +22,7 @@ from .answers import Problem, Text
 from .endpoint import PREFIX, Endpoint, Routes
 from .openapi_examples import example_of
 from .problems import MEDIA_TYPE
+from .replay import KEY_PATTERN, LONGEST_KEY
 
 Document = dict[str, Any]
 
@@ -207,7 +208,7 @@ def _headers(endpoint: Endpoint) -> Iterator[Document]:
             "in": "header",
             "required": False,
             "description": "Printable ASCII of your choice: the same again is carried out once.",
-            "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
+            "schema": {"type": "string", "minLength": 1, "maxLength": LONGEST_KEY, "pattern": f"^{KEY_PATTERN}$"},
         }
 
 

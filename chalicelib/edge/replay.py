@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -26,6 +27,9 @@ KEPT_S: Final = 24 * 3600
 # Longer than any call: API Gateway gives up after 29 s, a function after its timeout.
 CLAIMED_S: Final = 300
 LONGEST_KEY: Final = 255
+# Spaces at its ends are the header's, not the key's (RFC 9110 §5.5); some carriers leave them there.
+KEY_PATTERN: Final = "[!-~](?:[ -~]*[!-~])?"
+_KEY: Final = re.compile(KEY_PATTERN)
 # A page of a list and every other answer of a POST is far below; a longer one is carried out, and not kept.
 _LONGEST_ANSWER: Final = 300_000
 
@@ -52,8 +56,10 @@ class Replay:
         text = call.request.headers.get("idempotency-key")
         if call.endpoint.method != "POST" or text is None or call.principal.anonymous:
             return None
-        if not 0 < len(text) <= LONGEST_KEY or not text.isascii() or not text.isprintable():
-            raise Invalid("Idempotency-Key", f"a key has 1–{LONGEST_KEY} printable ASCII characters")
+        if len(text) > LONGEST_KEY or not _KEY.fullmatch(text):
+            raise Invalid(
+                "Idempotency-Key", f"a key has 1–{LONGEST_KEY} printable ASCII characters, no space at its ends"
+            )
         # Keyed by the key itself, which is not kept: a body may hold a password, and nothing kept may help to guess it.
         digest = hmac.new(text.encode(), digestmod=hashlib.sha256)
         for part in (call.request.path.encode(), repr(sorted(call.request.query.items())).encode(), call.request.body):

@@ -231,7 +231,7 @@ def test_an_answer_that_bears_a_secret_is_not_kept(client: Client) -> None:
     assert made == ["secret"]
 
 
-@pytest.mark.parametrize("key", ["", "a" * 256, "ä"])
+@pytest.mark.parametrize("key", ["", "a" * 256, "ä", " ", "a ", "a\tb"])
 def test_a_malformed_key_is_refused(client: Client, key: str) -> None:
     answer = client.make(idempotency_key=key)
     assert answer["statusCode"] == 400
