@@ -38,8 +38,10 @@ LONGEST_TOKEN: Final = 16 * 1024
 # Keys are asked for again after an hour, so that withdrawn ones die, and for an unknown key id once a minute at most.
 _KEYS_FRESH_S: Final = 3600
 _ASKED_AGAIN_S: Final = 60
-# One asks, the others wait; not for long, as each holds a worker thread that pushes need too.
+# One asks, the others wait; not for long, and not many of all issuers together: each holds a worker thread, of which
+# there are 24 or 32, that pushes need too, and an issuer that answers slowly on purpose holds its own for 10 s.
 _LONGEST_WAIT_S: Final = 1.0
+_MOST_ASKING: Final = 8
 _MOST_ISSUERS: Final = 1000
 _MOST_KEYS: Final = 100
 _SHORTEST_RSA_BITS: Final = 2048
@@ -159,8 +161,23 @@ def _key(stack: Stack, issuer: str, header: Mapping[str, Any]) -> _IssuerKey:
     if held is None:
         held = _Issuer()
         known.put(issuer, held)
+    fresh = stack.clock.now().timestamp() - held.heard_at < _KEYS_FRESH_S
+    key = _fitting(held.keys, header) if fresh else None
+    if key is not None:
+        return key
+    asking = stack.keep("oidc asking", lambda: threading.BoundedSemaphore(_MOST_ASKING))
+    if not asking.acquire(blocking=False):
+        raise _being_asked()
+    try:
+        return _asked_key(stack, issuer, held, header)
+    finally:
+        asking.release()
+
+
+def _asked_key(stack: Stack, issuer: str, held: _Issuer, header: Mapping[str, Any]) -> _IssuerKey:
+    """The key that the issuer names when it is asked, or named to whoever asked meanwhile."""
     if not held.lock.acquire(timeout=_LONGEST_WAIT_S):
-        raise Unavailable("the issuer is being asked for its keys; try again", retry_after_s=2)
+        raise _being_asked()
     try:
         now = stack.clock.now().timestamp()
         stale = now - held.heard_at >= _KEYS_FRESH_S
@@ -179,6 +196,10 @@ def _key(stack: Stack, issuer: str, header: Mapping[str, Any]) -> _IssuerKey:
     return key
 
 
+def _being_asked() -> Unavailable:
+    return Unavailable("issuers are being asked for their keys; try again", retry_after_s=2)
+
+
 def _fitting(known: tuple[_IssuerKey, ...], header: Mapping[str, Any]) -> _IssuerKey | None:
     """The one key that is meant: by its id, or the only one of the algorithm where the token names none."""
     wanted = header.get("kid", "")
@@ -187,6 +208,15 @@ def _fitting(known: tuple[_IssuerKey, ...], header: Mapping[str, Any]) -> _Issue
 
 
 def _ask(stack: Stack, issuer: str) -> tuple[_IssuerKey, ...]:
+    """Raises Unavailable, also where its documents lead to what may not be called: that is no mistake of the caller's,
+    and in other words it would tell whoever runs the issuer what names mean inside our network."""
+    try:
+        return _published(stack, issuer)
+    except Invalid as forbidden:
+        raise Unavailable("the issuer does not tell its keys", retry_after_s=_ASKED_AGAIN_S) from forbidden
+
+
+def _published(stack: Stack, issuer: str) -> tuple[_IssuerKey, ...]:
     """Raises Invalid naming `url`, Unavailable."""
     # Takes longer to import than most requests take, and most processes never ask.
     from chalicelib.ports.outbound import outbound

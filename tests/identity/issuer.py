@@ -33,9 +33,16 @@ class _Quiet(ThreadingHTTPServer):
         """Clients that leave early are what some tests are about."""
 
 
+def _set() -> threading.Event:
+    event = threading.Event()
+    event.set()
+    return event
+
+
 @dataclass
 class Issuer:
-    """keys: key id → private key of what is published; asked: paths of all requests that came in."""
+    """keys: key id → private key of what is published; asked: paths of all requests that came in; speaks: cleared, they
+    wait for their answers."""
 
     url: str
     clock: Clock
@@ -44,9 +51,11 @@ class Issuer:
     document: dict[str, Any] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
     broken: bool = False
+    speaks: threading.Event = field(default_factory=_set)
 
     def answer(self, path: str) -> tuple[int, bytes]:
         self.asked.append(path)
+        self.speaks.wait(20)
         if self.broken:
             return 503, b"{}"
         if path == "/.well-known/openid-configuration":

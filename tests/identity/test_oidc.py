@@ -7,6 +7,9 @@ import hashlib
 import hmac
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import ExitStack
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -201,6 +204,33 @@ def test_an_issuer_that_does_not_answer_is_asked_once_a_minute(
     issuer.broken = False
     clock.advance(60)
     verified(stack, issuer, issuer.token())
+
+
+def test_issuers_that_answer_slowly_hold_a_few_threads_and_nobody_who_is_known(
+    stack: Stack, clock: FrozenClock
+) -> None:
+    """X4: whoever makes rules for issuers of his own must not hold the threads that everybody's pushes need."""
+    with issuing(clock) as known, ExitStack() as opened, ThreadPoolExecutor(12) as threads:
+        verified(stack, known, known.token())
+        slow = [opened.enter_context(issuing(clock)) for _ in range(12)]
+        for one in slow:
+            one.speaks.clear()
+        asked = [threads.submit(verified, stack, one, one.token()) for one in slow]
+        turned_away = list(islice(as_completed(asked, timeout=4), 4))
+        assert all(isinstance(one.exception(), Unavailable) for one in turned_away)
+        assert verified(stack, known, known.token())["iss"] == known.url
+        assert len([one for one in asked if not one.done()]) == 8
+        for one in slow:
+            one.speaks.set()
+        assert all(one.result()["aud"] == "registry" for one in asked if one not in turned_away)
+
+
+def test_where_an_issuer_keeps_its_keys_is_not_asked_on_its_word(tmp_path: Path, clock: FrozenClock) -> None:
+    """X4: an answer that told a private address from a silent one would tell strangers of our network."""
+    with embedded_stack(tmp_path, clock, allow_private_addresses=True) as stack, issuing(clock) as issuer:
+        issuer.document = {"jwks_uri": "http://169.254.169.254/latest/"}
+        with pytest.raises(Unavailable):
+            verified(stack, issuer, issuer.token())
 
 
 def test_a_document_of_another_issuer_is_not_believed(stack: Stack, issuer: Issuer) -> None:
