@@ -152,8 +152,9 @@ def history(repository: str, tag: str, entry: str) -> Key:
     return Key(f"REPO#{repository}", f"HISTORY#{tag}#{entry}")
 
 
-def hold_prefix(digest: str) -> str:
-    return f"HOLD#{digest}#"
+def hold_prefix(digest: str, kind: str = "") -> str:
+    """All that holds a manifest, or what of one kind does."""
+    return f"HOLD#{digest}#{kind}#" if kind else f"HOLD#{digest}#"
 
 
 def hold(repository: str, digest: str, kind: str, owner: str) -> Key:

@@ -162,7 +162,7 @@ class ManifestViews:
 
     def _tags(self, record: ManifestRecord) -> tuple[tuple[str, ...], bool]:
         """Each tag that points here has a hold on it."""
-        prefix = f"{keys.hold_prefix(record.digest)}TAG#"
+        prefix = keys.hold_prefix(record.digest, "TAG")
         page = self._table.query(keys.repository_partition(record.repository_id), prefix=prefix, limit=MOST_LISTED)
         return tuple(hold["owner"] for hold in page.items), page.next is not None
 

@@ -131,6 +131,7 @@ class HeadRecord(Record):
 class BinEntry(Record):
     """A deleted tag, manifest with the tags that named it, repository or namespace. Restorable until it expires.
 
+    repository_id, repository   where it was; empty for a namespace
     name        tag, digest, or the full name of a repository or namespace
     record      of a repository or namespace: its row as it was; its content lies untouched under its id
     parent      entry of the namespace that a repository was deleted with: it comes back and goes with that one
@@ -140,8 +141,8 @@ class BinEntry(Record):
 
     id: str
     instance_id: str
-    repository_id: str
-    repository: str
+    repository_id: str = ""
+    repository: str = ""
     kind: Literal["tag", "manifest", "repository", "namespace"]
     name: str
     digest: str = ""

@@ -25,13 +25,11 @@ from chalicelib.ports import keys
 from chalicelib.ports.stack import Stack
 from chalicelib.ports.table import (
     ConditionFailed,
-    Delete,
     Item,
     OutcomeUnknown,
     Put,
     TransactionCancelled,
     Update,
-    all_of,
     equals,
 )
 from chalicelib.repositories.models import Repository
@@ -41,6 +39,7 @@ from chalicelib.tasks.service import Tasks
 from . import store
 from .models import BinEntry
 from .repository_retirement import RepositoryRetirement
+from .retirement import new_entry
 
 REPOSITORIES_A_STEP: Final = 25
 # An entry that is not whole when its grace period ends waits for its task.
@@ -56,10 +55,10 @@ class NamespaceRetirement:
         self._departure = Departure(stack)
         self._repositories = RepositoryRetirement(stack)
 
-    def delete(self, instance: Instance, namespace: Namespace, by: str, *, repositories: int, size: int) -> Task:
+    def delete(self, instance: Instance, namespace: Namespace, by: str, *, repositories: int | None, size: int) -> Task:
         """From now on it answers like missing; the task does the rest. Raises NotFound, Conflict if it was edited.
 
-        repositories, size   how many there are and their bytes, as far as they were counted
+        repositories   how many there are, None where nobody has counted to the end; size: their bytes, as far as known
         """
         entry = self._entry(instance, namespace, by, size)
         task, creation = self._tasks.create(
@@ -67,7 +66,7 @@ class NamespaceRetirement:
             "deletion",
             {"namespace": namespace.name},
             by,
-            work={"what": "namespace", "by": by},
+            work={"what": "namespace"},
             total=repositories,
             cancellable=False,
             task_id=entry.id,
@@ -87,21 +86,16 @@ class NamespaceRetirement:
         return task
 
     def _entry(self, instance: Instance, namespace: Namespace, by: str, size: int) -> BinEntry:
-        moment = self._stack.clock.now()
-        return BinEntry(
+        return new_entry(
+            self._stack,
+            instance,
+            by,
             id=new_id(),
-            instance_id=instance.id,
-            repository_id="",
-            repository="",
             kind="namespace",
             name=namespace.name,
             record=self._departure.record(namespace),
             whole=False,
             size=size,
-            deleted_at=to_text(moment),
-            deleted_by=by,
-            expires_at=to_text(moment + timedelta(seconds=self._stack.settings.grace_s)),
-            stood_still_s=instance.stood_still_s,
         )
 
     def carry_out(self, task: Task) -> Step:
@@ -150,11 +144,12 @@ class NamespaceRetirement:
             return
         try:
             # Whoever restores it asks for `ends` to be absent: from here on it does not come back.
-            self._table.update(Update(key, set={"ends": True}, when=all_of(equals("whole", True))))
+            self._table.update(Update(key, set={"ends": True}, when=equals("whole", True)))
         except ConditionFailed:
             return
-        parts = self._table.query(key.pk, prefix=keys.bin_part(entry.instance_id, entry.id, "").sk, limit=100)
-        for row in parts.items:
+        parts = self._table.query(key.pk, prefix=keys.bin_part(entry.instance_id, entry.id, "").sk, limit=100).items
+        for row in parts:
             self._repositories.expire(BinEntry.model_validate(row))
-        if parts.next is None:
-            self._table.transact([Delete(key)])
+        if not parts:
+            # Not before: only the entry leads to a part that could not go yet.
+            self._table.delete(key)

@@ -61,7 +61,7 @@ class Pulls:
         """Names, each with the digest that it has to point to still, "" for any."""
         if pull.tag:
             return [(pull.tag, "")]
-        prefix = f"{keys.hold_prefix(pull.digest)}TAG#"
+        prefix = keys.hold_prefix(pull.digest, "TAG")
         page = self._stack.table.query(keys.repository_partition(pull.repository_id), prefix=prefix, limit=MOST_TAGS)
         return [(hold["owner"], pull.digest) for hold in page.items]
 

@@ -41,7 +41,7 @@ from chalicelib.repositories.models import Repository
 from . import store
 from .blobs import ATTEMPTS, LEASE, Blobs
 from .models import BinEntry, ManifestRecord
-from .retirement import TAGS_PER_TRANSACTION, Retirement
+from .retirement import TAGS_PER_TRANSACTION, Retirement, new_entry
 
 # Manifests that one step of a purge buries, and other rows that it clears: well within a function's time.
 MANIFESTS_A_STEP: Final = 20
@@ -84,10 +84,11 @@ class RepositoryRetirement:
     def _entry(
         self, instance: Instance, record: Item, entry_id: str, by: str, size: int, parent: BinEntry | None
     ) -> BinEntry:
-        moment = self._stack.clock.now()
-        return BinEntry(
+        return new_entry(
+            self._stack,
+            instance,
+            by,
             id=entry_id,
-            instance_id=instance.id,
             repository_id=record["id"],
             repository=record["name"],
             kind="repository",
@@ -95,10 +96,6 @@ class RepositoryRetirement:
             record=dict(record),
             parent=parent.id if parent else "",
             size=size,
-            deleted_at=to_text(moment),
-            deleted_by=by,
-            expires_at=to_text(moment + timedelta(seconds=self._stack.settings.grace_s)),
-            stood_still_s=instance.stood_still_s,
         )
 
     # Out of the bin, for good
@@ -156,7 +153,7 @@ class RepositoryRetirement:
 
     def _index_above(self, manifest: ManifestRecord, climbed: set[str]) -> ManifestRecord | None:
         partition = keys.repository_partition(manifest.repository_id)
-        holds = self._table.query(partition, prefix=f"{keys.hold_prefix(manifest.digest)}INDEX#", limit=100).items
+        holds = self._table.query(partition, prefix=keys.hold_prefix(manifest.digest, "INDEX"), limit=100).items
         for hold in holds:
             index = store.manifest(self._table, manifest.repository_id, hold["index"])
             if index is not None and index.incarnation == hold["owner"] and index.digest not in climbed:
@@ -165,13 +162,15 @@ class RepositoryRetirement:
 
     def _strip(self, instance: str, manifest: ManifestRecord) -> bool:
         """Its tags and bin entries go, and it may die. Whether an index still holds it."""
-        partition, prefix = keys.repository_partition(manifest.repository_id), keys.hold_prefix(manifest.digest)
+        partition = keys.repository_partition(manifest.repository_id)
         for _ in range(ATTEMPTS):
             seen = store.manifest(self._table, manifest.repository_id, manifest.digest)
             if seen is None:
                 return False
             pages = [
-                self._table.query(partition, prefix=f"{prefix}{kind}#", limit=TAGS_PER_TRANSACTION // 2)
+                self._table.query(
+                    partition, prefix=keys.hold_prefix(manifest.digest, kind), limit=TAGS_PER_TRANSACTION // 2
+                )
                 for kind in ("BIN", "TAG")
             ]
             now = to_text(self._stack.clock.now())
@@ -185,7 +184,8 @@ class RepositoryRetirement:
             except TransactionCancelled:
                 continue
             if all(page.next is None for page in pages):
-                return bool(self._table.query(partition, prefix=f"{prefix}INDEX#", limit=1).items)
+                indexes = keys.hold_prefix(manifest.digest, "INDEX")
+                return bool(self._table.query(partition, prefix=indexes, limit=1).items)
         raise Unavailable
 
     def _let_loose(self, instance: str, repository: str, holds: Iterable[Item]) -> list[Write]:

@@ -13,13 +13,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 
 from chalicelib.instances.models import Instance
 from chalicelib.kernel.errors import Conflict, InUse, ManifestUnknown, Unavailable
 from chalicelib.kernel.ids import new_id
 from chalicelib.kernel.moment import from_text, to_text
 from chalicelib.kernel.names import Digest, TagName
+from chalicelib.kernel.paging import every
 from chalicelib.ports import keys
 from chalicelib.ports.stack import Stack
 from chalicelib.ports.table import (
@@ -55,8 +56,20 @@ class Deletion:
 
     instance: Instance
     repository: Repository
-    sparse: bool
     by: str
+
+
+def new_entry(stack: Stack, instance: Instance, by: str, **what: Any) -> BinEntry:
+    """Of what is deleted now, and not when a slow deletion began: the grace period is whole."""
+    moment = stack.clock.now()
+    return BinEntry(
+        instance_id=instance.id,
+        deleted_at=to_text(moment),
+        deleted_by=by,
+        expires_at=to_text(moment + timedelta(seconds=stack.settings.grace_s)),
+        stood_still_s=instance.stood_still_s,
+        **what,
+    )
 
 
 class Retirement:
@@ -87,15 +100,18 @@ class Retirement:
                 return
         raise Unavailable
 
-    def delete_manifest(self, deletion: Deletion, digest: Digest) -> None:
-        """Its tags go with it, into one bin entry. Raises ManifestUnknown, InUse while an index holds it."""
+    def delete_manifest(self, deletion: Deletion, digest: Digest, *, sparse: bool) -> None:
+        """Its tags go with it, into one bin entry. Raises ManifestUnknown, InUse while an index holds it.
+
+        sparse   indexes may list what is not here
+        """
         entry_id = new_id()
         gone: list[TagRecord] = []
         for _ in range(ATTEMPTS):
             manifest = store.manifest(self._table, deletion.repository.id, digest)
             if manifest is None or manifest.state == "binned":
                 raise ManifestUnknown(digest)
-            indexes = [] if deletion.sparse else self._deleted_indexes(deletion.repository.id, digest)
+            indexes = [] if sparse else self._deleted_indexes(deletion.repository.id, digest)
             tags, more = self._tags_of(deletion.repository.id, digest)
             entry = self._entry(deletion, entry_id, "manifest", digest, manifest, [*gone, *tags])
             change = {} if more else {"state": "binned"}
@@ -118,24 +134,18 @@ class Retirement:
         manifest: ManifestRecord,
         tags: list[TagRecord],
     ) -> BinEntry:
-        moment = self._stack.clock.now()  # Not when a slow deletion began: the grace period is whole.
-        kept = tuple({"name": t.name, "pushed_at": t.pushed_at, "pushed_by": t.pushed_by} for t in tags)
-        return BinEntry.model_validate(
-            {
-                "id": entry_id,
-                "instance_id": deletion.instance.id,
-                "repository_id": deletion.repository.id,
-                "repository": deletion.repository.name,
-                "kind": kind,
-                "name": name,
-                "digest": manifest.digest,
-                "tags": kept,
-                "size": manifest.content_size,
-                "deleted_at": to_text(moment),
-                "deleted_by": deletion.by,
-                "expires_at": to_text(moment + timedelta(seconds=self._stack.settings.grace_s)),
-                "stood_still_s": deletion.instance.stood_still_s,
-            }
+        return new_entry(
+            self._stack,
+            deletion.instance,
+            deletion.by,
+            id=entry_id,
+            repository_id=deletion.repository.id,
+            repository=deletion.repository.name,
+            kind=kind,
+            name=name,
+            digest=manifest.digest,
+            tags=tuple({"name": t.name, "pushed_at": t.pushed_at, "pushed_by": t.pushed_by} for t in tags),
+            size=manifest.content_size,
         )
 
     def _enter(self, entry: BinEntry) -> list[Write]:
@@ -157,7 +167,7 @@ class Retirement:
         """Some of the tags that point to the manifest, and whether there are more."""
         page = self._table.query(
             keys.repository_partition(repository),
-            prefix=f"{keys.hold_prefix(digest)}TAG#",
+            prefix=keys.hold_prefix(digest, "TAG"),
             limit=TAGS_PER_TRANSACTION,
         )
         found = self._table.get_many([keys.tag(repository, hold["owner"]) for hold in page.items])
@@ -166,7 +176,7 @@ class Retirement:
 
     def _deleted_indexes(self, repository: str, digest: str) -> list[Write]:
         """Checks that the indexes which hold the manifest are still deleted when it is. Raises InUse if one is not."""
-        prefix = f"{keys.hold_prefix(digest)}INDEX#"
+        prefix = keys.hold_prefix(digest, "INDEX")
         holds = self._table.query(keys.repository_partition(repository), prefix=prefix, limit=MOST_INDEXES).items
         checks: list[Write] = []
         for index in dict.fromkeys(hold["index"] for hold in holds):
@@ -277,16 +287,9 @@ class Retirement:
         """What referred to a manifest goes with it, unless a tag or an index holds it."""
         if store.manifest(self._table, repository, subject) is not None:
             return  # Pushed again meanwhile.
-        cursor = None
-        while True:
-            page = self._table.query(
-                keys.repository_partition(repository), prefix=keys.referrer_prefix(subject), cursor=cursor
-            )
-            for item in page.items:
-                self._orphan(repository, item)
-            cursor = page.next
-            if cursor is None:
-                return
+        partition, prefix = keys.repository_partition(repository), keys.referrer_prefix(subject)
+        for referrer in every(lambda cursor: self._table.query(partition, prefix=prefix, cursor=cursor)):
+            self._orphan(repository, referrer)
 
     def _orphan(self, repository: str, referrer: Item) -> None:
         for _ in range(ATTEMPTS):

@@ -90,8 +90,8 @@ class Registry:
             return Page(())
         page = self._table.query(
             keys.repository_partition(repository.id),
-            prefix="TAG#",
-            after=f"TAG#{after}" if after else None,
+            prefix=keys.tag("", "").sk,
+            after=keys.tag("", after).sk if after else None,
             limit=limit,
         )
         names = tuple(item["name"] for item in page.items)
@@ -298,9 +298,9 @@ class Registry:
     def delete(self, caller: Caller, name: RepositoryName, reference: TagName | Digest) -> None:
         """A tag, or a manifest with its tags, goes into the recycle bin. Raises ManifestUnknown, InUse."""
         repository = self._rights.deletable(caller, name)
-        deletion = Deletion(caller.instance, repository, self._rights.sparse(caller, name), caller.principal.name)
+        deletion = Deletion(caller.instance, repository, caller.principal.name)
         if isinstance(reference, Digest):
-            self._retirement.delete_manifest(deletion, reference)
+            self._retirement.delete_manifest(deletion, reference, sparse=self._rights.sparse(caller, name))
         else:
             self._retirement.delete_tag(deletion, reference)
 

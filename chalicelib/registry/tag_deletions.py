@@ -13,7 +13,7 @@ from chalicelib.instances.service import Instances
 from chalicelib.kernel.errors import Conflict, ManifestUnknown
 from chalicelib.kernel.moment import Moment, to_text
 from chalicelib.kernel.names import TagName
-from chalicelib.namespaces.service import Namespaces
+from chalicelib.kernel.paging import bounded_pass
 from chalicelib.ports import keys
 from chalicelib.ports.stack import Stack
 from chalicelib.repositories.models import Repository
@@ -30,8 +30,6 @@ MOST_AT_ONCE: Final = 100
 # Named in one request; together they stay far below what an item may hold.
 MOST_NAMED: Final = 1000
 TAGS_A_STEP: Final = 50
-# Rows that a preview of what matches looks at.
-MOST_LOOKED_AT: Final = 5000
 _PAGE: Final = 500
 
 
@@ -97,7 +95,7 @@ class TagDeletions:
         if order.tags is not None:
             if order.dry_run or len(order.tags) <= MOST_AT_ONCE:
                 return self.delete(order.tags, dry_run=order.dry_run)
-            return self._task(list(order.tags), Matching())
+            return self._task(list(dict.fromkeys(order.tags)), Matching())
         matching = order.all_matching or Matching()
         most = MOST_NAMED if order.dry_run else MOST_AT_ONCE
         tags, complete = self._matching(matching, most)
@@ -106,24 +104,16 @@ class TagDeletions:
         return self._task([], matching)
 
     def _matching(self, matching: Matching, most: int) -> tuple[list[TagRecord], bool]:
-        """Up to so many of them, and whether those are all."""
-        tags: list[TagRecord] = []
-        looked, cursor = 0, None
-        while looked < MOST_LOOKED_AT:
-            page = self._table.query(
-                keys.repository_partition(self._repository.id),
-                prefix=keys.tag("", matching.prefix).sk,
-                cursor=cursor,
-                limit=_PAGE,
-            )
-            looked += len(page.items)
-            tags.extend(TagRecord.model_validate(row) for row in page.items if matching.search in row["name"])
-            if len(tags) > most:
-                return tags[:most], False
-            cursor = page.next
-            if cursor is None:
-                return tags, True
-        return tags, False
+        """Up to so many of them, and whether those are all, by a bounded pass (`kernel.paging`)."""
+        first = keys.tag(self._repository.id, matching.prefix)
+        found = bounded_pass(
+            lambda cursor, rows: self._table.query(first.pk, prefix=first.sk, cursor=cursor, limit=rows),
+            lambda row: matching.search in row["name"],
+            lambda row: str(row["name"]),
+            most + 1,
+        )
+        all_of_them = found.next is None and len(found.items) <= most
+        return [TagRecord.model_validate(row) for row in found.items[:most]], all_of_them
 
     def _answer(
         self, tags: Sequence[TagRecord], wanted: Sequence[str], dry_run: bool, *, complete: bool
@@ -142,12 +132,7 @@ class TagDeletions:
 
     def _refused(self, tag: TagRecord) -> str:
         """Why it was left alone; "" if it was deleted."""
-        sparse = (
-            Namespaces(self._stack)
-            .get(self._instance.id, self._repository.name.namespace, fresh=True)
-            .allow_sparse_indexes
-        )
-        deletion = Deletion(self._instance, self._repository, sparse, self._by)
+        deletion = Deletion(self._instance, self._repository, self._by)
         try:
             Retirement(self._stack).delete_tag(deletion, tag.name, push=tag.push)
         except ManifestUnknown:
@@ -163,7 +148,7 @@ class TagDeletions:
         work = {
             "what": "tags",
             "repository_id": self._repository.id,
-            "tags": [str(tag) for tag in dict.fromkeys(tags)],
+            "tags": [str(tag) for tag in tags],
             "prefix": matching.prefix,
             "search": matching.search,
             "after": "",
@@ -176,43 +161,54 @@ class TagDeletions:
 
     def step(self, task: Task) -> Step:
         """Deletes the next tags of the task, unless they were pushed after it was asked for."""
-        tags, work = self._next(task)
-        told = consequences(self._stack, self._instance.id, self._repository.id, tags)
-        items = []
-        for tag in tags:
-            reason = "it was pushed meanwhile" if tag.pushed_at > to_text(task.created_at) else self._refused(tag)
-            items.append(
-                TaskItem(
-                    id=tag.name,
-                    time=self._stack.clock.now(),
-                    repository=str(self._repository.name),
-                    tag=tag.name,
-                    digest=tag.digest,
-                    verdict="skipped" if reason else "deleted",
-                    reason=reason,
-                )
-            )
+        tags, missing, work = self._next(task)
+        kept = [tag for tag in tags if tag.pushed_at > to_text(task.created_at)]
+        going = [tag for tag in tags if tag not in kept]
+        told = consequences(self._stack, self._instance.id, self._repository.id, going)
+        items = [
+            *(self._item(name, "", "it is gone") for name in missing),
+            *(self._item(tag.name, tag.digest, "it was pushed meanwhile") for tag in kept),
+            *(self._item(tag.name, tag.digest, self._refused(tag)) for tag in going),
+        ]
         return Step(work, done=len(items), bytes=told.bytes, items=items)
 
-    def _next(self, task: Task) -> tuple[list[TagRecord], dict[str, object] | None]:
-        """The tags of this step, and the work that is left after it."""
+    def _item(self, tag: str, digest: str, reason: str) -> TaskItem:
+        """reason: why it was left alone; "" for one that was deleted."""
+        return TaskItem(
+            id=tag,
+            time=self._stack.clock.now(),
+            repository=str(self._repository.name),
+            tag=tag,
+            digest=digest,
+            verdict="skipped" if reason else "deleted",
+            reason=reason,
+        )
+
+    def _next(self, task: Task) -> tuple[list[TagRecord], list[str], dict[str, object] | None]:
+        """The tags of this step, those named that there are none of, and the work that is left after it."""
         work = dict(task.work)
         if work["tags"]:
             names, rest = work["tags"][:TAGS_A_STEP], work["tags"][TAGS_A_STEP:]
             found = self._table.get_many([keys.tag(self._repository.id, name) for name in names])
-            return [TagRecord.model_validate(row) for row in found.values()], {**work, "tags": rest} if rest else None
-        prefix = keys.tag("", work["prefix"]).sk
-        after = keys.tag("", work["after"]).sk if work["after"] else None
-        page = self._table.query(
-            keys.repository_partition(self._repository.id), prefix=prefix, after=after, limit=_PAGE
+            tags = [TagRecord.model_validate(row) for row in found.values()]
+            missing = sorted(set(names) - {tag.name for tag in tags})
+            return tags, missing, {**work, "tags": rest} if rest else None
+        first = keys.tag(self._repository.id, work["prefix"])
+        matching = bounded_pass(
+            lambda cursor, rows: self._table.query(
+                first.pk,
+                prefix=first.sk,
+                after=keys.tag("", work["after"]).sk if work["after"] and cursor is None else None,
+                cursor=cursor,
+                limit=rows if work["search"] else TAGS_A_STEP + 1,
+            ),
+            lambda row: work["search"] in row["name"],
+            lambda row: str(row["name"]),
+            TAGS_A_STEP,
+            _PAGE,
         )
-        tags: list[TagRecord] = []
-        for row in page.items:
-            if work["search"] in row["name"]:
-                tags.append(TagRecord.model_validate(row))
-            if len(tags) == TAGS_A_STEP:
-                return tags, {**work, "after": row["name"]}
-        return tags, {**work, "after": page.items[-1]["name"]} if page.next is not None and page.items else None
+        tags = [TagRecord.model_validate(row) for row in matching.items]
+        return tags, [], {**work, "after": matching.next} if matching.next is not None else None
 
 
 def carry_out(stack: Stack, task: Task) -> Step:

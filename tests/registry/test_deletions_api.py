@@ -16,6 +16,8 @@ from chalicelib.kernel.roles import Role
 from chalicelib.ports import keys
 from chalicelib.ports.stack import Stack
 from chalicelib.ports.table import Delete, Put, Update, Write, absent, equals, present
+from chalicelib.registry.models import BinEntry
+from chalicelib.registry.namespace_retirement import NamespaceRetirement
 from chalicelib.registry.service import Registry
 from tests.background import run_background, run_tasks
 from tests.stacks import FrozenClock, make_namespace
@@ -156,11 +158,15 @@ def test_more_than_a_hundred_named_tags_are_a_task(library: Library) -> None:
     tags = [f"t{number}" for number in range(105)]
     for start in range(0, 105, 15):
         library.push(*tags[start : start + 15])
-    answer = library.api().post(library.path("/tag-deletions"), {"tags": tags})
+    answer = library.api().post(library.path("/tag-deletions"), {"tags": [*tags, "nope", "t0"]})
     assert answer.status == 202
     run_tasks(library.stack)
     assert library.api().get(library.path("/tags")).json()["items"] == []
-    assert library.api().get(f"/instances/ci/tasks/{answer.json()['id']}").json()["state"] == "succeeded"
+    path = f"/instances/ci/tasks/{answer.json()['id']}"
+    task = library.api().get(path).json()
+    assert (task["state"], task["progress"]["done"], task["progress"]["total"]) == ("succeeded", 106, 106)
+    skipped = library.api().get(f"{path}/items", verdict="skipped").json()["items"]
+    assert [(one["tag"], one["reason"]) for one in skipped] == [("nope", "it is gone")]
 
 
 @pytest.mark.parametrize(
@@ -366,6 +372,26 @@ def test_a_namespace_of_many_repositories_goes_step_by_step(library: Library, cl
     assert run_tasks(library.stack) == 4
     assert Instances(library.stack).usage(library.instance).repositories.used == 0
     gone_for_good(library, clock)
+
+
+def test_a_namespaces_entry_stays_until_all_its_repositories_are_on_their_way_out(
+    library: Library, clock: FrozenClock
+) -> None:
+    """N2: only the entry leads to them."""
+    library.push("v1")
+    pointer = keys.repository_by_id(library.repository().id)
+    library.api().delete("/instances/ci/namespaces/library", confirm="library")
+    run_tasks(library.stack)
+    (entry,) = library.stack.table.query(keys.bin_partition(library.instance.id), prefix="ENTRY#").items
+    (part,) = library.stack.table.query(keys.bin_partition(library.instance.id), prefix="PART#").items
+    clock.advance(8 * DAY)
+    library.stack.table.update(Update(pointer, set={"entry": "somebody is at it"}))
+    for _ in range(3):
+        NamespaceRetirement(library.stack).expire(BinEntry.model_validate(entry))
+    assert library.stack.table.get(keys.bin_entry(library.instance.id, entry["id"])) is not None
+    library.stack.table.update(Update(pointer, set={"entry": part["id"]}))
+    gone_for_good(library, clock)
+    assert library.stack.table.query(keys.bin_partition(library.instance.id)).items == ()
 
 
 def test_an_empty_namespace_goes_too(library: Library, stack: Stack) -> None:
