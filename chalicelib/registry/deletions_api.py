@@ -6,7 +6,7 @@ from chalicelib.edge.answers import Accepted, Confirmation
 from chalicelib.edge.apicall import Call
 from chalicelib.edge.endpoint import Routes
 from chalicelib.instances.models import Instance, instance_of
-from chalicelib.kernel.errors import ConfirmationRequired, NotFound
+from chalicelib.kernel.errors import ConfirmationRequired, Conflict
 from chalicelib.kernel.roles import Right
 from chalicelib.namespaces.service import Namespaces
 from chalicelib.repositories.api import REPOSITORY, repository_of
@@ -35,7 +35,7 @@ def delete_tag(call: Call) -> TagDeletion:
     call.tell(object=tag.name)
     deleted = TagDeletions(call.stack, instance_of(call), repository, call.by).delete([tag.name])
     if not deleted.tags:
-        raise NotFound("there is no such tag")
+        raise Conflict(f"tag {tag.name} was pushed or deleted meanwhile; look at it again", tag=tag.name)
     return deleted
 
 
@@ -82,11 +82,11 @@ def delete_namespace(call: Call, query: Confirmation) -> Accepted[TaskView]:
     lost = Losing(call.stack, instance).namespace(namespace.name)
     if query.confirm != namespace.name:
         raise ConfirmationRequired(
-            f"this deletes namespace {namespace.name} with {lost.repositories} repositories, {lost}; "
-            f"confirm with ?confirm={namespace.name}"
+            f"this deletes namespace {namespace.name} with {lost}; confirm with ?confirm={namespace.name}"
         )
     retirement = NamespaceRetirement(call.stack)
-    task = retirement.delete(instance, namespace, call.by, repositories=lost.repositories, size=lost.size)
+    total = None if lost.more else lost.repositories
+    task = retirement.delete(instance, namespace, call.by, repositories=total, size=lost.size)
     return _accepted(task, instance)
 
 
