@@ -22,6 +22,7 @@ from chalicelib.kernel.errors import (
     Invalid,
     NotFound,
 )
+from chalicelib.kernel.ids import new_id
 from chalicelib.ports.stack import Stack
 from chalicelib.ports.table import Table
 from tests.stacks import BUCKET, embedded_stack, make_instance, with_table
@@ -150,15 +151,20 @@ def test_entries_added_at_once_are_all_kept(stack: Stack, instance: Instance) ->
     assert {entry.id for entry in Access(stack).entries(instance)} == {entry.id for entry in added}
 
 
+def _longest_cidr(number: int) -> str:
+    return f"1111:2222:3333:4444:5555:6666:7777:{0x1000 + number:x}/128"
+
+
 def test_a_list_has_an_end(stack: Stack, instance: Instance) -> None:
     """G2: it stays one item that can be read at once."""
     access = Access(stack)
     entries = tuple(
-        Entry(id=str(number), cidr=f"10.0.{number // 256}.{number % 256}/32", created_at=stack.clock.now())
+        Entry(id=new_id(), cidr=_longest_cidr(number), remark="😀" * 200, created_at=stack.clock.now())
         for number in range(MOST_ENTRIES)
     )
     write = store.replacement(instance.id, Allowlist(), Allowlist(entries=entries, version=1))
     stack.table.put(write.item, write.when)
+    assert len(access.entries(instance)) == MOST_ENTRIES
     with pytest.raises(Invalid):
         access.add(instance, "192.0.2.0/24")
     with pytest.raises(Invalid):
