@@ -58,6 +58,9 @@ def test_a_second_tag_is_added_to_what_the_first_points_to(library: Library) -> 
         "developer",
     )
     assert answer.json()["platforms"] == ["linux/amd64"]
+    told = library.api().get("/instances/ci/audit-events").json()["items"]
+    (done,) = [one for one in told if one["result"] == "succeeded"]
+    assert (done["action"], done["repository"], done["object"]) == ("copy", NAME, f"v1 to {NAME}:stable")
 
 
 def test_a_copy_into_another_repository_moves_no_bytes_and_outlives_its_source(
