@@ -141,6 +141,9 @@ class Repositories:
             found = store.load(self._stack.table, instance_id, within + query.name)
             if found is not None or namespace:
                 return Page((found,) if found and matches(found, query, found.name[len(within) :]) else ())
+        if not query.prefix.isascii():
+            # No name begins so, and it may take more bytes than DynamoDB lets a key have.
+            return Page(())
         descending = query.sort == "-name"
         prefix = within + query.prefix
         if not (query.search or query.name or query.kind):

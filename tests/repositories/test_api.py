@@ -201,6 +201,9 @@ def test_a_page_is_one_query_and_a_search_looks_at_5000_rows(stack: Stack, owner
     assert counting.queries == [200]
     assert names(counted, LIBRARY, prefix="x0599", limit=200) == [f"library/x0599{digit}" for digit in range(10)]
     assert len(counting.queries) == 2
+    # No name begins so, and with the rest of the key it would be more than DynamoDB takes.
+    assert names(counted, LIBRARY, prefix="😀" * 255) == names(counted, prefix="😀" * 255, search="x") == []
+    assert len(counting.queries) == 2
     counting.queries.clear()
     first = counted.get(LIBRARY, search="needle").json()
     assert [item["name"] for item in first["items"]] == ["needle"]
