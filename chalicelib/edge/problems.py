@@ -12,6 +12,8 @@ from chalicelib.kernel import errors
 MEDIA_TYPE: Final = "application/problem+json"
 # As many as one request may name tags. A body of 1 MiB has room for a million; its answer would be 65 times as long.
 _MOST_FINDINGS: Final = 1000
+# So many of them stand in the one sentence that people see first; `errors` has all.
+_MOST_NAMED: Final = 5
 # One title a status: the code says which of its causes it is.
 _TITLES: Final = {
     400: "The request is not valid",
@@ -35,7 +37,7 @@ def problem(refused: errors.Refused, request_id: str) -> tuple[int, dict[str, st
     document: dict[str, Any] = {
         "code": refused.code,
         "title": _TITLES.get(refused.status, "Refused"),
-        "detail": refused.message,
+        "detail": _detail(refused),
         "status": refused.status,
         "errors": [{"field": field, "message": message} for field, message in refused.fields],
         "request_id": request_id,
@@ -48,6 +50,15 @@ def problem(refused: errors.Refused, request_id: str) -> tuple[int, dict[str, st
     if isinstance(refused, errors.Unauthenticated):
         headers["WWW-Authenticate"] = 'Bearer realm="crs"'
     return refused.status, headers, json.dumps(document, ensure_ascii=False, default=str)
+
+
+def _detail(refused: errors.Refused) -> str:
+    """For who reads nothing else: a finding about a field says which."""
+    if not isinstance(refused, errors.Invalid) or not refused.fields:
+        return refused.message
+    named = "; ".join(f"{field}: {message}" for field, message in refused.fields[:_MOST_NAMED])
+    further = len(refused.fields) - _MOST_NAMED
+    return f"{named}; and {further} more" if further > 0 else named
 
 
 def invalid(error: ValidationError, where: str = "") -> errors.Invalid:

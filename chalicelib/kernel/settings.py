@@ -83,3 +83,8 @@ class Settings(BaseModel):
     @property
     def tls(self) -> bool:
         return self.tls_cert is not None
+
+    @property
+    def plain_http(self) -> bool:
+        """Clients speak to the service without TLS: it has none itself, and no proxy stands before it."""
+        return self.one_machine and not self.tls and not self.trusted_proxies

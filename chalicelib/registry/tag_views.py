@@ -92,7 +92,7 @@ class TagViews:
     def detail(self, instance: Instance, repository: Repository, tag: TagRecord) -> TagDetail:
         (row,) = self.rows(instance, [tag])
         address = f"{Instances(self._stack).public_address(instance)}/{repository.name}"
-        commands = pull_commands(row.kind, address, tag.name)
+        commands = pull_commands(row.kind, address, tag.name, plain_http=self._stack.settings.plain_http)
         return TagDetail(**row.model_dump(), address=address, commands=commands)
 
     def _row(self, instance: Instance, tag: TagRecord, manifests: Mapping[str, ManifestRecord]) -> TagView:
@@ -116,21 +116,26 @@ class TagViews:
         )
 
 
-def pull_commands(kind: str, address: str, tag: str) -> tuple[PullCommand, ...]:
-    """address: host, port and repository."""
+def pull_commands(kind: str, address: str, tag: str, *, plain_http: bool = False) -> tuple[PullCommand, ...]:
+    """address: host, port and repository. plain_http: without TLS, which most clients have to be told."""
+    plain, unverified = (" --plain-http", " --tls-verify=false") if plain_http else ("", "")
+    oras = PullCommand(tool="oras", command=f"oras pull{plain} {address}:{tag}")
     if kind == "chart":
         # helm writes the `+` of a version as `_`, which no tag may hold, and turns it back by itself.
         version = tag.replace("_", "+")
-        helm = PullCommand(tool="helm", command=f"helm pull oci://{address} --version {version}")
-        return (helm, PullCommand(tool="oras", command=f"oras pull {address}:{tag}"))
+        return (PullCommand(tool="helm", command=f"helm pull{plain} oci://{address} --version {version}"), oras)
     if kind == "":
-        return (PullCommand(tool="oras", command=f"oras pull {address}:{tag}"),)
+        return (oras,)
     folder = address.rpartition("/")[2]
+    source_unverified = " --src-tls-verify=false" if plain_http else ""
+    insecure = " --insecure" if plain_http else ""
     return (
         PullCommand(tool="docker", command=f"docker pull {address}:{tag}"),
-        PullCommand(tool="podman", command=f"podman pull {address}:{tag}"),
-        PullCommand(tool="skopeo", command=f"skopeo copy docker://{address}:{tag} oci:{folder}:{tag}"),
-        PullCommand(tool="crane", command=f"crane pull {address}:{tag} {folder}.tar"),
+        PullCommand(tool="podman", command=f"podman pull{unverified} {address}:{tag}"),
+        PullCommand(
+            tool="skopeo", command=f"skopeo copy{source_unverified} docker://{address}:{tag} oci:{folder}:{tag}"
+        ),
+        PullCommand(tool="crane", command=f"crane pull{insecure} {address}:{tag} {folder}.tar"),
     )
 
 

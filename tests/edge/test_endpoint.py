@@ -170,6 +170,11 @@ def test_more_mistakes_than_anybody_reads_are_not_named_one_by_one(client: Clien
     assert named["body"].count('"field":') == 1000
 
 
+def test_the_sentence_people_see_first_names_fields_too(client: Client) -> None:
+    answer = client.make(b'{"name": 3, "more": 0}')
+    assert '"detail": "name: Input should be a valid string; more: there is no such field"' in answer["body"]
+
+
 def test_a_query_nobody_knows_and_one_given_twice_are_refused(client: Client) -> None:
     answer = client.send("GET", "/api/v1/busy", query="colour=red&colour=blue", authorization="owner")
     assert answer["statusCode"] == 400

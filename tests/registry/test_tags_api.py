@@ -21,6 +21,7 @@ from chalicelib.registry import store
 from chalicelib.registry.annotation import Annotations
 from chalicelib.registry.listing import TagsAsked
 from chalicelib.registry.models import ManifestRecord, TagRecord
+from chalicelib.registry.tag_views import pull_commands
 from tests.stacks import FrozenClock, with_table
 
 from .images import NAME
@@ -295,7 +296,7 @@ def test_a_chart_is_pulled_with_helm_under_its_real_version(library: Library) ->
     library.handle_events()
     tag = library.api().get(library.path("/tags/1.0.0_build.5")).json()
     assert tag["kind"] == "chart"
-    assert tag["commands"][0]["command"] == f"helm pull oci://{tag['address']} --version 1.0.0+build.5"
+    assert tag["commands"][0]["command"] == f"helm pull --plain-http oci://{tag['address']} --version 1.0.0+build.5"
     assert library.repository().kind == "chart"
 
 
@@ -312,3 +313,14 @@ def test_an_empty_list_and_a_missing_repository_differ_only_for_the_account(libr
     assert stranger.get(library.path("/tags")).json()["detail"] == "there is no such instance"
     missing = library.api().get("/instances/ci/namespaces/library/repositories/none/tags")
     assert (missing.status, missing.json()["detail"]) == (404, "there is no such repository")
+
+
+def test_commands_name_the_lack_of_tls_where_there_is_none() -> None:
+    """N4."""
+    secure = {one.tool: one.command for one in pull_commands("image", "r.example.com/library/app", "v1")}
+    plain = {
+        one.tool: one.command for one in pull_commands("image", "r.example.com/library/app", "v1", plain_http=True)
+    }
+    assert secure["skopeo"] == "skopeo copy docker://r.example.com/library/app:v1 oci:app:v1"
+    assert plain["skopeo"] == "skopeo copy --src-tls-verify=false docker://r.example.com/library/app:v1 oci:app:v1"
+    assert plain["docker"] == secure["docker"]
