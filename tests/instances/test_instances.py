@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
@@ -17,17 +16,6 @@ from chalicelib.ports.table import ConditionFailed
 from tests.stacks import BUCKET, FrozenClock, embedded_stack, make_instance
 
 GIB = 1024**3
-
-
-@pytest.fixture
-def clock() -> FrozenClock:
-    return FrozenClock()
-
-
-@pytest.fixture
-def stack(tmp_path: Path, clock: FrozenClock) -> Iterator[Stack]:
-    with embedded_stack(tmp_path, clock) as opened:
-        yield opened
 
 
 def test_an_instance_is_found_at_its_own_host_name(stack: Stack) -> None:

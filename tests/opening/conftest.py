@@ -15,11 +15,6 @@ BUCKET = "team-images"
 
 
 @pytest.fixture
-def clock() -> FrozenClock:
-    return FrozenClock()
-
-
-@pytest.fixture
 def stack(tmp_path: Path, clock: FrozenClock) -> Iterator[Stack]:
     with embedded_stack(tmp_path, clock) as opened:
         create_bucket(opened.settings, BUCKET)

@@ -1,4 +1,4 @@
-"""A stack of the test's own, and its clock."""
+"""What most tests begin with: a stack of the test's own, and its clock. A folder that needs another says so itself."""
 
 from __future__ import annotations
 
