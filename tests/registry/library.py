@@ -6,7 +6,9 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from chalicelib.collection.service import Fsck
 from chalicelib.instances.models import Instance
+from chalicelib.instances.service import Instances
 from chalicelib.kernel import media
 from chalicelib.kernel.names import Digest, RepositoryName
 from chalicelib.kernel.roles import Role
@@ -16,11 +18,14 @@ from chalicelib.registry.models import Caller
 from chalicelib.registry.service import Registry
 from chalicelib.repositories.models import Repository
 from chalicelib.repositories.service import Repositories
+from tests.background import run_background
 from tests.management import Api
-from tests.stacks import make_instance, make_namespace
+from tests.stacks import FrozenClock, make_instance, make_namespace
 
 from .images import NAME, descriptor, image, owner_of, push_blob, push_manifest
 
+OTHER = RepositoryName("library/other")
+DAY = 86_400
 CONFIG: dict[str, Any] = {
     "os": "linux",
     "architecture": "amd64",
@@ -109,3 +114,14 @@ class Library:
         for push in pushes:
             handlers.object_created(self.stack, self.instance.bucket, push.key)
             handlers.object_settled(self.stack, self.instance.bucket, push.key)
+
+
+def gone_for_good(library: Library, clock: FrozenClock) -> None:
+    """After every deadline nothing of the library's content is left."""
+    for days in (8, 2, 2):
+        clock.advance(days * DAY)
+        run_background(library.stack)
+    assert list(Fsck(library.stack, deep=True).run()) == []
+    objects = library.stack.objects(library.instance.bucket)
+    assert objects.list(f"{library.instance.id}/blobs/").items == ()
+    assert Instances(library.stack).usage(library.instance).storage.used == 0
