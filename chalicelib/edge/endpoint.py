@@ -33,6 +33,7 @@ from chalicelib.kernel.errors import Denied, Invalid, Refused, Unavailable
 from chalicelib.kernel.ids import new_id
 from chalicelib.kernel.principal import Principal
 from chalicelib.kernel.roles import RIGHTS, Right
+from chalicelib.ports.table import OutcomeUnknown
 
 from .answers import Accepted, Created, NoQuery, Text
 from .apicall import Call, Context, Request, current
@@ -223,9 +224,9 @@ def _carry_out(context: Context, endpoint: Endpoint, request: Request, parts: di
             return Response(stored.body, {**stored.headers, "Idempotent-Replayed": "true"}, stored.status)
         try:
             answer = _answer(endpoint, endpoint.function(call, **arguments), request.id)
-        except BaseException:
+        except Exception as error:
             if replay is not None:
-                replay.forget()
+                _end(replay, error)
             raise
     except Refused as refused:
         context.gate.record(call, refused.code)
@@ -240,6 +241,15 @@ def _carry_out(context: Context, endpoint: Endpoint, request: Request, parts: di
     if replay is not None:
         replay.keep(answer.status_code, answer.headers, answer.body)
     return answer
+
+
+def _end(replay: Replay, error: Exception) -> None:
+    """What becomes of the key of a call that did not end well."""
+    carried_out_perhaps = not isinstance(error, Refused) or isinstance(error, OutcomeUnknown)
+    if carried_out_perhaps:
+        replay.doubt()
+    else:
+        replay.forget()
 
 
 def _decoded(parts: dict[str, str]) -> dict[str, str]:

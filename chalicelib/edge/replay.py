@@ -3,7 +3,8 @@
     first      the key is claimed → the call → its answer is kept for a day
     again      same request: the kept answer · other request: 409 · first still under way, or its answer a secret: 409
 
-Keys are per caller. A call that is refused or dies gives its key free, or leaves it claimed for a few minutes.
+Keys are per caller. A call that is refused gives its key free; one that went wrong in an unforeseen way does not, since
+it may have been carried out; one that died leaves it claimed for a few minutes.
 Source: the IETF's draft "The Idempotency-Key HTTP Header Field".
 """
 
@@ -84,6 +85,8 @@ class Replay:
             raise Conflict("this Idempotency-Key was used for another request; take a new one")
         if held.get("state") == "begun":
             raise Conflict("a request with this Idempotency-Key is under way; ask again in a moment")
+        if held.get("state") == "doubtful":
+            raise Conflict("nobody knows whether this request was carried out; look, then send it with a new key")
         if held.get("state") == "secret":
             raise Conflict("this request was carried out; its answer bears a secret and was not kept")
         return Stored(int(held["status"]), dict(held["headers"]), str(held["body"]))
@@ -97,9 +100,16 @@ class Replay:
 
     def forget(self) -> None:
         """The call was not carried out: the key is free again."""
+        self._change({"expires": self._now()})
+
+    def doubt(self) -> None:
+        """The call may have been carried out or not: it is not carried out again under this key."""
+        self._change({"state": "doubtful", "expires": self._now() + KEPT_S})
+
+    def _change(self, change: dict[str, Any]) -> None:
         ours = equals("fingerprint", self._fingerprint)
         try:
-            self._stack.table.update(Update(self._key, set={"expires": self._now()}, when=ours))
+            self._stack.table.update(Update(self._key, set=change, when=ours))
         except ConditionFailed:
             return
 

@@ -113,11 +113,15 @@ class PermissionMissing(Denied):
         )
 
 
+class RepositoryUnknown(NotFound):
+    """It really is not there: told to whoever could read it if it were."""
+
+
 def _in_namespace(holder: Principal, instance: Instance, name: RepositoryName) -> bool:
     """A robot that may do something in the namespace knows of it, though not of each repository."""
     allowed = holder.allowed or () if holder.instance_id == instance.id else ()
     return any(allowance.namespaces.matches(name.namespace) for allowance in allowed)
 
 
-def _missing(name: RepositoryName) -> NotFound:
-    return NotFound(f"there is no repository {name}", reason="REPOSITORY_MISSING", repository=name)
+def _missing(name: RepositoryName) -> RepositoryUnknown:
+    return RepositoryUnknown(f"there is no repository {name}", reason="REPOSITORY_MISSING", repository=name)

@@ -24,13 +24,14 @@ from chalicelib.ports.table import Item
 
 from .callers import Callers
 from .outbox import Outbox
+from .rights import RepositoryUnknown
 from .routes import Route
 
 # What a client changes by itself; uploads only prepare a push.
 _CHANGES: Final = frozenset({("PUT", "manifest"), ("DELETE", "manifest"), ("DELETE", "blob")})
 _ACTIONS: Final = {"GET": "pull", "HEAD": "pull", "DELETE": "delete"}
 # Clients ask what is here before they send it; an answer of no refuses nothing.
-_MISSES: Final = (BlobUnknown, ManifestUnknown, UploadUnknown)
+_MISSES: Final = (BlobUnknown, ManifestUnknown, RepositoryUnknown, UploadUnknown)
 
 
 class Witness:

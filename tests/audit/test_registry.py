@@ -16,6 +16,7 @@ from chalicelib.audit.models import Entry, Filter
 from chalicelib.audit.sealing import Sealer
 from chalicelib.audit.service import Audit
 from chalicelib.collection.service import Sweeper
+from chalicelib.credentials.robots import Robots
 from chalicelib.edge.tally import flush_tallies
 from chalicelib.kernel.errors import Unavailable
 from chalicelib.ports import paths
@@ -163,6 +164,7 @@ def test_reads_that_succeed_leave_no_entry_and_cost_no_write(wire: Wire) -> None
     # What a client asks before it sends is no refusal either.
     assert wire.ask("HEAD", f"{APP}/blobs/{sha256(b'new')}").status_code == 404
     assert wire.ask("GET", f"{APP}/manifests/v2").status_code == 404
+    assert wire.ask("HEAD", "/v2/library/made-by-the-first-push/manifests/v1").status_code == 404
     flush_tallies(wire.stack)
     assert wire.stack.audit.epoch() == before
     assert recorded(wire) == []
@@ -191,11 +193,13 @@ def test_refusals_of_somebody_known_are_recorded_singly(wire: Wire) -> None:
     assert wire.ask("PUT", f"{APP}/manifests/v2", token=token, content=b"{}").status_code in (400, 401)
     assert wire.ask("DELETE", f"{APP}/manifests/v1", token=token).status_code == 401
     wire.clock.advance(1)
-    assert wire.ask("GET", "/v2/library/nothing/manifests/v1").status_code == 404
+    robot = Robots(wire.stack).create(wire.instance, "robot", None, [], None, "owner")
+    login = ("robot", robot.password)
+    assert wire.ask("GET", f"{APP}/manifests/v1", login=login).status_code == 404
     entries = recorded(wire)
     assert [(one.user, one.action, one.repository, one.object) for one in entries if one.action != "push"] == [
         ("admin", "delete", "library/app", "v1"),
-        ("admin", "pull", "library/nothing", "v1"),
+        ("robot", "pull", "library/app", "v1"),
     ]
     assert [one.result for one in entries if one.action != "push"] == ["DENIED", "NOT_FOUND"]
 
