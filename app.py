@@ -1,4 +1,6 @@
-"""The Chalice app: middleware and every event source. Handlers declared elsewhere would deploy without this file.
+"""The Chalice app: middleware, the management API (`chalicelib/api.py` lists it), and every event source.
+
+Handlers of events that were declared elsewhere would deploy without this file.
 
 object_created   an object under `…/pushes/…` appeared in a bucket: an image was pushed
 collection       work that is due: expired pushes, uploads and bin entries, dead bytes
@@ -16,32 +18,12 @@ from typing import Any
 
 from chalice.app import Chalice, CloudWatchEvent, ConvertToMiddleware, Rate, SQSEvent
 
-from chalicelib.access import api as access
-from chalicelib.accounts import api as accounts
-from chalicelib.audit import api as audit
-from chalicelib.billing import api as billing
 from chalicelib.chain import CHAIN
-from chalicelib.closing import api as closing
-from chalicelib.credentials import api as credentials
-from chalicelib.edge.apicall import keeping
 from chalicelib.edge.consume import consume, send
-from chalicelib.edge.documentation import documentation
-from chalicelib.edge.endpoint import Routes
 from chalicelib.edge.log import logger
 from chalicelib.edge.tally import flushing
-from chalicelib.gate import ServiceGate
-from chalicelib.instances import api as instances
 from chalicelib.kernel.settings import Settings
-from chalicelib.namespaces import api as namespaces
-from chalicelib.opening import api as opening
-from chalicelib.overview import api as overview
 from chalicelib.ports.stack import Stack, open_stack
-from chalicelib.registry import deletions_api as deletions
-from chalicelib.registry import manifests_api as manifests
-from chalicelib.registry import tags_api as tags
-from chalicelib.repositories import api as repositories
-from chalicelib.repositories import shares_api as shares
-from chalicelib.tasks import api as background
 
 SETTINGS = Settings.from_environment(os.environ)
 # Buckets tell of every object; only those whose creation means a push wake a function.
@@ -57,40 +39,23 @@ for kind in ("cloudwatch", "scheduled", "sqs"):
     app.register_middleware(ConvertToMiddleware(logger.inject_lambda_context), kind)
 
 
-# The management API, one line a room: what is registered here is also what the documentation and the tests go by.
-API: tuple[Routes, ...] = (
-    documentation(lambda: API),
-    accounts.routes,
-    instances.routes,
-    billing.routes,
-    opening.routes,
-    access.routes,
-    credentials.routes,
-    audit.routes,
-    namespaces.routes,
-    repositories.routes,
-    shares.routes,
-    tags.routes,
-    manifests.routes,
-    deletions.routes,
-    background.routes,
-    closing.routes,
-    overview.routes,
-)
-
-
 @cache
 def stack() -> Stack:
     """This process's stack, opened with its first event and kept for the following ones."""
     return open_stack(SETTINGS)
 
 
-app.register_middleware(keeping(stack, ServiceGate()), "http")
+if SETTINGS.serve_api:
+    from chalicelib.api import API
+    from chalicelib.edge.apicall import keeping
+    from chalicelib.gate import ServiceGate
+
+    app.register_middleware(keeping(stack, ServiceGate()), "http")
+    for routes in API:
+        app.register_blueprint(routes.blueprint)
 # A function may be frozen after its event and never wake; on one machine the gateway writes its counts by the minute.
 for kind in ("cloudwatch", "scheduled", "sqs", *(("http",) if "AWS_LAMBDA_FUNCTION_NAME" in os.environ else ())):
     app.register_middleware(flushing(lambda: stack()), kind)
-for routes in API:
-    app.register_blueprint(routes.blueprint)
 
 
 @app.on_cw_event(PUSHES)

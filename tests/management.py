@@ -19,6 +19,7 @@ from argon2 import PasswordHasher
 import app
 from chalicelib.accounts.service import Accounts
 from chalicelib.accounts.users import new_user
+from chalicelib.api import API
 from chalicelib.edge.apicall import given
 from chalicelib.edge.endpoint import PREFIX, Endpoint
 from chalicelib.host.proxy_event import Paths, proxy_event
@@ -155,7 +156,7 @@ def _require_documented(method: str, path: str, reply: Reply) -> None:
 @cache
 def endpoints() -> dict[tuple[str, str], Endpoint]:
     """Every endpoint by its method and path."""
-    return {(one.method, one.path): one for routes in app.API for one in routes.endpoints}
+    return {(one.method, one.path): one for routes in API for one in routes.endpoints}
 
 
 @cache

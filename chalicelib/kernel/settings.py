@@ -15,6 +15,7 @@ class Settings(BaseModel):
     """Fields are environment variables in lower case without `CRS_`: `CRS_PORT=5000` sets `port`.
 
     stack               `embedded`: SQLite and files under `data`. `aws`: DynamoDB, S3 and SQS
+    serve_api           whether this process answers the management API; without it it loads less
     domain              what instance host names end in: `<name>-<8 characters of its id>.<domain>`
     admin_password      of the first start; generated and stored readable by the owner alone when absent
     internal_port       opens the internal listener, which allowlists do not restrict
@@ -35,6 +36,7 @@ class Settings(BaseModel):
 
     stack: Literal["embedded", "aws"] = "embedded"
     data: Path = Path("data")
+    serve_api: bool = True
     host: str = "127.0.0.1"
     port: int = Field(default=5000, ge=0, le=65535)
     internal_port: int | None = Field(default=None, ge=0, le=65535)

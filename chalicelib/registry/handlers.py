@@ -8,8 +8,8 @@ from chalicelib.ports.stack import Stack
 
 from .annotation import Annotations
 from .outbox import Outbox
+from .push_entry import file_push
 from .series import Series
-from .witness import file_push
 
 
 def object_created(stack: Stack, bucket: str, key: str) -> list[Message]:

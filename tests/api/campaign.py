@@ -25,7 +25,7 @@ from typing import Any
 
 import httpx
 
-import app as service
+from chalicelib.api import API
 from chalicelib.kernel.roles import Role
 from tests.registry.images import image
 from tests.registry.wire import sha256
@@ -35,7 +35,7 @@ REPORT = PROJECT / "docs" / "campaigns" / "api.md"
 CONFIG = Path(__file__).with_name("schemathesis.toml")
 HOOKS = "tests.api.campaign_hooks"
 ALL = "all"
-ROOMS = tuple(dict.fromkeys(routes.room for routes in service.API))
+ROOMS = tuple(dict.fromkeys(routes.room for routes in API))
 EVERYBODY = tuple(role.value for role in Role)
 
 

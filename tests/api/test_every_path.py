@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from openapi_schema_validator import OAS31Validator
 
-import app as service
+from chalicelib.api import API
 from chalicelib.edge.answers import Text
 from chalicelib.edge.endpoint import PREFIX, Endpoint
 from chalicelib.edge.openapi import openapi
@@ -65,4 +65,4 @@ def _require_described(endpoint: Endpoint, answer: Reply) -> None:
 
 @cache
 def document() -> dict[str, Any]:
-    return openapi(service.API)
+    return openapi(API)

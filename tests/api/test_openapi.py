@@ -13,7 +13,7 @@ import pytest
 from openapi_schema_validator import OAS31Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-import app as service
+from chalicelib.api import API
 from chalicelib.cli.openapi import roles_page
 from chalicelib.edge.documentation import FOLDER, as_text
 from chalicelib.edge.openapi import openapi
@@ -22,7 +22,7 @@ from tests.house.project import ROOT
 from tests.management import Api
 from tests.stacks import embedded_stack
 
-DOCUMENT = openapi(service.API)
+DOCUMENT = openapi(API)
 OPERATIONS = [
     (f"{method.upper()} {path}", operation)
     for path, operations in DOCUMENT["paths"].items()
@@ -47,7 +47,7 @@ def test_the_document_that_is_checked_in_is_the_one_that_is_served() -> None:
 
 def test_the_table_of_roles_is_the_one_that_is_enforced() -> None:
     """`make openapi` writes it; tests/api/test_matrix.py asks every path as every role."""
-    assert (ROOT / "docs" / "roles.md").read_text(encoding="utf-8") == roles_page(service.API), "run `make openapi`"
+    assert (ROOT / "docs" / "roles.md").read_text(encoding="utf-8") == roles_page(API), "run `make openapi`"
 
 
 def test_the_service_answers_the_document_to_anybody(stack: Stack) -> None:
@@ -55,7 +55,7 @@ def test_the_service_answers_the_document_to_anybody(stack: Stack) -> None:
 
 
 def test_every_operation_is_in_the_document_under_one_name() -> None:
-    names = [endpoint.name for routes in service.API for endpoint in routes.endpoints]
+    names = [endpoint.name for routes in API for endpoint in routes.endpoints]
     assert sorted(names) == sorted(operation["operationId"] for _, operation in OPERATIONS)
     assert len(set(names)) == len(names)
 

@@ -70,4 +70,6 @@ def test_child_learns_the_settings_but_not_the_password() -> None:
     settings = Settings(port=1234, admin_password="secret", data=Path("/somewhere"))
     environment = environment_of(settings)
     assert "CRS_ADMIN_PASSWORD" not in environment
-    assert Settings.from_environment(environment) == settings.model_copy(update={"admin_password": None})
+    assert Settings.from_environment(environment) == settings.model_copy(
+        update={"admin_password": None, "serve_api": False}
+    )

@@ -1,0 +1,47 @@
+"""The management API, one line a room: what stands here is registered, documented and tested.
+
+A module of its own, so that functions which only handle events load none of it (CRS_SERVE_API).
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from .access import api as access
+from .accounts import api as accounts
+from .audit import api as audit
+from .billing import api as billing
+from .closing import api as closing
+from .credentials import api as credentials
+from .edge.documentation import documentation
+from .edge.endpoint import Routes
+from .instances import api as instances
+from .namespaces import api as namespaces
+from .opening import api as opening
+from .overview import api as overview
+from .registry import deletions_api as deletions
+from .registry import manifests_api as manifests
+from .registry import tags_api as tags
+from .repositories import api as repositories
+from .repositories import shares_api as shares
+from .tasks import api as tasks
+
+API: Final[tuple[Routes, ...]] = (
+    documentation(lambda: API),
+    accounts.routes,
+    instances.routes,
+    billing.routes,
+    opening.routes,
+    access.routes,
+    credentials.routes,
+    audit.routes,
+    namespaces.routes,
+    repositories.routes,
+    shares.routes,
+    tags.routes,
+    manifests.routes,
+    deletions.routes,
+    tasks.routes,
+    closing.routes,
+    overview.routes,
+)
