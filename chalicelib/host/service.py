@@ -15,6 +15,7 @@ from chalicelib.kernel.settings import Settings
 from chalicelib.ports.stack import Stack, open_stack
 
 from .bridge import ApiBridge
+from .allocation import give_large_blocks_back
 from .child import ConsumersProcess
 from .first_start import FirstStart, first_start
 from .listeners import listen
@@ -30,6 +31,7 @@ def serve(settings: Settings, say: Callable[[str], None] = print) -> None:
     before the lock is held.
     """
     _check(settings)
+    give_large_blocks_back()
     signal.signal(signal.SIGTERM, _end_before_serving)
     with DataFolderLock(settings.data):
         listeners = listen(settings)
