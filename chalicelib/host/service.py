@@ -14,8 +14,8 @@ from chalicelib.kernel.errors import Invalid
 from chalicelib.kernel.settings import Settings
 from chalicelib.ports.stack import Stack, open_stack
 
-from .bridge import ApiBridge
 from .allocation import give_large_blocks_back
+from .bridge import ApiBridge
 from .child import ConsumersProcess
 from .first_start import FirstStart, first_start
 from .listeners import listen
