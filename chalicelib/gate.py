@@ -26,7 +26,7 @@ class ServiceGate:
     def authenticate(self, stack: Stack, request: Request) -> Principal:
         return Accounts(stack).authenticate(request.headers.get("authorization"), request.address)
 
-    def admit(self, call: Call) -> Instance:
+    def admit(self, call: Call) -> None:
         instances = Instances(call.stack)
         open_to_everybody = call.endpoint.needs is None
         account_id, ref = call.principal.account_id, call.parts["instance"]
@@ -40,7 +40,6 @@ class ServiceGate:
             raise EditionRequired(call.endpoint.feature)
         if not call.endpoint.frozen_too:
             instances.require_running(instance)
-        return instance
 
     def record(self, call: Call, refused: str) -> None:
         audit, known = Audit(call.stack), not call.principal.anonymous

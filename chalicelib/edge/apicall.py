@@ -135,14 +135,14 @@ class Gate(Protocol):
     """What floors above do for every request, in this order. `app.py` fills the slots.
 
     authenticate   who sends this: from the Authorization header, or raises Unauthenticated
-    admit          the instance that {instance} means within the caller's account, if the request may reach it:
+    admit          sets `call.instance`: what {instance} means in the caller's account, if the request may reach it;
                    raises NotFound, AddressNotAllowed, InstanceFrozen, EditionRequired
     record         writes the audit record of a change or of a refusal (`refused`: its code, "" for success)
     """
 
     def authenticate(self, stack: Stack, request: Request) -> Principal: ...
 
-    def admit(self, call: Call) -> Any: ...
+    def admit(self, call: Call) -> None: ...
 
     def record(self, call: Call, refused: str) -> None: ...
 

@@ -218,7 +218,7 @@ def _carry_out(context: Context, endpoint: Endpoint, request: Request, parts: di
             _require(call.principal, endpoint.needs)
         arguments = _parse(endpoint, request)
         if endpoint.of_instance:
-            call.instance = context.gate.admit(call)
+            context.gate.admit(call)
         replay = Replay.of(call)
         if replay is not None and (stored := replay.begin()) is not None:
             return Response(stored.body, {**stored.headers, "Idempotent-Replayed": "true"}, stored.status)

@@ -15,12 +15,12 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 from urllib.parse import unquote_to_bytes
 
-from chalicelib.edge.address import AddressPolicy, client_address, parse_address
+from chalicelib.edge.address import AddressPolicy, client_address
 from chalicelib.edge.apicall import BODY_LIMIT_BYTES, given
 from chalicelib.edge.asgi import Answer, Body, ClientGone, Headers, Receive, Scope, Send, Visit, send_answer
 from chalicelib.edge.log import logger
 from chalicelib.edge.problems import problem
-from chalicelib.kernel.errors import AddressNotAllowed, Invalid, NotFound, Refused, Unavailable
+from chalicelib.kernel.errors import Invalid, NotFound, Refused, Unavailable
 from chalicelib.kernel.ids import new_id
 from chalicelib.ports.stack import Stack
 
@@ -94,7 +94,7 @@ class ApiBridge:
             path=visit.raw_path.decode("ascii"),
             parameters=parameters,
             query=visit.raw_query.decode("ascii"),
-            headers=self._headers(visit),
+            headers={name.decode("latin-1"): value.decode("latin-1") for name, value in visit.headers.items()},
             body=await body.read(BODY_LIMIT_BYTES, "body"),
             address=client_address(visit.peer, visit.raw_headers, self._policy),
             internal=self._stack.settings.internal_port is not None
@@ -106,19 +106,6 @@ class ApiBridge:
     def _call(self, event: Mapping[str, Any]) -> Mapping[str, Any]:
         with given(self._stack):
             return self._app(event, None)
-
-    def _headers(self, visit: Visit) -> dict[str, str]:
-        """As API Gateway hands them over. The scheme is a trusted proxy's word, or what was spoken here."""
-        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in visit.headers.items()}
-        if not (headers.get("x-forwarded-proto") in ("http", "https") and self._by_our_proxy(visit)):
-            headers["x-forwarded-proto"] = "https" if visit.scope.get("scheme") == "https" else "http"
-        return headers
-
-    def _by_our_proxy(self, visit: Visit) -> bool:
-        try:
-            return self._policy.trusts(parse_address(visit.peer or ""))
-        except AddressNotAllowed:
-            return False
 
 
 def _require_well_encoded(visit: Visit) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -26,12 +25,6 @@ from chalicelib.kernel.ids import new_id
 from chalicelib.ports.stack import Stack
 from chalicelib.ports.table import Table
 from tests.stacks import BUCKET, embedded_stack, make_instance, with_table
-
-
-@pytest.fixture
-def stack(tmp_path: Path) -> Iterator[Stack]:
-    with embedded_stack(tmp_path) as opened:
-        yield opened
 
 
 @pytest.fixture

@@ -5,8 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,7 +18,6 @@ from chalicelib.edge.openapi import openapi
 from chalicelib.ports.stack import Stack
 from tests.house.project import ROOT
 from tests.management import Api
-from tests.stacks import embedded_stack
 
 DOCUMENT = openapi(API)
 OPERATIONS = [
@@ -28,12 +25,6 @@ OPERATIONS = [
     for path, operations in DOCUMENT["paths"].items()
     for method, operation in operations.items()
 ]
-
-
-@pytest.fixture
-def stack(tmp_path: Path) -> Iterator[Stack]:
-    with embedded_stack(tmp_path) as opened:
-        yield opened
 
 
 def test_the_document_is_openapi_3_1() -> None:

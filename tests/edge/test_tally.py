@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
-from pathlib import Path
+from collections.abc import Mapping
 
 import pytest
 
 from chalicelib.edge.tally import Flushing, Tally, flush_tallies, flushing, tally
 from chalicelib.kernel.errors import Unavailable
 from chalicelib.ports.stack import Stack
-from tests.stacks import embedded_stack
 
 
 class Written:
@@ -27,12 +25,6 @@ class Written:
             raise Unavailable
         self.batches.append(dict(counts))
         self.seen.set()
-
-
-@pytest.fixture
-def stack(tmp_path: Path) -> Iterator[Stack]:
-    with embedded_stack(tmp_path) as opened:
-        yield opened
 
 
 def test_counts_are_written_together_and_once() -> None:

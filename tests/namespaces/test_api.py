@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,15 +12,9 @@ from chalicelib.instances.service import Instances
 from chalicelib.kernel.roles import Role
 from chalicelib.ports.stack import Stack
 from tests.management import Api
-from tests.stacks import embedded_stack, make_instance, make_namespace
+from tests.stacks import make_instance, make_namespace
 
 SPACES = "/instances/ci/namespaces"
-
-
-@pytest.fixture
-def stack(tmp_path: Path) -> Iterator[Stack]:
-    with embedded_stack(tmp_path) as opened:
-        yield opened
 
 
 @pytest.fixture

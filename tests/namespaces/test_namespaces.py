@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
@@ -14,13 +12,7 @@ from chalicelib.kernel.errors import Conflict, NotFound, QuotaExceeded
 from chalicelib.namespaces.models import NamespaceEdit, NewNamespace
 from chalicelib.namespaces.service import Namespaces
 from chalicelib.ports.stack import Stack
-from tests.stacks import embedded_stack, make_instance, make_namespace
-
-
-@pytest.fixture
-def stack(tmp_path: Path) -> Iterator[Stack]:
-    with embedded_stack(tmp_path) as opened:
-        yield opened
+from tests.stacks import make_instance, make_namespace
 
 
 def test_fifty_creations_at_once_against_a_quota_of_three_leave_exactly_three(stack: Stack) -> None:

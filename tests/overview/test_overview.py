@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 
@@ -13,18 +11,7 @@ from chalicelib.overview.rules import begin_of, points
 from chalicelib.ports.stack import Stack
 from chalicelib.registry.series import Hour, Series
 from tests.management import Api
-from tests.stacks import FrozenClock, embedded_stack, make_instance, make_namespace
-
-
-@pytest.fixture
-def clock() -> FrozenClock:
-    return FrozenClock()
-
-
-@pytest.fixture
-def stack(tmp_path: Path, clock: FrozenClock) -> Iterator[Stack]:
-    with embedded_stack(tmp_path, clock) as opened:
-        yield opened
+from tests.stacks import FrozenClock, make_instance, make_namespace
 
 
 def test_used_and_total_of_each_quota_and_both_addresses_are_shown(stack: Stack) -> None:

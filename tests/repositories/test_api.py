@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,16 +17,10 @@ from chalicelib.ports.stack import Stack
 from chalicelib.repositories.kubernetes import PASSWORD_PLACEHOLDER, USERNAME_PLACEHOLDER, manifests
 from chalicelib.repositories.service import Repositories
 from tests.management import Api
-from tests.stacks import embedded_stack, make_instance, make_namespace, with_table
+from tests.stacks import make_instance, make_namespace, with_table
 
 ALL = "/instances/ci/repositories"
 LIBRARY = "/instances/ci/namespaces/library/repositories"
-
-
-@pytest.fixture
-def stack(tmp_path: Path) -> Iterator[Stack]:
-    with embedded_stack(tmp_path) as opened:
-        yield opened
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -20,12 +20,6 @@ from chalicelib.ports.table import OutcomeUnknown, Table, Write
 from chalicelib.repositories.models import Repository, RepositoryEdit
 from chalicelib.repositories.service import Repositories
 from tests.stacks import TableWith, embedded_stack, make_instance, make_namespace, with_table
-
-
-@pytest.fixture
-def stack(tmp_path: Path) -> Iterator[Stack]:
-    with embedded_stack(tmp_path) as opened:
-        yield opened
 
 
 @pytest.fixture

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from chalicelib.kernel.errors import Conflict, Invalid, NotFound, Unavailable
@@ -13,20 +10,9 @@ from chalicelib.kernel.messages import ContinueTask
 from chalicelib.ports.stack import Stack
 from chalicelib.tasks.models import Step, Task, TaskItem
 from chalicelib.tasks.service import Tasks
-from tests.stacks import FrozenClock, embedded_stack
+from tests.stacks import FrozenClock
 
 INSTANCE = "01J00000000000000000000000"
-
-
-@pytest.fixture
-def clock() -> FrozenClock:
-    return FrozenClock()
-
-
-@pytest.fixture
-def stack(tmp_path: Path, clock: FrozenClock) -> Iterator[Stack]:
-    with embedded_stack(tmp_path, clock) as opened:
-        yield opened
 
 
 @pytest.fixture
