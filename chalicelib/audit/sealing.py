@@ -14,7 +14,7 @@ from typing import Final
 from chalicelib.edge.log import logger
 from chalicelib.kernel.errors import Unavailable
 from chalicelib.kernel.paging import every
-from chalicelib.ports import keys
+from chalicelib.ports import audit_keys
 from chalicelib.ports.stack import Stack
 from chalicelib.ports.table import Item, Key, TransactionCancelled
 
@@ -32,7 +32,7 @@ class Sealer:
 
     def run(self) -> int:
         """Seals what is due; answers how many minutes. A scope that fails leaves the others to be sealed."""
-        return sum(self._seal_shard(pk) for pk in keys.unsealed_partitions())
+        return sum(self._seal_shard(pk) for pk in audit_keys.unsealed_partitions())
 
     def _seal_shard(self, pk: str) -> int:
         sealed = 0

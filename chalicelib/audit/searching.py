@@ -17,7 +17,7 @@ from typing import Final
 from chalicelib.kernel.errors import Invalid
 from chalicelib.kernel.ids import LEAST_TAIL, id_at, is_id, moment_of
 from chalicelib.kernel.paging import MOST_ROWS, Page
-from chalicelib.ports import keys
+from chalicelib.ports import audit_keys
 from chalicelib.ports.table import Index, Item, Table
 
 from . import rules, store
@@ -117,12 +117,12 @@ class Walk:
 
     def _rows(self, first: str) -> Iterator[Item]:
         if self._wanted.object_type:
-            yield from self._query(keys.audit_type(self._scope, self._wanted.object_type), "")
+            yield from self._query(audit_keys.audit_type(self._scope, self._wanted.object_type), "")
             self.ended = True
             return
         days = _days(self.position, first)
         for day in days[:_MOST_DAYS]:
-            yield from self._query(keys.audit_day(self._scope, f"{day:%Y-%m-%d}"), "ENTRY#")
+            yield from self._query(audit_keys.audit_day(self._scope, f"{day:%Y-%m-%d}"), "ENTRY#")
             self.position = min(self.position, id_at(day, LEAST_TAIL))
         self.ended = len(days) <= _MOST_DAYS
 

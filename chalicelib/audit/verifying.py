@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from pydantic import ValidationError
 
 from chalicelib.kernel.ids import is_id, moment_of
-from chalicelib.ports import keys
+from chalicelib.ports import audit_keys
 from chalicelib.ports.table import Item, Table
 
 from . import rules, store
@@ -78,7 +78,7 @@ class Verifier:
             minute, items = next(minutes, ("", []))
 
     def _seals(self) -> Iterator[Seal]:
-        for item in store.partition(self._table, keys.seals_partition(self._scope), "SEAL#"):
+        for item in store.partition(self._table, audit_keys.seals_partition(self._scope), "SEAL#"):
             minute = str(item["sk"])[len("SEAL#") :]
             try:
                 seal = Seal.model_validate(item)
@@ -105,18 +105,20 @@ class Verifier:
         self._last, self._number = seal.hash, seal.number
 
     def _check_head(self, last_minute: str) -> None:
-        head = self._table.get(keys.last_seal(self._scope)) or {"hash": "", "number": 0, "minute": last_minute}
+        head = self._table.get(audit_keys.last_seal(self._scope)) or {"hash": "", "number": 0, "minute": last_minute}
         if (head.get("hash"), head.get("number")) == (self._last, self._number):
             return
         minute = str(head.get("minute"))
-        newer = self._table.get(keys.seal(self._scope, minute)) if minute > last_minute else None
+        newer = self._table.get(audit_keys.seal(self._scope, minute)) if minute > last_minute else None
         # A service that runs may have sealed on, meanwhile.
         if newer is None or newer["hash"] != head.get("hash"):
             raise Wrong(minute, "the last seals were removed, or the mark of the last one was changed")
 
     def _expect_note(self, minute: str) -> None:
         """Behind the last seal: the minute is still to be sealed, or was meanwhile, or it never was written by us."""
-        noted = self._table.get(keys.unsealed(self._scope, minute)) or self._table.get(keys.seal(self._scope, minute))
+        noted = self._table.get(audit_keys.unsealed(self._scope, minute)) or self._table.get(
+            audit_keys.seal(self._scope, minute)
+        )
         if noted is None and minute <= rules.last_to_seal(self._now):
             raise Wrong(minute, "entries were added, or their seal was removed: nothing is to seal this minute")
 
@@ -126,7 +128,7 @@ class Verifier:
         day = since.replace(hour=0, minute=0, second=0, microsecond=0)
         while day <= self._now + _DAY:
             name = f"{day:%Y-%m-%d}"
-            for item in store.partition(self._table, keys.audit_day(self._scope, name)):
+            for item in store.partition(self._table, audit_keys.audit_day(self._scope, name)):
                 lies_in = _minute_of(item, name)
                 if lies_in != minute and minute:
                     yield minute, items

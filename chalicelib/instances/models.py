@@ -84,12 +84,18 @@ class Use(BaseModel):
     limit: int | None
 
 
+class StorageUse(Use):
+    """binned: bytes of what lies in the recycle bin; content that several entries share is counted with each."""
+
+    binned: int
+
+
 class Usage(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     namespaces: Use
     repositories: Use
-    storage: Use
+    storage: StorageUse
 
 
 class InstanceView(BaseModel):

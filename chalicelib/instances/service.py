@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -25,6 +25,7 @@ from .models import (
     Instance,
     InstanceView,
     State,
+    StorageUse,
     Usage,
     Use,
 )
@@ -244,8 +245,13 @@ class Instances:
         Raises QuotaExceeded where the edition's storage has no room for so many bytes.
         """
         limit = instance.storage_limit_bytes
-        if limit is not None and store.counts(self._stack.table, instance)[2] + size > limit:
+        if limit is not None and store.counts(self._stack.table, instance).stored_bytes + size > limit:
             raise QuotaExceeded("storage", limit)
+
+    def binned_changes(self, instance_id: str, sizes: Mapping[str, int]) -> list[Update]:
+        """Writes for somebody's transaction that puts entries into the recycle bin, or with negative sizes takes them
+        out. sizes: bin entry → bytes; one write for each of the shards they fall into."""
+        return store.binned_changes(instance_id, sizes)
 
     def count_change(self, instance: Instance, *, namespaces: int = 0, repositories: int = 0) -> Update:
         """A write for somebody's transaction. It fails where the quota of what is added would be passed."""
@@ -253,11 +259,13 @@ class Instances:
         return store.count_change(instance, {name: change for name, change in changes.items() if change})
 
     def usage(self, instance: Instance) -> Usage:
-        namespaces, repositories, stored = store.counts(self._stack.table, instance)
+        counted = store.counts(self._stack.table, instance)
         return Usage(
-            namespaces=Use(used=namespaces, limit=instance.namespace_limit),
-            repositories=Use(used=repositories, limit=instance.repository_limit),
-            storage=Use(used=stored, limit=instance.storage_limit_bytes),
+            namespaces=Use(used=counted.namespaces, limit=instance.namespace_limit),
+            repositories=Use(used=counted.repositories, limit=instance.repository_limit),
+            storage=StorageUse(
+                used=counted.stored_bytes, limit=instance.storage_limit_bytes, binned=counted.binned_bytes
+            ),
         )
 
     def _id_named(self, account_id: str, ref: str) -> str | None:

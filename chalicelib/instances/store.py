@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
 from zlib import crc32
 
 from chalicelib.kernel.moment import to_text
@@ -151,6 +152,14 @@ def storage_change(instance: Instance, digest: str, delta_bytes: int) -> Update:
     return Update(keys.usage(instance.id, 0), add={"storage_bytes": delta_bytes}, when=fits)
 
 
+def binned_changes(instance_id: str, sizes: Mapping[str, int]) -> list[Update]:
+    by_shard: Counter[int] = Counter()
+    for entry, size in sizes.items():
+        by_shard[crc32(entry.encode()) % keys.USAGE_SHARDS] += size
+    changed = {shard: change for shard, change in by_shard.items() if change}
+    return [Update(keys.usage(instance_id, shard), add={"binned_bytes": add}) for shard, add in changed.items()]
+
+
 def count_change(instance: Instance, changes: dict[str, int]) -> Update:
     limits = {"namespaces": instance.namespace_limit, "repositories": instance.repository_limit}
     fit: list[Condition] = [
@@ -159,14 +168,21 @@ def count_change(instance: Instance, changes: dict[str, int]) -> Update:
     return Update(keys.count(instance.id), add=changes, when=all_of(*fit) if fit else None)
 
 
-def counts(table: Table, instance: Instance) -> tuple[int, int, int]:
-    """Namespaces, repositories and stored bytes in use."""
-    shards = keys.USAGE_SHARDS if instance.storage_limit_bytes is None else 1
-    usages = [keys.usage(instance.id, shard) for shard in range(shards)]
+class Counts(NamedTuple):
+    """Names in use, stored bytes, and the bytes of what lies in the recycle bin, entry by entry."""
+
+    namespaces: int
+    repositories: int
+    stored_bytes: int
+    binned_bytes: int
+
+
+def counts(table: Table, instance: Instance) -> Counts:
+    usages = [keys.usage(instance.id, shard) for shard in range(keys.USAGE_SHARDS)]
     items = table.get_many([keys.count(instance.id), *usages])
     count = items.get(keys.count(instance.id), {})
-    stored = sum(_number(items, key, "storage_bytes") for key in usages)
-    return int(count.get("namespaces", 0)), int(count.get("repositories", 0)), stored
+    stored, binned = (sum(_number(items, key, name) for key in usages) for name in ("storage_bytes", "binned_bytes"))
+    return Counts(int(count.get("namespaces", 0)), int(count.get("repositories", 0)), stored, binned)
 
 
 def _number(items: dict[Key, Item], key: Key, name: str) -> int:

@@ -25,6 +25,8 @@ _NAMESPACE: Final = re.compile(_SEGMENT, re.ASCII)
 _TAG: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}", re.ASCII)
 _INSTANCE: Final = re.compile(r"[a-z](?:[a-z0-9-]{0,28}[a-z0-9])", re.ASCII)
 _HEX_LENGTHS: Final = {"sha256": 64, "sha512": 128}
+# Behind the name of a tag: the same image in a form that starts before it is downloaded (A1).
+ACCELERATED: Final = "-accelerated"
 _HEX: Final = re.compile(r"[0-9a-f]+", re.ASCII)
 
 
@@ -119,6 +121,17 @@ class TagName(Name):
         if not _TAG.fullmatch(text):
             raise NameInvalid("tag", "a tag has 1–128 of A–Z a–z 0–9 _ . - and does not start with . or -")
         return cls(text)
+
+    @property
+    def original(self) -> TagName:
+        """The tag that this one follows: `v1` of `v1-accelerated`, any other is its own."""
+        followed = self.removesuffix(ACCELERATED)
+        return TagName(followed) if followed else self
+
+    @property
+    def accelerated(self) -> TagName:
+        """The tag that follows this one: the same image, lazily loadable."""
+        return TagName(self + ACCELERATED)
 
 
 class Digest(Name):

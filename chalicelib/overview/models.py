@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from chalicelib.instances.models import InstanceView, Use
+from chalicelib.instances.models import InstanceView, StorageUse, Use
 from chalicelib.kernel.moment import Moment
 
 
@@ -35,5 +35,5 @@ class Overview(InstanceView):
 
     namespaces: Use
     repositories: Use
-    storage: Use
+    storage: StorageUse
     series: tuple[Point, ...]

@@ -1,6 +1,6 @@
 """Every key of the table, in one place.
 
-Entities (one table; audit has its own)
+Entities (one table; audit has its own: `audit_keys.py`)
 
   pk                          sk                                     what stands there
   ADDRESS#<label>             ADDRESS                                host label → instance id
@@ -50,17 +50,16 @@ Entities (one table; audit has its own)
   INSTANCE#<instance>         WORKLOAD#<ulid>                        whose workload tokens are taken for credentials
   WORKLOADTOKEN#<hash>        WORKLOADTOKEN                          a workload token that was used
   SERIES#<instance>           HOUR#<time>                            pulls, pushes and storage of an hour
-
-The audit table (scope: an instance or an account; nothing else is in it)
-
-  AUDIT#<scope>#<day>         ENTRY#<ulid>                           who did what; i1: AUDIT#<scope>#TYPE#<object type>
-  SEALS#<scope>               SEAL#<minute>                          hash of a minute's entries and of the seal before
-  SEALS#<scope>               HEAD                                   the last seal
-  UNSEALED#<0..3>             <minute>#<scope>                       a minute in which somebody writes, to be sealed
+  POLICY#<namespace id>       IMMUTABLE#<00..15>                     its immutability rules and a version, in 16 copies
+  POLICY#<namespace id>       RETENTION                              its retention rules and schedule      i1: due
+  POLICY#<namespace id>       RUN#<task>                             a run of retention; the task has the rest
+  WEBHOOKS#<instance>         WEBHOOK#<ulid>                         whom to tell of what
+  WEBHOOK#<ulid>              DELIVERY#<ulid>                        one event told to one webhook         i1: due
 
 Index 1 serves two questions and never the same item both: tags of a repository by push time
 (`REPO#<id>#PUSHED`), and work that is due (`DUE#<kind>#<0..3>`, sk `<time>#<id>`).
-Manifests that lost their last holder are due too (`DUE#manifest`).
+Manifests that lost their last holder are due too (`DUE#manifest`). Index 2 has rows that are an event and were not told
+of yet (`UNTOLD#<0..3>`, sk `<time>#<id>`).
 
 Access patterns: a pull reads INSTANCE, ALLOWLIST, CREDENTIAL, NAMESPACE and REPOSITORY in one batch (remembered),
 then TAG, then MANIFEST. A list is one query of one partition. Sweepers query index 1 up to now. Nothing scans.
@@ -75,6 +74,7 @@ from .table import Key
 
 DUE_SHARDS: Final = 4
 USAGE_SHARDS: Final = 16
+POLICY_SHARDS: Final = 16
 INSTANCES: Final = "INSTANCES"
 ACCOUNTS: Final = "ACCOUNTS"
 
@@ -324,6 +324,49 @@ def series(instance: str, hour: str) -> Key:
     return Key(f"SERIES#{instance}", f"HOUR#{hour}")
 
 
+def policies_partition(namespace_id: str) -> str:
+    """Rules of a namespace. They hang on its id: another of its name has none, and restored it has them again."""
+    return f"POLICY#{namespace_id}"
+
+
+def policy(namespace_id: str, shard: int) -> Key:
+    return Key(f"POLICY#{namespace_id}", f"IMMUTABLE#{shard:02d}")
+
+
+def retention(namespace_id: str) -> Key:
+    return Key(f"POLICY#{namespace_id}", "RETENTION")
+
+
+def retention_run(namespace_id: str, task: str) -> Key:
+    return Key(f"POLICY#{namespace_id}", f"RUN#{task}")
+
+
+def webhooks_partition(instance: str) -> str:
+    return f"WEBHOOKS#{instance}"
+
+
+def webhook(instance: str, webhook: str) -> Key:
+    return Key(f"WEBHOOKS#{instance}", f"WEBHOOK#{webhook}")
+
+
+def deliveries_partition(webhook: str) -> str:
+    return f"WEBHOOK#{webhook}"
+
+
+def delivery(webhook: str, delivery: str) -> Key:
+    return Key(f"WEBHOOK#{webhook}", f"DELIVERY#{delivery}")
+
+
+def untold_partitions() -> tuple[str, ...]:
+    return tuple(f"UNTOLD#{shard}" for shard in range(DUE_SHARDS))
+
+
+def untold(moment: str, owner: str) -> dict[str, str]:
+    """The attributes of a row that is its own outbox: until they are taken off, index 2 shows it as not yet told of."""
+    shard = crc32(owner.encode()) % DUE_SHARDS
+    return {"i2pk": f"UNTOLD#{shard}", "i2sk": f"{moment}#{owner}"}
+
+
 def due_partitions(kind: str) -> tuple[str, ...]:
     return tuple(f"DUE#{kind}#{shard}" for shard in range(DUE_SHARDS))
 
@@ -332,42 +375,3 @@ def due(kind: str, moment: str, owner: str) -> dict[str, str]:
     """The attributes that put an item on the list of due work. `moment` as `kernel.moment.to_text` writes it."""
     shard = crc32(owner.encode()) % DUE_SHARDS
     return {"i1pk": f"DUE#{kind}#{shard}", "i1sk": f"{moment}#{owner}"}
-
-
-# In the audit table, alone.
-
-
-def audit_day(scope: str, day: str) -> str:
-    """day: `2026-01-31`."""
-    return f"AUDIT#{scope}#{day}"
-
-
-def audit_entry(scope: str, day: str, entry: str) -> Key:
-    return Key(audit_day(scope, day), f"ENTRY#{entry}")
-
-
-def audit_type(scope: str, object_type: str) -> str:
-    """Partition of index 1 that holds a scope's entries about one type of object, by id."""
-    return f"AUDIT#{scope}#TYPE#{object_type}"
-
-
-def seals_partition(scope: str) -> str:
-    return f"SEALS#{scope}"
-
-
-def seal(scope: str, minute: str) -> Key:
-    """minute: `2026-01-31T08:00`."""
-    return Key(f"SEALS#{scope}", f"SEAL#{minute}")
-
-
-def last_seal(scope: str) -> Key:
-    return Key(f"SEALS#{scope}", "HEAD")
-
-
-def unsealed_partitions() -> tuple[str, ...]:
-    return tuple(f"UNSEALED#{shard}" for shard in range(DUE_SHARDS))
-
-
-def unsealed(scope: str, minute: str) -> Key:
-    """All minutes of a scope are in one partition, and so are sealed in their order."""
-    return Key(f"UNSEALED#{crc32(scope.encode()) % DUE_SHARDS}", f"{minute}#{scope}")

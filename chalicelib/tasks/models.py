@@ -24,6 +24,7 @@ class Task(BaseModel):
     work           where its worker goes on; the worker's own
     cancellable    stopping it half-way leaves nothing half-done
     total          None while nobody knows
+    counts         things by what became of them: verdict → number
     failures       steps in a row that did not come to an end
     claimed_until  somebody carries a step out until then, "" for nobody
     version        raised by every change; the fence of every step
@@ -41,6 +42,7 @@ class Task(BaseModel):
     done: int = 0
     total: int | None = None
     bytes: int = 0
+    counts: Mapping[str, int] = Field(default_factory=dict)
     trigger: Trigger = "manual"
     created_at: Moment
     created_by: str
@@ -84,12 +86,14 @@ class Step:
 
     work    where the next step goes on; None: the task is done
     done    things dealt with in this step; bytes: the same in bytes; total: of the whole task, None: as it was
+    counts  the same by what became of them: verdict → number
     wait_s  the next step has nothing to do for so long
     """
 
     work: Mapping[str, Any] | None
     done: int = 0
     bytes: int = 0
+    counts: Mapping[str, int] = field(default_factory=dict)
     total: int | None = None
     items: Sequence[TaskItem] = field(default=())
     wait_s: int = 0
@@ -106,7 +110,8 @@ class Progress(BaseModel):
 
 
 class TaskView(BaseModel):
-    """A task as the API shows it. error: empty unless it failed."""
+    """A task as the API shows it. counts: things by what became of them, `deleted`, `kept` …, as far as the kind of
+    task counts them. error: empty unless it failed."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -114,6 +119,7 @@ class TaskView(BaseModel):
     kind: Kind
     state: State
     progress: Progress
+    counts: Mapping[str, int]
     subject: Mapping[str, str]
     created_at: Moment
     created_by: str

@@ -11,6 +11,7 @@ died. What a step writes outside of the task it writes so that doing it twice is
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any, Final
@@ -139,6 +140,7 @@ class Tasks:
         fields: dict[str, Any] = {
             "done": task.done + step.done,
             "bytes": task.bytes + step.bytes,
+            "counts": dict(Counter(task.counts) + Counter(step.counts)),
             "total": task.total if step.total is None else step.total,
             "claimed_until": "",
             "failures": 0,

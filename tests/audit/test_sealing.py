@@ -230,9 +230,9 @@ def _note(item: Item) -> dict[str, str]:
 
 
 def _shard() -> str:
-    from chalicelib.ports import keys
+    from chalicelib.ports import audit_keys
 
-    return keys.unsealed(SCOPE, "").pk.partition("#")[2]
+    return audit_keys.unsealed(SCOPE, "").pk.partition("#")[2]
 
 
 class Interrupted:

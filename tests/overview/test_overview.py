@@ -21,7 +21,7 @@ def test_used_and_total_of_each_quota_and_both_addresses_are_shown(stack: Stack)
     shown = Api.signed_in(stack).get("/instances/ci/overview").json()
     assert shown["namespaces"] == {"used": 1, "limit": 3}
     assert shown["repositories"] == {"used": 0, "limit": 100}
-    assert shown["storage"] == {"used": 0, "limit": 10 * 1024**3}
+    assert shown["storage"] == {"used": 0, "limit": 10 * 1024**3, "binned": 0}
     assert (shown["id"], shown["edition"], shown["state"]) == (instance.id, "personal", "running")
     assert shown["public_address"] == Instances(stack).public_address(instance)
     assert shown["internal_address"] is None

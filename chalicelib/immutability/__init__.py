@@ -1,0 +1,1 @@
+"""Immutability: rules under which a tag, once pushed, keeps its digest."""

@@ -1,0 +1,62 @@
+"""What immutability rules are (P1)."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from chalicelib.kernel.moment import Moment
+from chalicelib.kernel.names import NamespaceName
+from chalicelib.kernel.patterns import Pattern
+
+
+class NewRule(BaseModel):
+    """repositories: pattern of names inside the namespace; tags: pattern of tags; both `**` for all."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    namespace: NamespaceName
+    repositories: Pattern = Pattern("**")
+    tags: Pattern = Pattern("**")
+    enabled: bool = True
+
+
+class RuleEdit(BaseModel):
+    """What may be changed later; what is left out stays as it is."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    repositories: Pattern | None = None
+    tags: Pattern | None = None
+    enabled: bool | None = None
+
+
+class Rule(BaseModel):
+    """One rule of a namespace, as the namespace's policy holds it."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    id: str
+    repositories: Pattern
+    tags: Pattern
+    enabled: bool
+    created_at: Moment
+    created_by: str
+
+
+class Policy(BaseModel):
+    """All rules of a namespace. version: 0 where there never were any; raised by every change."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    namespace_id: str
+    version: Annotated[int, Field(ge=0)] = 0
+    rules: tuple[Rule, ...] = ()
+    schema_version: int = 1
+
+
+class RuleView(Rule):
+    """A rule as the API shows it."""
+
+    namespace: str
