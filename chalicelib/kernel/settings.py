@@ -23,6 +23,7 @@ class Settings(BaseModel):
     trusted_proxies     addresses or networks whose `X-Forwarded-For` is believed, by commas
     trusted_hops        how many entries from its right are our own proxies'
     grace_s             how long deleted content can be restored
+    upload_ttl_s        how long an upload waits for its next bytes, and a blob for a manifest that names it
     redirect_ttl_s      lets pulls of allowlisted instances leave as links that live this long; 0: stream instead
     allow_private_addresses   calls to addresses that users write down may go into private networks, and over plain HTTP
     instance_requests_per_s   requests of /v2 that one instance may make in a second; 0: as many as it likes

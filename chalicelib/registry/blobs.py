@@ -51,10 +51,8 @@ from chalicelib.repositories.departure import gone
 from . import rules, store
 from .models import HeadRecord, ManifestRecord, StoredBlob, UploadRecord
 
-# A blob that was uploaded, or that a pusher was told exists, is kept this long for the manifest that will name it.
-LEASE: Final = timedelta(hours=24)
-# A lease with more than this left is not renewed again.
-LEASE_FRESH: Final = timedelta(hours=23)
+# A lease that has more than this part of its life left is not renewed again.
+LEASE_FRESH: Final = 23 / 24
 # Each turn means that somebody else moved the same row; with as many turns lost, something is wrong.
 ATTEMPTS: Final = 50
 
@@ -64,6 +62,8 @@ class Blobs:
         self._stack = stack
         self._table = stack.table
         self._instances = Instances(stack)
+        # A blob that was uploaded, or that a pusher was told exists, is kept this long for the manifest to name it.
+        self._lease = timedelta(seconds=stack.settings.upload_ttl_s)
 
     # Reading
 
@@ -148,7 +148,7 @@ class Blobs:
 
         Where the digest is here already its generation is kept, and ours becomes rubbish. Raises QuotaExceeded.
         """
-        due = to_text(moment + LEASE)
+        due = to_text(moment + self._lease)
         edge = store.edge_item(instance.id, upload.digest, repository, "UPLOAD", upload.id, "", due)
         self._table.put(edge, relaxed=True)
         try:
@@ -237,13 +237,13 @@ class Blobs:
         seen = self._table.get(keys.link(repository, digest))
         if seen is None:
             raise BlobUnknown(digest)
-        if seen["state"] == "L" and seen["lease_until"] > to_text(moment + LEASE_FRESH):
+        if seen["state"] == "L" and seen["lease_until"] > to_text(moment + self._lease * LEASE_FRESH):
             return
         self.lease(instance, repository, digest, moment)
 
     def lease(self, instance: str, repository: str, digest: str, moment: datetime) -> HeadRecord:
         """Edge, then HEAD, then link, for content that is here already (renewal, mount). Raises BlobUnknown."""
-        due = to_text(moment + LEASE)
+        due = to_text(moment + self._lease)
         edge = store.edge_item(instance, digest, repository, "UPLOAD", new_id(), "", due)
         self._table.put(edge, relaxed=True)
         head = self._rescue_head(instance, digest, self._table.get(keys.head(instance, digest)))

@@ -39,7 +39,7 @@ from chalicelib.repositories.departure import Departure
 from chalicelib.repositories.models import Repository
 
 from . import store
-from .blobs import ATTEMPTS, LEASE, Blobs
+from .blobs import ATTEMPTS, Blobs
 from .models import BinEntry, ManifestRecord
 from .retirement import TAGS_PER_TRANSACTION, Retirement, new_entry
 
@@ -122,7 +122,7 @@ class RepositoryRetirement:
             return
         key, now = Key(pointer["pk"], pointer["sk"]), self._stack.clock.now()
         left = self._table.query(keys.repository_partition(repository), limit=2).items
-        last_look = from_text(pointer["purged_at"]) + LEASE
+        last_look = from_text(pointer["purged_at"]) + timedelta(seconds=self._stack.settings.upload_ttl_s)
         if len(left) == 1 and now >= last_look:
             self._table.delete(key, equals("state", "purging"))
             return
