@@ -64,8 +64,6 @@ def object_created(event: CloudWatchEvent) -> None:
 
     bucket, key = event.detail["bucket"]["name"], event.detail["object"]["key"]
     send(stack(), handlers.object_created(stack(), bucket, key), CHAIN)
-    # Not before what follows is in its queues: a crash in between repeats the event and loses none.
-    handlers.object_settled(stack(), bucket, key)
 
 
 @app.on_sqs_message(queue=f"{SETTINGS.queue_prefix}collection", batch_size=10)

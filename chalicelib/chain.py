@@ -1,12 +1,13 @@
 """Who reacts to what: the one table from messages to handlers.
 
-    push object written ─► object_created ─► ImagePushed    (nothing follows an image yet)
+    push object written ─► object_created ─► ImagePushed ─► record ─► annotate ─► settle   (again, until it is settled)
     every minute        ─► sweep          ─► ClearDue ─► clear_due ─► ClearDue   (while more is due)
     a task is made      ─► its service    ─► ContinueTask ─► continue_task ─► ContinueTask   (while it has steps)
     an instance's time is over ─► life    ─► ReleaseInstance ─► release_instance ─► ContinueTask
 
-A handler takes (stack, message), answers follow-up messages, and may be called twice with the same one. Each is
-imported with its first message, so that a function loads only the rooms it needs.
+A handler takes (stack, message), answers follow-up messages, and may be called twice with the same one. Several of one
+message are called in their order, each when the one before is through. Each is imported with its first message, so that
+a function loads only the rooms it needs.
 """
 
 from __future__ import annotations
@@ -19,6 +20,24 @@ from chalicelib.kernel.messages import ClearDue, ContinueTask, ImagePushed, Mess
 from chalicelib.ports.stack import Stack
 from chalicelib.tasks.models import Step, Task
 from chalicelib.tasks.service import Worker
+
+
+def _record_push(stack: Stack, message: ImagePushed) -> Sequence[Message]:
+    from chalicelib.registry.handlers import record
+
+    return record(stack, message)
+
+
+def _annotate_push(stack: Stack, message: ImagePushed) -> Sequence[Message]:
+    from chalicelib.registry.handlers import annotate
+
+    return annotate(stack, message)
+
+
+def _settle_push(stack: Stack, message: ImagePushed) -> Sequence[Message]:
+    from chalicelib.registry.handlers import settle
+
+    return settle(stack, message)
 
 
 def _clear_due(stack: Stack, message: ClearDue) -> Sequence[Message]:
@@ -58,7 +77,7 @@ def _release_instance(stack: Stack, message: ReleaseInstance) -> Sequence[Messag
 
 
 CHAIN: Final[Chain] = {
-    ImagePushed: (),
+    ImagePushed: (_record_push, _annotate_push, _settle_push),
     ClearDue: (_clear_due,),
     ContinueTask: (_continue_task,),
     ReleaseInstance: (_release_instance,),

@@ -49,10 +49,12 @@ def decode(body: str, classes: Iterable[type[Message]]) -> Message:
 
 
 def send(stack: Stack, messages: Iterable[Message], chain: Chain) -> None:
-    """Puts messages on their queues. What nobody in the chain handles is not sent."""
+    """Puts messages on their queues; those without one are handled here. What nobody handles is not sent."""
     bodies: dict[str, list[str]] = defaultdict(list)
     for message in messages:
-        if chain.get(type(message)):
+        if not message.queue:
+            handle(stack, message, chain)
+        elif chain.get(type(message)):
             bodies[message.queue].append(encode(message))
     for queue, texts in bodies.items():
         stack.queues.send(queue, texts)

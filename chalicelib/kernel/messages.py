@@ -1,4 +1,4 @@
-"""What rooms tell each other: frozen, with an id that makes a repetition recognisable, ids and digests only.
+"""What rooms tell each other: frozen, with an id that makes a repetition recognisable, no content and no secrets.
 
 Commands are imperative, events past tense. `chain.py` says who handles which.
 """
@@ -10,10 +10,14 @@ from typing import ClassVar
 from pydantic import BaseModel, ConfigDict, Field
 
 from .ids import new_id
+from .moment import Moment
 
 
 class Message(BaseModel):
-    """`id` is the idempotency key; `caused_by` is the id of the message or request this one follows from."""
+    """`id` is the idempotency key; `caused_by` is the id of the message or request this one follows from.
+
+    queue   "" for what is handled where it is made: something durable repeats it until that is done
+    """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -24,16 +28,24 @@ class Message(BaseModel):
 
 
 class ImagePushed(Message):
-    """A tag or digest was pushed and is pullable. Follows from the push object, at least once."""
+    """A tag or digest was pushed and is pullable. Follows from the push object, again and again until all its handlers
+    were through with it: its outbox row stands till then.
 
-    queue = "events"
+    request_id, source_ip   of a registry client's push; "" for the management API's, which keeps its own record
+    """
+
+    queue = ""
     instance_id: str
+    bucket: str
     repository_id: str
     repository: str
     digest: str
     incarnation: str
     tags: tuple[str, ...]
+    pushed_at: Moment
     pushed_by: str
+    request_id: str = ""
+    source_ip: str = ""
 
 
 class ClearDue(Message):

@@ -49,7 +49,8 @@ Entities (one table; audit has its own: `audit_keys.py`)
   REPO#<id>                   SHARE#<share>                          who else may pull
   INSTANCE#<instance>         WORKLOAD#<ulid>                        whose workload tokens are taken for credentials
   WORKLOADTOKEN#<hash>        WORKLOADTOKEN                          a workload token that was used
-  SERIES#<instance>           HOUR#<time>                            pulls, pushes and storage of an hour
+  SERIES#<instance>           HOUR#<time>                            pulls and storage of an hour
+  SERIES#<instance>           HOUR#<time>#<0..3>                     its pushes, in as many rows
   POLICY#<namespace id>       IMMUTABLE#<00..15>                     its immutability rules and a version, in 16 copies
   POLICY#<namespace id>       RETENTION                              its retention rules and schedule      i1: due
   POLICY#<namespace id>       RUN#<task>                             a run of retention; the task has the rest
@@ -75,6 +76,7 @@ from .table import Key
 DUE_SHARDS: Final = 4
 USAGE_SHARDS: Final = 16
 POLICY_SHARDS: Final = 16
+SERIES_SHARDS: Final = 4
 INSTANCES: Final = "INSTANCES"
 ACCOUNTS: Final = "ACCOUNTS"
 

@@ -1,8 +1,14 @@
-"""Object events of the registry: a push object appeared, so an image was pushed."""
+"""Object events of the registry: a push object appeared, so an image was pushed.
+
+    push object ─► object_created ─► ImagePushed ─► record ─► annotate ─► … ─► settle: push object and outbox row go
+
+All of it is done again, from the beginning, until `settle` is through. So each handler writes only what is written the
+same a second time, and what follows later than at once has a durable row of its own.
+"""
 
 from __future__ import annotations
 
-from chalicelib.kernel.messages import Message
+from chalicelib.kernel.messages import ImagePushed, Message
 from chalicelib.ports import paths
 from chalicelib.ports.stack import Stack
 
@@ -19,16 +25,34 @@ def object_created(stack: Stack, bucket: str, key: str) -> list[Message]:
     outbox = Outbox(stack)
     row = outbox.row(paths.incarnation_of(key))
     if row is None:
+        # The sweeper made it once more in the moment it was settled. Its row is older than the first of its objects.
+        stack.objects(bucket).delete(key)
         return []
-    file_push(stack, row)
-    message = outbox.message(row)
-    Annotations(stack).annotate(message)
-    return [message]
+    return [outbox.message(row)]
+
+
+def record(stack: Stack, pushed: ImagePushed) -> list[Message]:
+    """The push stands in the audit record."""
+    file_push(stack, pushed)
+    return []
+
+
+def annotate(stack: Stack, pushed: ImagePushed) -> list[Message]:
+    """Lists find what they show of the image on its row."""
+    Annotations(stack).annotate(pushed)
+    return []
+
+
+def settle(stack: Stack, pushed: ImagePushed) -> list[Message]:
+    """All that follows from the push is done or durably noted, so nobody is told of it again. The last handler."""
+    object_settled(stack, pushed.bucket, paths.push(pushed.instance_id, pushed.repository_id, pushed.incarnation))
+    return []
 
 
 def object_settled(stack: Stack, bucket: str, key: str) -> None:
-    """What `object_created` answered is safely in its queues: nobody needs to be told again."""
-    if paths.is_push(key):
-        stack.objects(bucket).delete(key)
-        if Outbox(stack).settle(paths.incarnation_of(key)):
-            Series(stack).add(paths.instance_of(key), pushes=1)
+    """The push object goes first: without its row nobody would look for it. Its push is counted with the row's end."""
+    stack.objects(bucket).delete(key)
+    incarnation, instance_id = paths.incarnation_of(key), paths.instance_of(key)
+    series = Series(stack)
+    Outbox(stack).settle(incarnation, once=series.of_push(instance_id, incarnation))
+    series.note_storage(instance_id)

@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
 from chalicelib.instances.models import Instance
 from chalicelib.kernel.messages import ImagePushed
-from chalicelib.kernel.moment import to_text
+from chalicelib.kernel.moment import from_text, to_text
 from chalicelib.ports import keys, paths
 from chalicelib.ports.objects import ObjectExists
 from chalicelib.ports.stack import Stack
-from chalicelib.ports.table import ConditionFailed, Item, Update, absent, all_of, equals, present
+from chalicelib.ports.table import (
+    ConditionFailed,
+    Delete,
+    Item,
+    TransactionCancelled,
+    Update,
+    Write,
+    absent,
+    all_of,
+    equals,
+    present,
+)
 from chalicelib.repositories.models import Repository
 
 # The event of a committed push is made again after this long, if nobody has handled it (DESIGN: within 60 s).
@@ -40,12 +52,16 @@ class Outbox:
         return ImagePushed(
             id=row["incarnation"],
             instance_id=row["instance_id"],
+            bucket=row["bucket"],
             repository_id=row["repository_id"],
             repository=row["repository"],
             digest=row["digest"],
             incarnation=row["incarnation"],
             tags=tuple(row["tags"]),
+            pushed_at=from_text(row["pushed_at"]),
             pushed_by=row["pushed_by"],
+            request_id=row.get("request_id", ""),
+            source_ip=row.get("source_ip", ""),
         )
 
     def claim_entry(self, incarnation: str, seen: str, wanted: str) -> str:
@@ -59,13 +75,13 @@ class Outbox:
             return "" if failed.item is None else str(failed.item["audit_entry"])
         return wanted
 
-    def settle(self, incarnation: str) -> bool:
-        """Nobody needs to be told of the push again. Whether that is new: of several who settle it one hears so."""
-        try:
-            self._stack.table.delete(keys.outbox(incarnation), when=present(), relaxed=True)
-        except ConditionFailed:
-            return False
-        return True
+    def settle(self, incarnation: str, once: Sequence[Write] = ()) -> None:
+        """Nobody needs to be told of the push again.
+
+        once   written in the same transaction: so once, however many settle the push, and however often
+        """
+        with contextlib.suppress(TransactionCancelled):
+            self._stack.table.transact([Delete(keys.outbox(incarnation), when=present()), *once], relaxed=True)
 
     def announce_again(self, row: Item, moment: datetime) -> None:
         """Makes the event once more, and looks again later if that is lost too."""

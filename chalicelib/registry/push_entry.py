@@ -7,38 +7,37 @@ from chalicelib.audit.service import Audit
 from chalicelib.instances.service import Instances
 from chalicelib.kernel.errors import NotFound
 from chalicelib.kernel.ids import tail_of
-from chalicelib.kernel.moment import from_text
+from chalicelib.kernel.messages import ImagePushed
 from chalicelib.kernel.names import RepositoryName
 from chalicelib.ports.stack import Stack
-from chalicelib.ports.table import Item
 
 from .outbox import Outbox
 
 
-def file_push(stack: Stack, row: Item) -> None:
-    """The entry of a push, from its outbox row: one, however often its event comes. Pushes that the management API
-    made are recorded there, and say no request here."""
-    if not row.get("request_id"):
+def file_push(stack: Stack, pushed: ImagePushed) -> None:
+    """The entry of a push: one, however often its event comes. Pushes that the management API made are recorded there,
+    and say no request here."""
+    if not pushed.request_id:
         return
     try:
-        instance = Instances(stack).get(row["instance_id"])
+        instance = Instances(stack).get(pushed.instance_id)
     except NotFound:
         return
     if instance.edition != "enterprise":
         return
-    tags = ", ".join(row["tags"])
+    tags = ", ".join(pushed.tags)
     deed = Deed(
-        time=from_text(row["pushed_at"]),
-        user=row["pushed_by"],
+        time=pushed.pushed_at,
+        user=pushed.pushed_by,
         object_type="tag" if tags else "manifest",
-        namespace=RepositoryName(row["repository"]).namespace,
-        repository=row["repository"],
-        object=f"{tags}@{row['digest']}" if tags else row["digest"],
+        namespace=RepositoryName(pushed.repository).namespace,
+        repository=pushed.repository,
+        object=f"{tags}@{pushed.digest}" if tags else pushed.digest,
         action="push",
-        source_ip=row["source_ip"],
-        request_id=row["request_id"],
+        source_ip=pushed.source_ip,
+        request_id=pushed.request_id,
     )
-    incarnation, outbox = row["incarnation"], Outbox(stack)
+    incarnation, outbox = pushed.incarnation, Outbox(stack)
     Audit(stack).file(
         instance.id, deed, tail_of(incarnation), lambda seen, wanted: outbox.claim_entry(incarnation, seen, wanted)
     )

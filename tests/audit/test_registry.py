@@ -19,6 +19,7 @@ from chalicelib.collection.service import Sweeper
 from chalicelib.credentials.robots import Robots
 from chalicelib.edge.tally import flush_tallies
 from chalicelib.kernel.errors import Unavailable
+from chalicelib.kernel.messages import ImagePushed
 from chalicelib.ports import paths
 from chalicelib.ports.stack import Stack
 from chalicelib.registry import handlers
@@ -77,6 +78,13 @@ def bring(stack: Stack) -> None:
         client.lambda_.invoke("object_created", client.events.generate_cw_event("aws.s3", "Object Created", detail, []))
 
 
+def record(stack: Stack, bucket: str, key: str) -> None:
+    """The first of what follows from a push; then its handler dies."""
+    (pushed,) = handlers.object_created(stack, bucket, key)
+    assert isinstance(pushed, ImagePushed)
+    assert handlers.record(stack, pushed) == []
+
+
 def test_a_push_is_one_entry_with_every_field(wire: Wire) -> None:
     """G1: by its event; the push itself writes none."""
     body = image()
@@ -114,7 +122,7 @@ def test_an_event_that_comes_twice_is_one_entry(wire: Wire, late_s: int) -> None
     Sealer(wire.stack).run()
     ((bucket, key),) = events(wire.stack)
     for _ in range(2):
-        assert len(handlers.object_created(wire.stack, bucket, key)) == 1
+        record(wire.stack, bucket, key)
         wire.clock.advance(1)
     bring(wire.stack)
     assert handlers.object_created(wire.stack, bucket, key) == []
@@ -131,10 +139,10 @@ def test_an_event_that_comes_again_after_its_minute_was_sealed_adds_nothing(wire
     pushed_at = wire.clock.now()
     wire.push_image("library/app", "v1")
     ((bucket, key),) = events(wire.stack)
-    handlers.object_created(wire.stack, bucket, key)
+    record(wire.stack, bucket, key)
     wire.clock.advance(600)
     Sealer(wire.stack).run()
-    assert len(handlers.object_created(wire.stack, bucket, key)) == 1
+    record(wire.stack, bucket, key)
     assert len(recorded(wire)) == 1
     verdict = Audit(wire.stack).verify(wire.instance.id, pushed_at)
     assert (verdict.finding, verdict.entries, verdict.unsealed) == (None, 1, 0)
@@ -251,7 +259,7 @@ def test_a_personal_instance_has_no_record(personal: Wire) -> None:
     """I3"""
     personal.push_image("library/app", "v1")
     for bucket, key in events(personal.stack):
-        handlers.object_created(personal.stack, bucket, key)
+        record(personal.stack, bucket, key)
     personal.ask("DELETE", f"{APP}/manifests/v1")
     personal.ask("GET", "/v2/", login=None)
     personal.ask("GET", "/token", login=("admin", "wrong-password"))
@@ -292,7 +300,7 @@ def test_what_cannot_be_recorded_is_not_claimed_and_a_push_waits_for_nothing(wir
     assert wire.ask("DELETE", f"{APP}/manifests/v1").status_code == 503
     ((bucket, key),) = events(up)
     with pytest.raises(Unavailable):
-        handlers.object_created(replace(up, audit=Down(up.audit)), bucket, key)
+        record(replace(up, audit=Down(up.audit)), bucket, key)
     bring(up)
     assert [one.object for one in recorded(wire)] == [f"v1@{sha256(body)}"]
 

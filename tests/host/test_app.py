@@ -9,11 +9,11 @@ import pytest
 from chalice.test import Client
 
 import app as service
-from chalicelib.edge.consume import Chain, consume, decode, encode, handle
+from chalicelib.edge.consume import consume, decode, encode, handle, send
 from chalicelib.kernel.errors import Invalid
-from chalicelib.kernel.messages import ClearDue, ImagePushed, Message
+from chalicelib.kernel.messages import ClearDue, ContinueTask, ImagePushed, Message
 from chalicelib.ports.stack import Stack
-from tests.stacks import embedded_stack
+from tests.stacks import FrozenClock, embedded_stack
 
 
 @pytest.fixture
@@ -62,19 +62,38 @@ def test_sweep_of_an_empty_service_sends_nothing(client: Client, stack: Stack) -
     assert stack.queues.receive("collection") == []
 
 
+def pushed() -> ImagePushed:
+    names = ("instance_id", "bucket", "repository_id", "repository", "digest", "incarnation", "pushed_by")
+    return ImagePushed.model_validate({**dict.fromkeys(names, "x"), "tags": (), "pushed_at": FrozenClock().now()})
+
+
 def test_follow_ups_are_sent_and_what_nobody_handles_is_not(stack: Stack) -> None:
-    pushed = ImagePushed(
-        instance_id="i", repository_id="r", repository="a/b", digest="d", incarnation="n", tags=(), pushed_by="admin"
-    )
     due = ClearDue(kind="upload", partition="0")
 
     def first(_stack: Stack, _message: Message) -> list[Message]:
-        return [due, pushed]
+        return [due, ContinueTask(instance_id="i", task_id="t")]
 
-    chain: Chain = {ClearDue: (first,), ImagePushed: ()}
-    handle(stack, ClearDue(kind="upload", partition="1"), chain)
+    handle(stack, ClearDue(kind="upload", partition="1"), {ClearDue: (first,)})
     assert [delivery.body for delivery in stack.queues.receive("collection")] == [encode(due)]
-    assert stack.queues.receive("events") == []
+    assert stack.queues.receive("tasks") == []
+
+
+def test_what_has_no_queue_is_handled_where_it_is_made_and_ends_with_the_handler_that_fails(stack: Stack) -> None:
+    """R6: what was not done then is done when the event comes again."""
+    seen: list[str] = []
+
+    def note(_stack: Stack, message: ImagePushed) -> list[Message]:
+        seen.append(message.repository)
+        return []
+
+    def fail(_stack: Stack, _message: ImagePushed) -> list[Message]:
+        raise RuntimeError("cannot")
+
+    send(stack, [pushed()], {ImagePushed: (note, note)})
+    assert seen == ["x", "x"]
+    with pytest.raises(RuntimeError):
+        send(stack, [pushed()], {ImagePushed: (note, fail, note)})
+    assert seen == ["x", "x", "x"]
 
 
 def test_handler_that_fails_fails_its_message_alone(stack: Stack, client: Client) -> None:

@@ -18,7 +18,7 @@ from chalicelib.ports.aws.table import INDEX_NAMES
 
 def queue_names() -> list[str]:
     """The queues that messages go to."""
-    return sorted({kind.queue for kind in Message.__subclasses__()})
+    return sorted({kind.queue for kind in Message.__subclasses__() if kind.queue})
 
 
 def create_resources(clients: Clients, settings: Settings, queues: Sequence[str] = ()) -> None:

@@ -6,7 +6,9 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from chalicelib.chain import CHAIN
 from chalicelib.collection.service import Fsck
+from chalicelib.edge.consume import send
 from chalicelib.instances.models import Instance
 from chalicelib.instances.service import Instances
 from chalicelib.kernel import media
@@ -112,8 +114,7 @@ class Library:
         """Brings every push its event, as the object store would."""
         pushes = self.stack.objects(self.instance.bucket).list(f"{self.instance.id}/pushes/").items
         for push in pushes:
-            handlers.object_created(self.stack, self.instance.bucket, push.key)
-            handlers.object_settled(self.stack, self.instance.bucket, push.key)
+            send(self.stack, handlers.object_created(self.stack, self.instance.bucket, push.key), CHAIN)
 
 
 def gone_for_good(library: Library, clock: FrozenClock) -> None:

@@ -114,7 +114,6 @@ def test_a_push_counts_once_though_its_event_comes_twice(stack: Stack, clock: Fr
     push_image(library.registry, library.owner, b"x")
     (push,) = stack.objects(library.instance.bucket).list(f"{library.instance.id}/pushes/").items
     for _ in range(2):
-        handlers.object_created(stack, library.instance.bucket, push.key)
         handlers.object_settled(stack, library.instance.bucket, push.key)
     (hour,) = Series(stack).hours(library.instance.id, clock.now(), clock.now())
     assert hour.pushes == 1
