@@ -147,10 +147,16 @@ class _InstanceCheck:
             "repositories": (usage.repositories.used, repositories),
             "namespaces": (usage.namespaces.used, sum(1 for _ in self._namespaces())),
             "storage": (usage.storage.used, sum(self._sizes.values())),
+            "binned": (usage.storage.binned, self._binned_bytes()),
         }
         for name, (counted, actual) in recount.items():
             if counted != actual:
                 yield Finding("count", self._instance.id, f"{name}: the counter says {counted}, there are {actual}")
+
+    def _binned_bytes(self) -> int:
+        """Entries of before there was a counter are not in it."""
+        entries = departed.rows(self._stack, keys.bin_partition(self._instance.id))
+        return sum(entry["size"] for entry in entries if entry.get("counted"))
 
     def _repositories(self) -> Iterator[Repository]:
         rooms = Repositories(self._stack)

@@ -136,6 +136,8 @@ class BinEntry(Record):
     record      of a repository or namespace: its row as it was; its content lies untouched under its id
     parent      entry of the namespace that a repository was deleted with: it comes back and goes with that one
     whole       all repositories of a namespace are in the bin; until then it can be neither restored nor freed
+    size        bytes of what it holds, as far as known when it was made; of a namespace all of it, of its parts 0
+    counted     the instance's counter has its size; entries of before there was one are not in it
     stood_still_s   how long its instance had been frozen when it was deleted: `expires_at` moves by what comes after
     """
 
@@ -151,6 +153,7 @@ class BinEntry(Record):
     parent: str = ""
     whole: bool = True
     size: int
+    counted: bool = False
     deleted_at: str
     deleted_by: str
     expires_at: str

@@ -3,7 +3,7 @@
     asked      namespace marked, entry begun, task made                  one transaction; from here on it is missing
     step       some repositories leave their names, under the entry      as often as it takes, each one transaction
     last step  name and place in the quota gone, the entry whole         one transaction, once no name is left in it
-    expired    its repositories become due for purging, then the entry goes
+    expired    its repositories become due for purging, then its rules and the entry go
 
 The task has the entry's id: one deletion, one entry, one task.
 """
@@ -25,9 +25,10 @@ from chalicelib.ports import keys
 from chalicelib.ports.stack import Stack
 from chalicelib.ports.table import (
     ConditionFailed,
+    Delete,
     Item,
+    Key,
     OutcomeUnknown,
-    Put,
     TransactionCancelled,
     Update,
     equals,
@@ -37,11 +38,12 @@ from chalicelib.tasks.models import Step, Task, TaskItem
 from chalicelib.tasks.service import Tasks
 
 from . import store
+from .bin_entries import BinEntries
 from .models import BinEntry
 from .repository_retirement import RepositoryRetirement
-from .retirement import new_entry
 
 REPOSITORIES_A_STEP: Final = 25
+RULES_A_STEP: Final = 50
 # An entry that is not whole when its grace period ends waits for its task.
 LOOK_AGAIN: Final = timedelta(minutes=10)
 
@@ -53,6 +55,7 @@ class NamespaceRetirement:
         self._instances = Instances(stack)
         self._tasks = Tasks(stack)
         self._departure = Departure(stack)
+        self._bin = BinEntries(stack)
         self._repositories = RepositoryRetirement(stack)
 
     def delete(self, instance: Instance, namespace: Namespace, by: str, *, repositories: int | None, size: int) -> Task:
@@ -73,7 +76,7 @@ class NamespaceRetirement:
         )
         mark = self._departure.mark(namespace, entry.id)
         try:
-            self._table.transact([mark, Put(store.bin_item(entry)), creation])
+            self._table.transact([mark, *self._bin.comes([entry], told=True), creation])
         except TransactionCancelled as cancelled:
             standing = cancelled.failed.get(0)
             if standing is None or "deletion" in standing:
@@ -86,8 +89,7 @@ class NamespaceRetirement:
         return task
 
     def _entry(self, instance: Instance, namespace: Namespace, by: str, size: int) -> BinEntry:
-        return new_entry(
-            self._stack,
+        return self._bin.new(
             instance,
             by,
             id=new_id(),
@@ -150,6 +152,15 @@ class NamespaceRetirement:
         parts = self._table.query(key.pk, prefix=keys.bin_part(entry.instance_id, entry.id, "").sk, limit=100).items
         for row in parts:
             self._repositories.expire(BinEntry.model_validate(row))
-        if not parts:
+        if not parts and not self._forget_rules(entry):
             # Not before: only the entry leads to a part that could not go yet.
-            self._table.delete(key)
+            with contextlib.suppress(TransactionCancelled):  # Gone already.
+                self._table.transact(self._bin.goes([entry]))
+
+    def _forget_rules(self, entry: BinEntry) -> bool:
+        """Whether some of what hangs on the namespace's id went."""
+        policies = keys.policies_partition((entry.record or {})["id"])
+        rows = self._table.query(policies, limit=RULES_A_STEP).items
+        if rows:
+            self._table.transact([Delete(Key(row["pk"], row["sk"])) for row in rows], relaxed=True)
+        return bool(rows)

@@ -11,7 +11,7 @@ deletion; by the last look its intent has ended one way or the other, and its le
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Final
 
@@ -28,20 +28,19 @@ from chalicelib.ports.table import (
     Item,
     Key,
     OutcomeUnknown,
-    Put,
     TransactionCancelled,
     Update,
     Write,
     equals,
-    present,
 )
 from chalicelib.repositories.departure import Departure
 from chalicelib.repositories.models import Repository
 
 from . import store
+from .bin_entries import BinEntries
 from .blobs import ATTEMPTS, Blobs
 from .models import BinEntry, ManifestRecord
-from .retirement import TAGS_PER_TRANSACTION, Retirement, new_entry
+from .retirement import TAGS_PER_TRANSACTION, Retirement
 
 # Manifests that one step of a purge buries, and other rows that it clears: well within a function's time.
 MANIFESTS_A_STEP: Final = 20
@@ -55,6 +54,7 @@ class RepositoryRetirement:
         self._stack = stack
         self._table = stack.table
         self._departure = Departure(stack)
+        self._bin = BinEntries(stack)
         self._retirement = Retirement(stack)
         self._blobs = Blobs(stack)
 
@@ -68,7 +68,7 @@ class RepositoryRetirement:
         for _ in range(ATTEMPTS):
             record = self._departure.record(repository)
             entry = self._entry(instance, record, entry_id, by, size, parent)
-            writes: list[Write] = [*self._departure.leave(instance, record, entry_id), Put(store.bin_item(entry))]
+            writes = [*self._departure.leave(instance, record, entry_id), *self._bin.comes([entry], told=True)]
             if parent is not None:
                 writes.append(Check(keys.bin_entry(instance.id, parent.id), equals("whole", False)))
             try:
@@ -84,8 +84,7 @@ class RepositoryRetirement:
     def _entry(
         self, instance: Instance, record: Item, entry_id: str, by: str, size: int, parent: BinEntry | None
     ) -> BinEntry:
-        return new_entry(
-            self._stack,
+        return self._bin.new(
             instance,
             by,
             id=entry_id,
@@ -102,14 +101,9 @@ class RepositoryRetirement:
 
     def expire(self, entry: BinEntry) -> None:
         """The grace period of its entry is over, or somebody frees it now. Safe to repeat."""
-        key = (
-            keys.bin_part(entry.instance_id, entry.parent, entry.repository_id)
-            if entry.parent
-            else keys.bin_entry(entry.instance_id, entry.id)
-        )
         purge = self._departure.purge(entry.repository_id, entry.id, self._stack.clock.now())
         try:
-            self._table.transact([Delete(key, present()), purge])
+            self._table.transact([*self._bin.goes([entry]), purge])
         except TransactionCancelled:
             return  # Restored meanwhile, or expired already.
 
@@ -188,13 +182,18 @@ class RepositoryRetirement:
                 return bool(self._table.query(partition, prefix=indexes, limit=1).items)
         raise Unavailable
 
-    def _let_loose(self, instance: str, repository: str, holds: Iterable[Item]) -> list[Write]:
-        writes: list[Write] = []
+    def _let_loose(self, instance: str, repository: str, holds: Sequence[Item]) -> list[Write]:
+        binned = [keys.bin_entry(instance, hold["owner"]) for hold in holds if hold["kind"] == "BIN"]
+        standing = self._table.get_many(binned) if binned else {}
+        entries = [BinEntry.model_validate(row) for row in standing.values()]
+        writes = self._bin.goes(entries) if entries else []
+        gone_along = {entry.id for entry in entries}
         for hold in holds:
-            writes.append(Delete(keys.hold(repository, hold["digest"], hold["kind"], hold["owner"])))
             if hold["kind"] == "BIN":
-                writes.append(Delete(keys.bin_entry(instance, hold["owner"])))
+                if hold["owner"] not in gone_along:
+                    writes.append(Delete(keys.hold(repository, hold["digest"], "BIN", hold["owner"])))
                 continue
+            writes.append(Delete(keys.hold(repository, hold["digest"], hold["kind"], hold["owner"])))
             tag = store.tag(self._table, repository, hold["owner"])
             if tag is not None and tag.digest == hold["digest"]:
                 writes.append(Delete(keys.tag(repository, tag.name), when=store.as_seen(tag)))

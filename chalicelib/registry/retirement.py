@@ -11,12 +11,11 @@ A RELEASE row stands until its work is done, so a crash anywhere leaves somethin
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import timedelta
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import Final
 
-from chalicelib.instances.models import Instance
-from chalicelib.kernel.errors import Conflict, InUse, ManifestUnknown, Unavailable
+from chalicelib.immutability.service import Immutability, Judgement
+from chalicelib.kernel.errors import Conflict, InUse, ManifestUnknown, Refused, TagImmutable, Unavailable
 from chalicelib.kernel.ids import new_id
 from chalicelib.kernel.moment import from_text, to_text
 from chalicelib.kernel.names import Digest, TagName
@@ -35,41 +34,23 @@ from chalicelib.ports.table import (
     Update,
     Write,
     equals,
-    present,
 )
-from chalicelib.repositories.models import Repository
 
 from . import store
+from .bin_entries import BinEntries, Deletion, size_of
 from .blobs import ATTEMPTS, Blobs
 from .children import let_go
 from .models import BinEntry, ManifestRecord, TagRecord
 
-# Two writes a tag, and room for the entry, its hold and the manifest within the 100 of a transaction.
-TAGS_PER_TRANSACTION: Final = 40
+__all__ = ["TAGS_PER_TRANSACTION", "Deletion", "Retirement"]
+
+# Of one manifest: two writes a tag, and room within the 100 of a transaction for the entry, its hold, the counter, the
+# manifest, what it refers to, the indexes that list it and sixteen copies of a policy.
+TAGS_PER_TRANSACTION: Final = 34
+# Each into an entry of its own: two writes, two for the entry, one for its manifest, a policy's copy; and a counter.
+TAGS_AT_ONCE: Final = 16
 # A manifest that so many indexes list is not deleted alone: each deleted one costs a check of the same transaction.
 MOST_INDEXES: Final = 10
-
-
-@dataclass(frozen=True, slots=True)
-class Deletion:
-    """Who deletes in which repository."""
-
-    instance: Instance
-    repository: Repository
-    by: str
-
-
-def new_entry(stack: Stack, instance: Instance, by: str, **what: Any) -> BinEntry:
-    """Of what is deleted now, and not when a slow deletion began: the grace period is whole."""
-    moment = stack.clock.now()
-    return BinEntry(
-        instance_id=instance.id,
-        deleted_at=to_text(moment),
-        deleted_by=by,
-        expires_at=to_text(moment + timedelta(seconds=stack.settings.grace_s)),
-        stood_still_s=instance.stood_still_s,
-        **what,
-    )
 
 
 class Retirement:
@@ -77,14 +58,52 @@ class Retirement:
         self._stack = stack
         self._table = stack.table
         self._blobs = Blobs(stack)
+        self._bin = BinEntries(stack)
+        self._immutability = Immutability(stack)
 
     # Into the bin
+
+    def delete_tags(self, deletion: Deletion, tags: Sequence[TagRecord]) -> dict[TagName, Refused | None]:
+        """Each that still is where its push put it, into an entry of its own; in as few transactions as have room.
+
+        What became of each: None, it is deleted; else why not: ManifestUnknown, it was gone; TagImmutable; Conflict,
+        another push moved it.
+        """
+        outcomes: dict[TagName, Refused | None] = {}
+        for start in range(0, len(tags), TAGS_AT_ONCE):
+            outcomes |= self._delete_together(deletion, tags[start : start + TAGS_AT_ONCE])
+        return outcomes
+
+    def _delete_together(self, deletion: Deletion, tags: Sequence[TagRecord]) -> dict[TagName, Refused | None]:
+        """In one transaction, or one by one where something moved meanwhile."""
+        repository = deletion.repository
+        found = self._table.get_many([keys.manifest(repository.id, digest) for digest in {tag.digest for tag in tags}])
+        manifests = {item["digest"]: ManifestRecord.model_validate(item) for item in found.values()}
+        judgement = self._judge(deletion, [tag.name for tag in tags])
+        outcomes: dict[TagName, Refused | None] = {
+            tag.name: TagImmutable(repository.name, tag.name, rule)
+            for tag in tags
+            if (rule := judgement.rule_over(tag.name))
+        }
+        going = [tag for tag in tags if tag.name not in outcomes and _live(manifests.get(tag.digest))]
+        if going:
+            named = [(tag, manifests[tag.digest], new_id()) for tag in going]
+            if self._retire_tags(deletion, named, judgement):
+                outcomes |= dict.fromkeys(tag.name for tag in going)
+        return outcomes | {tag.name: self._outcome(deletion, tag) for tag in tags if tag.name not in outcomes}
+
+    def _outcome(self, deletion: Deletion, tag: TagRecord) -> Refused | None:
+        try:
+            self.delete_tag(deletion, tag.name, push=tag.push)
+        except (ManifestUnknown, Conflict) as refused:
+            return refused
+        return None
 
     def delete_tag(self, deletion: Deletion, name: TagName, *, push: str = "") -> None:
         """The content stays as long as anything holds it, the bin entry included.
 
         push   only if the tag is where this push put it
-        Raises ManifestUnknown, Conflict if another push moved it.
+        Raises ManifestUnknown, TagImmutable, Conflict if another push moved it.
         """
         entry_id = new_id()
         for _ in range(ATTEMPTS):
@@ -94,36 +113,67 @@ class Retirement:
                 raise ManifestUnknown(name)
             if push not in ("", tag.push):
                 raise Conflict(f"tag {name} was pushed meanwhile", tag=name)
-            entry = self._entry(deletion, entry_id, "tag", name, manifest, [tag])
-            writes = self._untag([tag]) + self._enter(entry) + [self._raise_version(manifest)]
-            if self._transact(writes, entry):
+            judgement = self._judge(deletion, [name])
+            judgement.require_movable()
+            if self._retire_tags(deletion, [(tag, manifest, entry_id)], judgement):
                 return
         raise Unavailable
 
+    def _retire_tags(
+        self, deletion: Deletion, named: Sequence[tuple[TagRecord, ManifestRecord, str]], judgement: Judgement
+    ) -> bool:
+        """named: each with its manifest and the id of its entry. Whether it took effect."""
+        entries = [self._entry(deletion, entry, "tag", tag.name, manifest, [tag]) for tag, manifest, entry in named]
+        manifests = {manifest.digest: manifest for _, manifest, _ in named}
+        writes = [
+            *self._untag([tag for tag, _, _ in named]),
+            *self._bin.comes(entries, told=not deletion.quiet),
+            *(self._raise_version(manifest) for manifest in manifests.values()),
+            *judgement.checks,
+        ]
+        return self._transact(writes, entries[0])
+
     def delete_manifest(self, deletion: Deletion, digest: Digest, *, sparse: bool) -> None:
-        """Its tags go with it, into one bin entry. Raises ManifestUnknown, InUse while an index holds it.
+        """Its tags go with it, into one bin entry.
 
         sparse   indexes may list what is not here
+        Raises ManifestUnknown, TagImmutable before anything goes, InUse while an index holds it.
         """
-        entry_id = new_id()
+        entry_id, size = new_id(), 0
         gone: list[TagRecord] = []
+        entered = False
         for _ in range(ATTEMPTS):
             manifest = store.manifest(self._table, deletion.repository.id, digest)
             if manifest is None or manifest.state == "binned":
+                if entered:
+                    return
                 raise ManifestUnknown(digest)
             indexes = [] if sparse else self._deleted_indexes(deletion.repository.id, digest)
             tags, more = self._tags_of(deletion.repository.id, digest)
-            entry = self._entry(deletion, entry_id, "manifest", digest, manifest, [*gone, *tags])
+            all_of_them = more and not entered
+            names = self._all_tags_of(deletion.repository.id, digest) if all_of_them else [tag.name for tag in tags]
+            judgement = self._judge(deletion, names)
+            judgement.require_movable()
+            # What it was counted with stays, also when somebody looks into the manifest meanwhile.
+            size = size or size_of(manifest)
+            entry = self._entry(deletion, entry_id, "manifest", digest, manifest, [*gone, *tags], size)
+            told = not more and not deletion.quiet
             change = {} if more else {"state": "binned"}
-            writes = self._untag(tags) + self._enter(entry) + [self._raise_version(manifest, **change), *indexes]
+            writes = self._untag(tags) + self._bin.comes([entry], told=told, grows=entered)
+            writes += [self._raise_version(manifest, **change), *indexes, *judgement.checks]
             if manifest.subject and not more:
                 writes.append(Delete(keys.referrer(deletion.repository.id, manifest.subject, digest)))
             # A last page without tags makes the entry no different, so the entry could not tell of it.
-            if self._transact(writes, entry if tags or not gone else None):
+            if self._transact(writes, entry if tags or not entered else None):
                 if not more:
                     return
                 gone += tags
+                entered = True
         raise Unavailable
+
+    def _judge(self, deletion: Deletion, names: Sequence[TagName]) -> Judgement:
+        repository = deletion.repository
+        return self._immutability.judge(repository.namespace_id, repository.id, repository.name, names)
 
     def _entry(
         self,
@@ -133,9 +183,9 @@ class Retirement:
         name: str,
         manifest: ManifestRecord,
         tags: list[TagRecord],
+        size: int | None = None,
     ) -> BinEntry:
-        return new_entry(
-            self._stack,
+        return self._bin.new(
             deletion.instance,
             deletion.by,
             id=entry_id,
@@ -145,12 +195,8 @@ class Retirement:
             name=name,
             digest=manifest.digest,
             tags=tuple({"name": t.name, "pushed_at": t.pushed_at, "pushed_by": t.pushed_by} for t in tags),
-            size=manifest.content_size,
+            size=size_of(manifest) if size is None else size,
         )
-
-    def _enter(self, entry: BinEntry) -> list[Write]:
-        hold = store.hold_item(entry.repository_id, entry.digest, "BIN", entry.id)
-        return [Put(store.bin_item(entry)), Put(hold)]
 
     def _untag(self, tags: list[TagRecord]) -> list[Write]:
         writes: list[Write] = []
@@ -173,6 +219,11 @@ class Retirement:
         found = self._table.get_many([keys.tag(repository, hold["owner"]) for hold in page.items])
         tags = [TagRecord.model_validate(item) for item in found.values()]
         return [tag for tag in tags if tag.digest == digest], page.next is not None
+
+    def _all_tags_of(self, repository: str, digest: str) -> list[TagName]:
+        partition, prefix = keys.repository_partition(repository), keys.hold_prefix(digest, "TAG")
+        holds = every(lambda cursor: self._table.query(partition, prefix=prefix, cursor=cursor, limit=1000))
+        return [TagName(hold["owner"]) for hold in holds]
 
     def _deleted_indexes(self, repository: str, digest: str) -> list[Write]:
         """Checks that the indexes which hold the manifest are still deleted when it is. Raises InUse if one is not."""
@@ -204,12 +255,10 @@ class Retirement:
         """The grace period of a bin entry is over. Safe to repeat."""
         key = keys.bin_entry(entry.instance_id, entry.id)
         for _ in range(ATTEMPTS):
-            if self._table.get(key) is None:
+            standing = self._table.get(key)
+            if standing is None:
                 return
-            writes: list[Write] = [
-                Delete(key, when=present()),
-                Delete(keys.hold(entry.repository_id, entry.digest, "BIN", entry.id)),
-            ]
+            writes = self._bin.goes([BinEntry.model_validate(standing)])
             manifest = store.manifest(self._table, entry.repository_id, entry.digest)
             if manifest is not None:
                 # One that was pushed again since is live, and stays if that push gave it no tag.
@@ -302,3 +351,7 @@ class Retirement:
                 continue
             return
         raise Unavailable
+
+
+def _live(manifest: ManifestRecord | None) -> bool:
+    return manifest is not None and manifest.state == "live"

@@ -204,11 +204,18 @@ def tombstone_item(
     }
 
 
-def bin_item(entry: BinEntry) -> dict[str, Any]:
+def bin_key(entry: BinEntry) -> Key:
     if entry.parent:
-        return item(keys.bin_part(entry.instance_id, entry.parent, entry.repository_id), entry)
-    index = keys.due("bin", entry.expires_at, entry.id)
-    return item(keys.bin_entry(entry.instance_id, entry.id), entry, **index)
+        return keys.bin_part(entry.instance_id, entry.parent, entry.repository_id)
+    return keys.bin_entry(entry.instance_id, entry.id)
+
+
+def bin_item(entry: BinEntry, *, told: bool) -> dict[str, Any]:
+    """told: it is an event (`keys.untold`). A part of a namespace's entry is neither due nor an event by itself."""
+    if entry.parent:
+        return item(bin_key(entry), entry)
+    untold = keys.untold(entry.deleted_at, entry.id) if told else {}
+    return item(bin_key(entry), entry, **keys.due("bin", entry.expires_at, entry.id), **untold)
 
 
 def outbox_item(push: Item, moment: str) -> dict[str, Any]:

@@ -15,7 +15,9 @@ from chalicelib.kernel.names import Digest, TagName
 from chalicelib.kernel.roles import Role
 from chalicelib.ports import keys
 from chalicelib.ports.stack import Stack
-from chalicelib.ports.table import Delete, Put, Update, Write, absent, equals, present
+from chalicelib.ports.table import Put, Update, Write, absent, equals
+from chalicelib.registry.bin_entries import BinEntries
+from chalicelib.registry.models import BinEntry
 from chalicelib.registry.service import Registry
 from tests.background import run_background, run_tasks
 from tests.stacks import FrozenClock
@@ -244,7 +246,7 @@ def test_a_deleted_repository_can_be_put_back_whole_in_one_transaction(library: 
     back: list[Write] = [
         Put({**keys.repository(library.instance.id, NAME)._asdict(), **entry["record"]}, absent()),
         Update(keys.repository_by_id(repository.id), remove=("state", "entry"), when=equals("entry", entry["id"])),
-        Delete(keys.bin_entry(library.instance.id, entry["id"]), present()),
+        *BinEntries(library.stack).goes([BinEntry.model_validate(entry)]),
         Instances(library.stack).count_change(library.instance, repositories=1),
     ]
     library.stack.table.transact(back)
