@@ -101,6 +101,6 @@ class Copies:
             return
         try:
             body = self._bodies.of(copy.caller.instance.id, record)
-            self._registry.push(copy.caller, copy.target, record.digest, tags, body, record.media_type)
+            self._registry.push(copy.caller, copy.target, record.digest, tags, body, record.media_type, how="copy")
         except (ManifestUnknown, ManifestBlobUnknown):
             raise Conflict("the image is not whole here, or went meanwhile; look at it again") from None

@@ -45,7 +45,7 @@ from chalicelib.repositories.models import Repository
 from . import rules, store
 from .blobs import ATTEMPTS, Blobs
 from .intents import Intents
-from .models import Caller, ManifestRecord, TagRecord
+from .models import Caller, How, ManifestRecord, TagRecord
 from .outbox import PATIENCE, Outbox
 
 # Each costs one check of the 100 that a transaction has room for, beside the tags.
@@ -63,6 +63,7 @@ class Push:
     record: ManifestRecord
     tags: tuple[TagName, ...]
     moment: datetime
+    how: How = "push"
 
     @property
     def instance(self) -> Instance:
@@ -219,7 +220,7 @@ class Manifests:
             if before is not None and before.digest == record.digest:
                 continue
             writes.append(Put(store.hold_item(push.repository.id, record.digest, "TAG", name)))
-            writes.append(Put(store.history_item(record, before.digest if before else "")))
+            writes.append(Put(store.history_item(record, before.digest if before else "", push.how)))
             if before is not None:
                 writes.append(Delete(keys.hold(push.repository.id, before.digest, "TAG", name)))
                 key = keys.manifest(push.repository.id, before.digest)

@@ -18,6 +18,9 @@ from chalicelib.instances.models import Instance
 from chalicelib.kernel.names import Digest, TagName
 from chalicelib.kernel.principal import Principal
 
+# How a tag came to point where it does.
+How = Literal["push", "copy", "rollback", "restore"]
+
 
 class Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -136,6 +139,8 @@ class BinEntry(Record):
     record      of a repository or namespace: its row as it was; its content lies untouched under its id
     parent      entry of the namespace that a repository was deleted with: it comes back and goes with that one
     whole       all repositories of a namespace are in the bin; until then it can be neither restored nor freed
+    returns     the task that brings a namespace back, "" for none; until it is done it is not freed
+    ends        a namespace is on its way out and does not come back
     size        bytes of what it holds, as far as known when it was made; of a namespace all of it, of its parts 0
     counted     the instance's counter has its size; entries of before there was one are not in it
     stood_still_s   how long its instance had been frozen when it was deleted: `expires_at` moves by what comes after
@@ -152,6 +157,8 @@ class BinEntry(Record):
     record: dict[str, Any] | None = None
     parent: str = ""
     whole: bool = True
+    returns: str = ""
+    ends: bool = False
     size: int
     counted: bool = False
     deleted_at: str

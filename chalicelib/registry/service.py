@@ -33,7 +33,7 @@ from . import rules, store
 from .blobs import Blobs
 from .bodies import Bodies
 from .manifests import Manifests, Push, new_manifest
-from .models import Caller, Pulled, Pushed, Referrer, StoredBlob, TagRecord, UploadRecord
+from .models import Caller, How, Pulled, Pushed, Referrer, StoredBlob, TagRecord, UploadRecord
 from .retirement import Deletion, Retirement
 from .rights import Rights
 from .upkeep import KINDS, Upkeep
@@ -149,8 +149,12 @@ class Registry:
         tags: Sequence[TagName],
         body: bytes,
         content_type: str,
+        how: How = "push",
     ) -> Pushed:
-        """Raises ManifestInvalid, ManifestBlobUnknown, DigestInvalid, QuotaExceeded, what `Rights.writable` raises."""
+        """how: what the tags' history says of it.
+
+        Raises ManifestInvalid, ManifestBlobUnknown, DigestInvalid, QuotaExceeded, what `Rights.writable` raises.
+        """
         repository = self._rights.writable(caller, name)
         parsed = rules.parse_manifest(body, content_type)
         digest = Digest.of(body, reference.algorithm if isinstance(reference, Digest) else "sha256")
@@ -161,11 +165,11 @@ class Registry:
             self._refuse_first_push(caller, name, parsed)
             repository = self._repositories.ensure(caller.instance, name, caller.principal.name)
         try:
-            self._put_manifest(caller, repository, digest, parsed, body, wanted, sparse=False)
+            self._put_manifest(caller, repository, digest, parsed, body, wanted, how, sparse=False)
         except ManifestBlobUnknown:
             if not self._rights.sparse(caller, name):
                 raise
-            self._put_manifest(caller, repository, digest, rules.loosened(parsed), body, wanted, sparse=True)
+            self._put_manifest(caller, repository, digest, rules.loosened(parsed), body, wanted, how, sparse=True)
         return Pushed(digest, parsed.subject, wanted)
 
     def _refuse_first_push(self, caller: Caller, name: RepositoryName, parsed: rules.Parsed) -> None:
@@ -183,6 +187,7 @@ class Registry:
         parsed: rules.Parsed,
         body: bytes,
         tags: tuple[TagName, ...],
+        how: How,
         *,
         sparse: bool,
     ) -> None:
@@ -190,7 +195,7 @@ class Registry:
         record = new_manifest(repository.id, digest, parsed, body, tags, caller.principal.name, moment)
         if record.body is None:
             self._store_body(caller, repository, digest, body)
-        self._manifests.push(Push(caller, repository, sparse, parsed, record, tags, moment))
+        self._manifests.push(Push(caller, repository, sparse, parsed, record, tags, moment, how))
 
     def _store_body(self, caller: Caller, repository: Repository, digest: Digest, body: bytes) -> None:
         """A large body is a blob like any other: same edges, same collection, same quota."""

@@ -9,7 +9,7 @@ from chalicelib.kernel.ids import new_id
 from chalicelib.ports import keys
 from chalicelib.ports.table import Condition, Item, Key, Table, Update, all_of, equals
 
-from .models import BinEntry, HeadRecord, ManifestRecord, Record, TagRecord, UploadRecord
+from .models import BinEntry, HeadRecord, How, ManifestRecord, Record, TagRecord, UploadRecord
 
 R = TypeVar("R", bound=Record)
 
@@ -62,7 +62,7 @@ def tag_move(record: TagRecord, before: TagRecord) -> Update:
     return Update(keys.tag(record.repository_id, record.name), set=change, when=as_seen(before))
 
 
-def history_item(record: TagRecord, left: str) -> dict[str, Any]:
+def history_item(record: TagRecord, left: str, how: How = "push") -> dict[str, Any]:
     """`left`: the digest that the tag pointed to before, empty for none."""
     key = keys.history(record.repository_id, record.name, new_id())
     return {
@@ -72,6 +72,7 @@ def history_item(record: TagRecord, left: str) -> dict[str, Any]:
         "previous": left,
         "pushed_at": record.pushed_at,
         "pushed_by": record.pushed_by,
+        "how": how,
     }
 
 
