@@ -12,7 +12,7 @@ died. What a step writes outside of the task it writes so that doing it twice is
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Final
 
@@ -180,6 +180,11 @@ class Tasks:
         if task is None:
             raise NotFound("there is no such task")
         return task
+
+    def several(self, instance_id: str, task_ids: Sequence[str]) -> dict[str, Task]:
+        """Those that are there, by their ids."""
+        wanted = [keys.task(instance_id, task_id) for task_id in task_ids if is_id(task_id)]
+        return {row["id"]: Task.model_validate(row) for row in self._table.get_many(wanted).values()}
 
     def list(
         self, instance_id: str, kind: Kind | None, state: State | None, cursor: str | None, limit: int
