@@ -15,6 +15,7 @@ from .closing import api as closing
 from .credentials import api as credentials
 from .edge.documentation import documentation
 from .edge.endpoint import Routes
+from .immutability import api as immutability
 from .instances import api as instances
 from .namespaces import api as namespaces
 from .opening import api as opening
@@ -37,6 +38,7 @@ API: Final[tuple[Routes, ...]] = (
     audit.routes,
     namespaces.routes,
     repositories.routes,
+    immutability.routes,
     shares.routes,
     tags.routes,
     manifests.routes,

@@ -1,4 +1,4 @@
-"""The door of the room: judging tags, and changing the rules by which they are judged.
+"""The door of the room: judging tags. `policies.py` lists and changes the rules by which they are judged.
 
     rule edited     every copy of the policy is written, one version up                            one transaction
     tag moves       policy read ─► a rule over it: refused ─► else the transaction that moves it
@@ -10,7 +10,7 @@ there yet is made by anybody: of two who make it one wins, and the other meets a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from chalicelib.kernel.errors import TagImmutable
@@ -20,7 +20,6 @@ from chalicelib.ports.stack import Stack
 from chalicelib.ports.table import Check
 
 from . import store
-from .models import Policy
 from .rules import rule_over, shard_of
 
 
@@ -63,6 +62,7 @@ class Immutability:
             tuple(store.check(namespace_id, shard, policy.version) for shard, policy in policies.items()),
         )
 
-    def policy(self, namespace_id: str) -> Policy:
-        """As the table has it."""
-        return store.read(namespace_id, self._table.get(keys.policy(namespace_id, 0)))
+    def told(self, namespace_id: str, name: RepositoryName) -> Callable[[TagName], str]:
+        """For lists and warnings: tag → the id of the rule that keeps it now, "" if there is none. One read."""
+        rules = store.read(namespace_id, self._table.get(keys.policy(namespace_id, 0))).rules
+        return lambda tag: rule_over(rules, name, tag)

@@ -6,7 +6,7 @@ from chalicelib.edge.answers import Accepted, Confirmation
 from chalicelib.edge.apicall import Call
 from chalicelib.edge.endpoint import Routes
 from chalicelib.instances.models import Instance, instance_of
-from chalicelib.kernel.errors import ConfirmationRequired, Conflict
+from chalicelib.kernel.errors import ConfirmationRequired, Conflict, TagImmutable
 from chalicelib.kernel.roles import Right
 from chalicelib.namespaces.service import Namespaces
 from chalicelib.repositories.api import REPOSITORY, repository_of
@@ -28,12 +28,16 @@ def delete_tag(call: Call) -> TagDeletion:
     """Delete a tag, and tell what goes with it.
 
     Content that another tag or an index still needs stays. What goes lies in the recycle bin for the grace period; its
-    bytes are freed after that. `POST …/tag-deletions` with `dry_run` tells beforehand.
+    bytes are freed after that. `POST …/tag-deletions` with `dry_run` tells beforehand. 409 TAG_IMMUTABLE where a rule
+    keeps the tag.
     """
     repository = repository_of(call)
     tag = tag_of(call, repository)
     call.tell(object=tag.name)
     deleted = TagDeletions(call.stack, instance_of(call), repository, call.by).delete([tag.name])
+    for kept in deleted.kept:
+        if kept.rule_id:
+            raise TagImmutable(repository.name, tag.name, kept.rule_id)
     if not deleted.tags:
         raise Conflict(f"tag {tag.name} was pushed or deleted meanwhile; look at it again", tag=tag.name)
     return deleted
@@ -44,7 +48,8 @@ def delete_tags(call: Call, body: TagDeletionOrder) -> TagDeletion | Accepted[Ta
     """Delete many tags: those named, or all that match a prefix or hold a text.
 
     Up to 100 are deleted at once, and the answer tells which digests and bytes go and which tags of them stay. More are
-    deleted by a task, which leaves alone what is pushed meanwhile. With `dry_run` nothing is deleted.
+    deleted by a task, which leaves alone what is pushed meanwhile. Tags that a rule keeps stay, and the answer lists
+    them. With `dry_run` nothing is deleted.
     """
     repository = repository_of(call)
     preview = "dry run: " if body.dry_run else ""
@@ -61,7 +66,7 @@ def delete_repository(call: Call, query: Confirmation) -> None:
     free at once; it can be restored whole for the grace period.
     """
     repository, instance = repository_of(call), instance_of(call)
-    lost = Losing(call.stack, instance).repository(repository.id)
+    lost = Losing(call.stack, instance).repository(repository)
     if query.confirm not in (repository.name, repository.name.short):
         raise ConfirmationRequired(
             f"this deletes repository {repository.name} with {lost}; confirm with ?confirm={repository.name.short}"

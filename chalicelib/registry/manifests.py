@@ -3,7 +3,7 @@
     INTENT(OPEN) ── EDGE per blob ── HEAD and LINK read, rescued ── HOLD per child ── child bumped ──┐
                                                                                                      ▼
     one transaction:  INTENT gone if still OPEN · MANIFEST if absent · TAG at the version seen · HOLD per tag
-                      · HISTORY · REFERRER · OUTBOX                                                  │
+                      · HISTORY · REFERRER · the rules that a moving tag was judged by · OUTBOX      │
                                                                                                      ▼
     push object (the event) ── 201
 
@@ -17,8 +17,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any
 
+from chalicelib.immutability.service import Immutability
 from chalicelib.instances.models import Instance
 from chalicelib.kernel.errors import Conflict, ManifestBlobUnknown, Unavailable
 from chalicelib.kernel.ids import new_id
@@ -27,6 +28,7 @@ from chalicelib.kernel.names import Digest, TagName
 from chalicelib.ports import keys
 from chalicelib.ports.stack import Stack
 from chalicelib.ports.table import (
+    TRANSACTION_LIMIT_ITEMS,
     Check,
     ConditionFailed,
     Delete,
@@ -47,9 +49,6 @@ from .blobs import ATTEMPTS, Blobs
 from .intents import Intents
 from .models import Caller, How, ManifestRecord, TagRecord
 from .outbox import PATIENCE, Outbox
-
-# Each costs one check of the 100 that a transaction has room for, beside the tags.
-MOST_REVIVED_CHILDREN: Final = 15
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,11 +76,12 @@ class Manifests:
         self._blobs = Blobs(stack)
         self._intents = Intents(stack)
         self._outbox = Outbox(stack)
+        self._immutability = Immutability(stack)
 
     def push(self, push: Push) -> None:
         """On return the manifest and its tags are durable and pullable, and the event is under way.
 
-        Raises ManifestBlobUnknown, SizeInvalid, Unavailable.
+        Raises ManifestBlobUnknown, SizeInvalid, TagImmutable, Unavailable.
         """
         claimed = False
         try:
@@ -148,13 +148,14 @@ class Manifests:
 
     def _commit(self, push: Push, held: ManifestRecord | None) -> tuple[bool, bool]:
         """(whether the transaction took effect, whether it consumed our intent)."""
-        tags = self._seen_tags(push)
-        writes = self._manifest_writes(push, held) + self._tag_writes(push, tags)
+        seen = self._seen_tags(push)
+        writes = [*self._tag_writes(push, seen), *self._rules_checks(push, seen)]
         if push.record.subject:
             item = store.referrer_item(push.record, push.parsed.annotations, rules.ANNOTATIONS_LIMIT_BYTES)
             writes.append(Put(item))
         due = to_text(push.moment + PATIENCE)
         writes.append(Put(store.outbox_item(self._event(push), due), when=absent()))
+        writes = [*self._manifest_writes(push, held, TRANSACTION_LIMIT_ITEMS - len(writes)), *writes]
         try:
             self._table.transact(writes)
         except TransactionCancelled:
@@ -168,7 +169,21 @@ class Manifests:
         found = self._table.get_many([keys.tag(push.repository.id, name) for name in push.tags])
         return {item["name"]: TagRecord.model_validate(item) for item in found.values()}
 
-    def _manifest_writes(self, push: Push, held: ManifestRecord | None) -> list[Write]:
+    def _rules_checks(self, push: Push, seen: dict[str, TagRecord]) -> Sequence[Check]:
+        """Judges the tags that would move, anew with every turn: an edit of the rules makes this turn fail.
+
+        The same digest once more is no move, and a tag that is not there yet is anybody's. Raises TagImmutable.
+        """
+        moving = [name for name in push.tags if name in seen and seen[name].digest != push.record.digest]
+        if not moving:
+            return ()
+        repository = push.repository
+        judgement = self._immutability.judge(repository.namespace_id, repository.id, repository.name, moving)
+        judgement.require_movable()
+        return judgement.checks
+
+    def _manifest_writes(self, push: Push, held: ManifestRecord | None, room: int) -> list[Write]:
+        """room: how many writes the transaction still takes."""
         record = push.record
         if held is None:
             return [
@@ -182,16 +197,16 @@ class Manifests:
             change |= self._kept(push, record.digest)
         key = keys.manifest(record.repository_id, record.digest)
         revived = Update(key, set=change, add={"version": 1}, when=equals("incarnation", held.incarnation))
-        return [revived, *self._children_checks(push, held)]
+        return [revived, *self._children_checks(push, held, room - 1)]
 
-    def _children_checks(self, push: Push, held: ManifestRecord) -> list[Write]:
+    def _children_checks(self, push: Push, held: ManifestRecord, most: int) -> list[Write]:
         """An index that comes back from the bin needs its children live, each of which may have been deleted alone.
 
         Raises ManifestBlobUnknown, Conflict.
         """
         if held.state == "live" or push.sparse:
             return []
-        if len(held.children) > MOST_REVIVED_CHILDREN:
+        if len(set(held.children)) > most:
             raise Conflict("an index of so many manifests is restored from the recycle bin, not pushed again")
         wanted = {keys.manifest(held.repository_id, child): child for child in held.children}
         found = self._table.get_many(list(wanted))

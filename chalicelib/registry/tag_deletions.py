@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Annotated, Final, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from chalicelib.immutability.service import Immutability
 from chalicelib.instances.models import Instance
 from chalicelib.instances.service import Instances
-from chalicelib.kernel.errors import Conflict, ManifestUnknown
+from chalicelib.kernel.errors import ManifestUnknown, Refused, TagImmutable
 from chalicelib.kernel.moment import Moment, to_text
 from chalicelib.kernel.names import TagName
 from chalicelib.kernel.paging import bounded_pass
@@ -21,16 +23,24 @@ from chalicelib.repositories.service import Repositories
 from chalicelib.tasks.models import Step, Task, TaskItem
 from chalicelib.tasks.service import Tasks
 
+from .bin_entries import Deletion
 from .consequences import Consequences, consequences
 from .models import TagRecord
-from .retirement import Deletion, Retirement
+from .retirement import Retirement
 
-# Deleted while the caller waits: a transaction each.
+# Deleted while the caller waits.
 MOST_AT_ONCE: Final = 100
 # Named in one request; together they stay far below what an item may hold.
 MOST_NAMED: Final = 1000
 TAGS_A_STEP: Final = 50
 _PAGE: Final = 500
+
+
+GONE: Final = "it is gone"
+MOVED: Final = "it was pushed meanwhile"
+IMMUTABLE: Final = "it is immutable"
+
+Outcomes = dict[TagName, Refused | None]
 
 
 class Matching(BaseModel):
@@ -66,12 +76,24 @@ class DeletedTag(BaseModel):
     digest: str
 
 
+class KeptTag(BaseModel):
+    """rule_id: of the immutability rule that keeps it, "" where it stays for another reason."""
+
+    model_config = ConfigDict(frozen=True)
+
+    tag: str
+    digest: str
+    reason: str
+    rule_id: str
+
+
 class TagDeletion(Consequences):
-    """tags: that were deleted, or would be; missing: those named that there are none of.
-    restorable_until: until when the recycle bin can give them back; null where nothing was deleted."""
+    """tags: that were deleted, or would be; kept: those asked for that stay; missing: those named that there are none
+    of. restorable_until: until when the recycle bin can give them back; null where nothing was deleted."""
 
     dry_run: bool
     tags: tuple[DeletedTag, ...]
+    kept: tuple[KeptTag, ...]
     missing: tuple[str, ...]
     restorable_until: Moment | None
 
@@ -118,28 +140,39 @@ class TagDeletions:
     def _answer(
         self, tags: Sequence[TagRecord], wanted: Sequence[str], dry_run: bool, *, complete: bool
     ) -> TagDeletion:
-        told = consequences(self._stack, self._instance.id, self._repository.id, tags)
-        deleted = list(tags) if dry_run else [tag for tag in tags if not self._refused(tag)]
+        rules = self._rules_over(tags)
+        going = [tag for tag in tags if not rules[tag.name]]
+        told = consequences(self._stack, self._instance.id, self._repository.id, going)
+        outcomes: Outcomes = {} if dry_run else self._retire(going, quiet=False)
+        deleted = [tag for tag in going if outcomes.get(tag.name) is None]
+        stayed = [self._kept(tag, rules[tag.name], outcomes.get(tag.name)) for tag in tags if tag not in deleted]
+        kept = [one for one in stayed if one is not None]
         ends = self._stack.clock.now() + timedelta(seconds=self._stack.settings.grace_s)
-        names = {tag.name for tag in deleted}
+        names = {*(tag.name for tag in deleted), *(one.tag for one in kept)}
         return TagDeletion(
             **{**told.model_dump(), "complete": told.complete and complete},
             dry_run=dry_run,
             tags=tuple(DeletedTag(tag=tag.name, digest=tag.digest) for tag in deleted),
+            kept=tuple(kept),
             missing=tuple(name for name in wanted if name not in names),
             restorable_until=ends if deleted and not dry_run else None,
         )
 
-    def _refused(self, tag: TagRecord) -> str:
-        """Why it was left alone; "" if it was deleted."""
-        deletion = Deletion(self._instance, self._repository, self._by)
-        try:
-            Retirement(self._stack).delete_tag(deletion, tag.name, push=tag.push)
-        except ManifestUnknown:
-            return "it is gone"
-        except Conflict as moved:
-            return moved.message
-        return ""
+    def _rules_over(self, tags: Sequence[TagRecord]) -> dict[TagName, str]:
+        """The rule that keeps each, "" for none."""
+        kept_by = Immutability(self._stack).told(self._repository.namespace_id, self._repository.name)
+        return {tag.name: kept_by(tag.name) for tag in tags}
+
+    def _retire(self, tags: Sequence[TagRecord], *, quiet: bool) -> Outcomes:
+        deletion = Deletion(self._instance, self._repository, self._by, quiet)
+        return Retirement(self._stack).delete_tags(deletion, tags)
+
+    def _kept(self, tag: TagRecord, rule: str, outcome: Refused | None) -> KeptTag | None:
+        """None for one that is gone."""
+        if isinstance(outcome, ManifestUnknown):
+            return None
+        reason, rule_id = why_left(outcome) if outcome is not None else (IMMUTABLE, rule)
+        return KeptTag(tag=tag.name, digest=tag.digest, reason=reason, rule_id=rule_id)
 
     # As a task
 
@@ -162,19 +195,25 @@ class TagDeletions:
     def step(self, task: Task) -> Step:
         """Deletes the next tags of the task, unless they were pushed after it was asked for."""
         tags, missing, work = self._next(task)
-        kept = [tag for tag in tags if tag.pushed_at > to_text(task.created_at)]
-        going = [tag for tag in tags if tag not in kept]
+        newer = [tag for tag in tags if tag.pushed_at > to_text(task.created_at)]
+        rules = self._rules_over(tags)
+        going = [tag for tag in tags if tag not in newer and not rules[tag.name]]
+        kept = [tag for tag in tags if tag not in newer and rules[tag.name]]
         told = consequences(self._stack, self._instance.id, self._repository.id, going)
+        outcomes = self._retire(going, quiet=True)
         items = [
-            *(self._item(name, "", "it is gone") for name in missing),
-            *(self._item(tag.name, tag.digest, "it was pushed meanwhile") for tag in kept),
-            *(self._item(tag.name, tag.digest, self._refused(tag)) for tag in going),
+            *(self._item(name, "", GONE) for name in missing),
+            *(self._item(tag.name, tag.digest, MOVED) for tag in newer),
+            *(self._item(tag.name, tag.digest, IMMUTABLE, rules[tag.name]) for tag in kept),
+            *(self._item(tag.name, tag.digest, *why_left(outcomes[tag.name])) for tag in going),
         ]
-        return Step(work, done=len(items), bytes=told.bytes, items=items)
+        counts = Counter(item.verdict for item in items)
+        return Step(work, done=len(items), bytes=told.bytes, counts=counts, items=items)
 
-    def _item(self, tag: str, digest: str, reason: str) -> TaskItem:
+    def _item(self, tag: str, digest: str, reason: str, rule_id: str = "") -> TaskItem:
         """reason: why it was left alone; "" for one that was deleted."""
         return TaskItem(
+            rule_id=rule_id,
             id=tag,
             time=self._stack.clock.now(),
             repository=str(self._repository.name),
@@ -209,6 +248,15 @@ class TagDeletions:
         )
         tags = [TagRecord.model_validate(row) for row in matching.items]
         return tags, [], {**work, "after": matching.next} if matching.next is not None else None
+
+
+def why_left(outcome: Refused | None) -> tuple[str, str]:
+    """Why `Retirement.delete_tags` left a tag alone, and the rule that keeps it; ("", "") for one that it deleted."""
+    if outcome is None:
+        return "", ""
+    if isinstance(outcome, TagImmutable):
+        return IMMUTABLE, str(outcome.detail["rule"])
+    return (GONE if isinstance(outcome, ManifestUnknown) else MOVED), ""
 
 
 def carry_out(stack: Stack, task: Task) -> Step:

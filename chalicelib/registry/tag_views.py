@@ -8,6 +8,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from chalicelib.immutability.service import Immutability
 from chalicelib.instances.models import Instance
 from chalicelib.instances.service import Instances
 from chalicelib.kernel.moment import Moment, from_text
@@ -47,6 +48,7 @@ class TagView(View):
     platforms  `linux/amd64`, `linux/arm64/v8` …; empty for what runs on none, such as charts
     pulled_at  the last pull, at most a minute behind; null for never
     pulls      pulls by this tag's name or by its digest while the tag pointed there
+    immutable  a rule keeps it as it is: it is neither pushed with another digest nor deleted
     """
 
     tag: str
@@ -81,21 +83,25 @@ class TagViews:
     def __init__(self, stack: Stack) -> None:
         self._stack = stack
         self._annotations = Annotations(stack)
+        self._immutability = Immutability(stack)
 
-    def rows(self, instance: Instance, tags: Sequence[TagRecord]) -> tuple[TagView, ...]:
-        """One batch read of the manifests, whatever the page's length."""
+    def rows(self, instance: Instance, repository: Repository, tags: Sequence[TagRecord]) -> tuple[TagView, ...]:
+        """Of one repository. One batch read of the manifests and one read of the rules, whatever the page's length."""
         wanted = {keys.manifest(tag.repository_id, tag.digest) for tag in tags}
         found = self._stack.table.get_many(list(wanted))
         manifests = {item["digest"]: ManifestRecord.model_validate(item) for item in found.values()}
-        return tuple(self._row(instance, tag, manifests) for tag in tags)
+        kept_by = self._immutability.told(repository.namespace_id, repository.name)
+        return tuple(self._row(instance, tag, manifests, bool(kept_by(tag.name))) for tag in tags)
 
     def detail(self, instance: Instance, repository: Repository, tag: TagRecord) -> TagDetail:
-        (row,) = self.rows(instance, [tag])
+        (row,) = self.rows(instance, repository, [tag])
         address = f"{Instances(self._stack).public_address(instance)}/{repository.name}"
         commands = pull_commands(row.kind, address, tag.name, plain_http=self._stack.settings.plain_http)
         return TagDetail(**row.model_dump(), address=address, commands=commands)
 
-    def _row(self, instance: Instance, tag: TagRecord, manifests: Mapping[str, ManifestRecord]) -> TagView:
+    def _row(
+        self, instance: Instance, tag: TagRecord, manifests: Mapping[str, ManifestRecord], immutable: bool
+    ) -> TagView:
         manifest = manifests.get(tag.digest)
         summary = self._annotations.of(instance.id, manifest) if manifest else None
         return TagView(
@@ -110,7 +116,7 @@ class TagViews:
             pulled_at=_moment(tag.pulled_at),
             pulls=tag.pulls,
             accelerated=False,
-            immutable=False,
+            immutable=immutable,
             scan=ScanState(),
             acceleration=AccelerationState(),
         )

@@ -41,9 +41,10 @@ def list_tags(call: Call, query: TagQuery) -> Listing[TagView]:
     prefix together with push time, and the orders by size and by last pull look at up to 5 000 tags a page: a page may
     then be short or empty and still have a `next`, and the two orders hold within each 5 000 tags.
     """
-    asked = TagsAsked(repository_of(call).id, query.sort, query.prefix, query.search, query.limit)
+    repository = repository_of(call)
+    asked = TagsAsked(repository.id, query.sort, query.prefix, query.search, query.limit)
     page = TagLists(call.stack.table).page(asked, query.cursor)
-    return Listing(items=TagViews(call.stack).rows(instance_of(call), page.items), next=page.next)
+    return Listing(items=TagViews(call.stack).rows(instance_of(call), repository, page.items), next=page.next)
 
 
 @routes.get(f"{REPOSITORY}/tags/{{tag}}", needs=Right.READ_CONTENT)
@@ -81,7 +82,7 @@ def copy_tag(call: Call, body: NewCopy) -> Created[TagView]:
     caller = Caller(instance, call.principal)
     Copies(call.stack).copy(Copy(caller, source, tag.digest, target, body.tag, body.referrers))
     made = Repositories(call.stack).get(instance.id, target, fresh=True)
-    (view,) = TagViews(call.stack).rows(instance, [Registry(call.stack).tag(made, body.tag)])
+    (view,) = TagViews(call.stack).rows(instance, made, [Registry(call.stack).tag(made, body.tag)])
     return Created(view, f"{path_of(made)}/tags/{body.tag}")
 
 
