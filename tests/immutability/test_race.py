@@ -1,0 +1,55 @@
+"""P1: never two digests under an enabled rule, whoever pushes at once and whatever happens to the rule meanwhile."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import pytest
+
+from chalicelib.collection.service import Fsck
+from chalicelib.ports.stack import Stack
+from chalicelib.ports.table import Check, Table, Write
+from tests.faults.ablations import Forgetful
+from tests.stacks import TableWith, with_table
+
+from .race import OTHERS, PUSHES, Dawdling, Race
+
+
+def settled(race: Race, broken: list[str], stack: Stack) -> None:
+    assert broken == []
+    assert list(Fsck(stack).run()) == []
+    for way in (*PUSHES, *OTHERS):
+        # Each way was both open and barred at times: otherwise nothing was shown of it.
+        assert race.told[way, "TAG_IMMUTABLE"] > 0, way
+        assert race.told[way, ""] > 0, way
+
+
+def test_eight_clients_want_one_tag_at_once_sixty_times(stack: Stack) -> None:
+    """P1"""
+    race = Race(stack)
+    settled(race, race.run(range(60)), stack)
+
+
+@pytest.mark.campaign
+def test_eight_clients_want_one_tag_at_once_a_thousand_times(stack: Stack) -> None:
+    """P1"""
+    race = Race(stack)
+    settled(race, race.run(range(1000)), stack)
+
+
+def _forgetting_checks(write: Write) -> Write | None:
+    return None if isinstance(write, Check) and write.key.sk.startswith("IMMUTABLE#") else write
+
+
+@pytest.mark.parametrize(("forgets", "breaks"), [(False, False), (True, True)])
+def test_without_the_check_of_the_rules_a_tag_moves_under_one(stack: Stack, forgets: bool, breaks: bool) -> None:
+    """P1: the race sees it."""
+    slow: Table = cast(Table, TableWith(stack.table, Dawdling(0.004)))
+    table = cast(Table, Forgetful(slow, _forgetting_checks)) if forgets else slow
+    found: list[str] = []
+    race = Race(stack, with_table(stack, table))
+    for start in range(1, 61, 3):
+        found += race.run([start, start + 1])
+        if found:
+            break
+    assert bool(found) is breaks, found
