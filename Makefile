@@ -10,7 +10,7 @@ DEV_READY := .venv/.dev-ready
 LOCKS := requirements.txt requirements-gateway.txt requirements-dev.txt
 COMPILE := $(BIN)/uv pip compile --quiet --generate-hashes --no-emit-index-url --no-header --universal --python-version 3.11
 
-.PHONY: run test check format bench lock openapi conformance conformance-aws clients campaigns campaign-kills campaign-api
+.PHONY: run test check format bench lock openapi conformance conformance-aws clients campaigns campaign-kills campaign-faults campaign-api
 
 run: $(RUN_READY)
 	@exec $(BIN)/python -m chalicelib.cli serve
@@ -53,6 +53,16 @@ clients: $(DEV_READY)
 # kill -9 at random moments, with a check of the data folder after each; goes on where an earlier run stopped.
 campaign-kills: $(DEV_READY)
 	$(BIN)/python -m tests.faults.kills
+
+# Every call of every operation fails before, fails after, and is the last of its process; goes on where an earlier run
+# stopped. FAULTS="--points 20000 --seed 2 --processes 1" asks for another one.
+campaign-faults: $(DEV_READY)
+	$(BIN)/python -m tests.faults.points.campaign $(FAULTS)
+
+# Thirty minutes of pushes, pulls, deletions and collection at 250 requests a second; writes benchmarks/RESULTS-soak.md.
+# SOAK="--minutes 2" is what CI runs.
+campaign-soak: $(DEV_READY)
+	$(BIN)/python -m tests.soak $(or $(SOAK),--report benchmarks/RESULTS-soak.md)
 
 # Every operation of the management API asked at random, as each role; goes on where an earlier run stopped.
 # CAMPAIGN="--examples 50 --roles owner,reader --rooms all --quiet" is what CI runs.

@@ -1,0 +1,11 @@
+"""Every operation that a campaign asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from . import deleting, pushing
+from .asking import Operation
+
+OPERATIONS: Final[Mapping[str, Operation]] = {**pushing.OPERATIONS, **deleting.OPERATIONS}
