@@ -21,6 +21,7 @@ from .namespaces import api as namespaces
 from .opening import api as opening
 from .overview import api as overview
 from .registry import deletions_api as deletions
+from .registry import history_api as history
 from .registry import manifests_api as manifests
 from .registry import tags_api as tags
 from .repositories import api as repositories
@@ -41,6 +42,7 @@ API: Final[tuple[Routes, ...]] = (
     immutability.routes,
     shares.routes,
     tags.routes,
+    history.routes,
     manifests.routes,
     deletions.routes,
     tasks.routes,

@@ -32,6 +32,8 @@ ENDPOINTS = list(every(endpoints()))
 MALFORMED = ("..", "a b", "\0", "ü", "-", "%41", "A" * 600, "sha256:0")
 # What examples of these end is their own caller's session.
 OF_THE_CALLER = ("sign_out", "change_me")
+# What these are about outlives what is deleted so.
+OUTLIVES = {("list_tag_history", "delete_tag"), ("roll_tag_back", "delete_tag")}
 
 
 @pytest.fixture(scope="module")
@@ -163,6 +165,8 @@ def _owned(endpoint: Endpoint) -> bool:
 def _deleted(world: World, endpoint: Endpoint) -> Iterator[Mapping[str, str]]:
     """Of every thing in the path that the API can delete: one that it has deleted."""
     for other in ENDPOINTS:
+        if (endpoint.name, other.name) in OUTLIVES:
+            continue
         if other.method == "DELETE" and other.path.endswith("}") and f"{endpoint.path}/".startswith(f"{other.path}/"):
             yield world.once(other.name, lambda: _delete(world, other))  # noqa: B023  called at once
 
