@@ -20,6 +20,7 @@ from .instances import api as instances
 from .namespaces import api as namespaces
 from .opening import api as opening
 from .overview import api as overview
+from .recycling import api as recycling
 from .registry import deletions_api as deletions
 from .registry import history_api as history
 from .registry import manifests_api as manifests
@@ -45,6 +46,7 @@ API: Final[tuple[Routes, ...]] = (
     history.routes,
     manifests.routes,
     deletions.routes,
+    recycling.routes,
     tasks.routes,
     closing.routes,
     overview.routes,

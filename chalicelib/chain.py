@@ -60,8 +60,14 @@ def _delete(stack: Stack, task: Task) -> Step:
     return tag_deletions.carry_out(stack, task)
 
 
+def _restore(stack: Stack, task: Task) -> Step:
+    from chalicelib.registry.namespace_restoration import NamespaceRestoration
+
+    return NamespaceRestoration(stack).carry_out(task)
+
+
 # Who carries out a step of which kind of task.
-WORKERS: Final[Mapping[str, Worker]] = {"deletion": _delete}
+WORKERS: Final[Mapping[str, Worker]] = {"deletion": _delete, "restoration": _restore}
 
 
 def _continue_task(stack: Stack, message: ContinueTask) -> Sequence[Message]:

@@ -3,7 +3,8 @@
     due           pushes, uploads, leases, tombstones under way: found among all that is due, as nothing else names them
     repositories  live, then binned: manifests and links lead to the blobs' rows, the id goes after them, the name last
     objects       all under `<instance>/`, with the rows that their keys name
-    rest          series, throttles, tasks, credentials, allowlist, namespaces
+    webhooks      deliveries first, as only the webhook leads to them
+    rest          series, throttles, tasks, credentials, allowlist, namespaces, each after the rules that hang on its id
 
 Whatever leads to something else goes after it, so that a crash leaves nothing that cannot be found. Nothing is asked
 whether it is still needed: nobody may use the instance any more, and generations and incarnations are never used twice.
@@ -48,6 +49,7 @@ class Remains:
             self._due,
             self._repositories,
             self._bin,
+            self._webhooks,
             self._stored,
             self._series,
             self._throttles,
@@ -107,6 +109,8 @@ class Remains:
             # Of other entries the repository stands where it stood.
             leads_there = not in_bin or row["kind"] == "repository"
             wiped = self._wipe(repository) if leads_there else 0
+            if in_bin and row["kind"] == "namespace":
+                wiped = self._drop(keys.policies_partition(row["record"]["id"]))
             if wiped:
                 return wiped, ""
             self._delete([Key(row["pk"], row["sk"])])
@@ -160,6 +164,15 @@ class Remains:
 
     # The rest
 
+    def _webhooks(self, cursor: str) -> Look:
+        rows = self._table.query(keys.webhooks_partition(self._instance.id), limit=1).items
+        for row in rows:
+            dropped = self._drop(keys.deliveries_partition(row["id"]))
+            if dropped:
+                return dropped, ""
+            self._delete([Key(row["pk"], row["sk"])])
+        return len(rows), "" if rows else None
+
     def _series(self, cursor: str) -> Look:
         return self._all_of(keys.series_partition(self._instance.id))
 
@@ -172,14 +185,22 @@ class Remains:
 
     def _settings(self, cursor: str) -> Look:
         rows = self._table.query(keys.instance_partition(self._instance.id), limit=ROWS_A_LOOK).items
+        namespaces = [row for row in rows if row["sk"].startswith(keys.namespace(self._instance.id, "").sk)]
+        if dropped := sum(self._drop(keys.policies_partition(row["id"])) for row in namespaces):
+            return dropped, ""
         gone = [Key(row["pk"], row["sk"]) for row in rows if not row["sk"].startswith(_LAST)]
         self._delete(gone)
         return len(gone), "" if gone else None
 
     def _all_of(self, partition: str) -> Look:
+        gone = self._drop(partition)
+        return gone, "" if gone else None
+
+    def _drop(self, partition: str) -> int:
+        """Some rows of the partition go. How many; 0: nothing was left."""
         rows = self._table.query(partition, limit=ROWS_A_LOOK).items
         self._delete([Key(row["pk"], row["sk"]) for row in rows])
-        return len(rows), "" if rows else None
+        return len(rows)
 
     def _delete(self, gone: Sequence[Key]) -> None:
         unique = list(dict.fromkeys(gone))

@@ -22,6 +22,13 @@ def binned(stack: Stack, instance_id: str) -> Iterator[Repository]:
             yield Repository.model_validate(row["record"])
 
 
+def places_kept(stack: Stack, instance_id: str) -> int:
+    """Repositories in the bin that have their place in the quota already: their namespace is on its way back."""
+    returning = [row["id"] for row in rows(stack, keys.bin_partition(instance_id), "ENTRY#") if row.get("returns")]
+    parts = (keys.bin_part(instance_id, entry, "").sk for entry in returning)
+    return sum(1 for prefix in parts for _ in rows(stack, keys.bin_partition(instance_id), prefix))
+
+
 def rows(stack: Stack, partition: str, prefix: str = "", *, index: Index | None = None) -> Iterator[Item]:
     """All of a partition that begin so."""
     return every(lambda cursor: stack.table.query(partition, index=index, prefix=prefix, cursor=cursor, limit=1000))
@@ -47,10 +54,11 @@ def astray(stack: Stack, repository_id: str) -> str:
 
 
 def unfinished_namespaces(stack: Stack, instance_id: str) -> Iterator[tuple[str, str]]:
-    """(name, what is wrong) of namespaces whose deletion nobody carries on."""
+    """(name, what is wrong) of namespaces whose deletion or restoration nobody carries on."""
     for row in rows(stack, keys.instance_partition(instance_id), keys.namespace(instance_id, "").sk):
         if "deletion" not in row:
             continue
         task = stack.table.get(keys.task(instance_id, row["deletion"]))
         if task is None or task["state"] not in ("queued", "running"):
-            yield row["name"], "is being deleted, and no task goes on with it; retry the task"
+            done = "restored" if task is not None and task["kind"] == "restoration" else "deleted"
+            yield row["name"], f"is being {done}, and no task goes on with it; retry the task"

@@ -80,7 +80,7 @@ class _InstanceCheck:
                 yield Finding("leak", repository_id, wrong)
         for name, wrong in departed.unfinished_namespaces(self._stack, self._instance.id):
             yield Finding("leak", f"{self._instance.name}/{name}", wrong)
-        yield from self._check_counters(repositories)
+        yield from self._check_counters(repositories + departed.places_kept(self._stack, self._instance.id))
 
     # Blobs, from the object store's list
 

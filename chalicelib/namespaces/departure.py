@@ -2,17 +2,21 @@
 
 NAMESPACE {deletion: entry}   nothing is made, edited or found in it     a mark, in one transaction
 NAMESPACE gone, counter −1    once no repository has a name in it        behind the mark of that same deletion
+
+It comes back the same way: its row is there at once, `deletion` naming the task that brings it back, and answers like
+missing until all its repositories have their names again; then the mark goes.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from chalicelib.instances.models import Instance
 from chalicelib.instances.service import Instances
 from chalicelib.ports import keys
 from chalicelib.ports.stack import Stack
-from chalicelib.ports.table import Delete, Update, Write, absent, all_of, equals
+from chalicelib.ports.table import Check, Delete, Put, Update, Write, absent, all_of, equals
 
 from .models import Namespace
 
@@ -44,3 +48,18 @@ class Departure:
         """The deletion that the name waits for, "" for none."""
         row = self._stack.table.get(keys.namespace(instance_id, name))
         return "" if row is None else str(row.get("deletion", ""))
+
+    def come_back(self, record: Mapping[str, Any], restoration: str) -> Put:
+        """A write for somebody's transaction that counts it: the name is taken, and nobody finds it yet. It fails
+        where another has the name. record: as it left, under the name where it is to stand."""
+        key = keys.namespace(record["instance_id"], record["name"])
+        return Put({**key._asdict(), **record, "deletion": restoration}, absent())
+
+    def open(self, instance_id: str, name: str, restoration: str) -> Update:
+        """A write for somebody's transaction: it is whole and found again. It fails if that was done already."""
+        return Update(keys.namespace(instance_id, name), remove=("deletion",), when=equals("deletion", restoration))
+
+    def stands(self, namespace: Namespace) -> Check:
+        """For somebody's transaction: it is the same, and neither leaves nor is on its way back."""
+        same = all_of(equals("id", namespace.id), absent("deletion"))
+        return Check(keys.namespace(namespace.instance_id, namespace.name), same)

@@ -24,6 +24,7 @@ from chalicelib.namespaces.models import Namespace
 from chalicelib.ports import keys
 from chalicelib.ports.stack import Stack
 from chalicelib.ports.table import (
+    Condition,
     ConditionFailed,
     Delete,
     Item,
@@ -31,7 +32,11 @@ from chalicelib.ports.table import (
     OutcomeUnknown,
     TransactionCancelled,
     Update,
+    absent,
+    all_of,
+    any_of,
     equals,
+    present,
 )
 from chalicelib.repositories.models import Repository
 from chalicelib.tasks.models import Step, Task, TaskItem
@@ -137,16 +142,17 @@ class NamespaceRetirement:
     def expire(self, entry: BinEntry) -> None:
         """Some of its repositories are to be purged; with none left, the entry goes. Stays due until then."""
         key = keys.bin_entry(entry.instance_id, entry.id)
-        if not entry.whole:
-            due = keys.due("bin", to_text(self._stack.clock.now() + LOOK_AGAIN), entry.id)
-            try:
-                self._table.update(Update(key, set=due, when=equals("whole", False)), relaxed=True)
-            except ConditionFailed:
-                return
+        now = self._stack.clock.now()
+        if not entry.whole or entry.returns:
+            due = keys.due("bin", to_text(now + LOOK_AGAIN), entry.id)
+            with contextlib.suppress(ConditionFailed):
+                self._table.update(Update(key, set=due, when=present()), relaxed=True)
             return
         try:
-            # Whoever restores it asks for `ends` to be absent: from here on it does not come back.
-            self._table.update(Update(key, set={"ends": True}, when=equals("whole", True)))
+            # Whoever restores it asks that it does not end: from here on it does not come back. Due now, as it may be
+            # freed before its time.
+            due = keys.due("bin", to_text(now), entry.id)
+            self._table.update(Update(key, set={"ends": True, **due}, when=may_end()))
         except ConditionFailed:
             return
         parts = self._table.query(key.pk, prefix=keys.bin_part(entry.instance_id, entry.id, "").sk, limit=100).items
@@ -164,3 +170,13 @@ class NamespaceRetirement:
         if rows:
             self._table.transact([Delete(Key(row["pk"], row["sk"])) for row in rows], relaxed=True)
         return bool(rows)
+
+
+def may_end() -> Condition:
+    """Of a namespace's entry: it is whole, and not on its way back."""
+    return all_of(equals("whole", True), any_of(absent("returns"), equals("returns", "")))
+
+
+def may_return() -> Condition:
+    """The same, and it is not on its way out either."""
+    return all_of(may_end(), any_of(absent("ends"), equals("ends", False)))

@@ -26,6 +26,7 @@ from .namespace_retirement import NamespaceRetirement
 from .outbox import Outbox
 from .repository_retirement import RepositoryRetirement
 from .retirement import Retirement
+from .revival import Revival
 from .uploads import Uploads
 
 # In this order, so that what one step leaves behind is met by a later one in the same round.
@@ -47,6 +48,7 @@ class Upkeep:
         self._uploads = Uploads(stack)
         self._outbox = Outbox(stack)
         self._manifests = Manifests(stack)
+        self._revival = Revival(stack)
         self._steps: dict[str, Callable[[Item], None]] = {
             "intent": self._intent,
             "upload": self._upload,
@@ -86,7 +88,8 @@ class Upkeep:
 
     def _bin(self, row: Item) -> None:
         entry = BinEntry.model_validate(row)
-        if not self._put_off(row, entry.instance_id, from_text(entry.expires_at), entry.stood_still_s):
+        # One that ends was freed before its time, and not all at once.
+        if entry.ends or not self._put_off(row, entry.instance_id, from_text(entry.expires_at), entry.stood_still_s):
             self._expire(entry)
 
     def _expire(self, entry: BinEntry) -> None:
@@ -119,6 +122,8 @@ class Upkeep:
         held = store.manifest(self._table, row["repository_id"], row["digest"])
         if held is not None and held.state == "live":
             self._manifests.relink(row["instance_id"], held)
+            if row.get("restored"):
+                self._revival.revive_children(row["instance_id"], held, relink=True)
         self._outbox.announce_again(row, self._stack.clock.now())
 
     def _put_off(self, row: Item, instance_id: str, moment: datetime, stood_still_s: int) -> bool:
