@@ -3,11 +3,13 @@
 Handlers of events that were declared elsewhere would deploy without this file.
 
 object_created   an object under `…/pushes/…` appeared in a bucket: an image was pushed
+announce         every minute: deletions and ends of tasks that nobody was told of, webhooks with something due
 collection       work that is due: expired pushes, uploads and bin entries, dead bytes
 life             every five minutes: renews, freezes and gives up instances whose time has come
 seal_audit       every minute: seals closed minutes of the audit record
 sweep            every minute (embedded: CRS_SWEEP_INTERVAL_S): repairs lost messages, ends what is overdue
 tasks            background work that people see, one step a message
+webhooks         events for users' servers, a bounded step of one webhook a message
 """
 
 from __future__ import annotations
@@ -81,6 +83,18 @@ def life(event: CloudWatchEvent) -> None:
 @app.on_sqs_message(queue=f"{SETTINGS.queue_prefix}tasks", batch_size=1)
 def tasks(event: SQSEvent) -> dict[str, Any]:
     return consume(stack(), event.to_dict(), event.context, CHAIN, queue="tasks")
+
+
+@app.on_sqs_message(queue=f"{SETTINGS.queue_prefix}webhooks", batch_size=1)
+def webhooks(event: SQSEvent) -> dict[str, Any]:
+    return consume(stack(), event.to_dict(), event.context, CHAIN, queue="webhooks")
+
+
+@app.schedule(Rate(1, unit=Rate.MINUTES))
+def announce(event: CloudWatchEvent) -> None:
+    from chalicelib.notifications.handlers import announce as handle
+
+    send(stack(), handle(stack()), CHAIN)
 
 
 @app.schedule(Rate(1, unit=Rate.MINUTES))

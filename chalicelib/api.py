@@ -18,6 +18,7 @@ from .edge.endpoint import Routes
 from .immutability import api as immutability
 from .instances import api as instances
 from .namespaces import api as namespaces
+from .notifications import api as notifications
 from .opening import api as opening
 from .overview import api as overview
 from .recycling import api as recycling
@@ -50,4 +51,5 @@ API: Final[tuple[Routes, ...]] = (
     tasks.routes,
     closing.routes,
     overview.routes,
+    notifications.routes,
 )

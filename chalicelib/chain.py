@@ -1,7 +1,9 @@
 """Who reacts to what: the one table from messages to handlers.
 
-    push object written ─► object_created ─► ImagePushed ─► record ─► annotate ─► settle   (again, until it is settled)
+    push object written ─► object_created ─► ImagePushed ─► record ─► annotate ─► notify ─► settle   (until settled)
     every minute        ─► sweep          ─► ClearDue ─► clear_due ─► ClearDue   (while more is due)
+    every minute        ─► announce       ─► AnnounceUntold ─► announce_untold ─► DeliverWebhook, AnnounceUntold
+    something to be told                  ─► DeliverWebhook ─► deliver_webhook ─► DeliverWebhook   (while more is due)
     a task is made      ─► its service    ─► ContinueTask ─► continue_task ─► ContinueTask   (while it has steps)
     an instance's time is over ─► life    ─► ReleaseInstance ─► release_instance ─► ContinueTask
 
@@ -16,7 +18,15 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from chalicelib.edge.consume import Chain
-from chalicelib.kernel.messages import ClearDue, ContinueTask, ImagePushed, Message, ReleaseInstance
+from chalicelib.kernel.messages import (
+    AnnounceUntold,
+    ClearDue,
+    ContinueTask,
+    DeliverWebhook,
+    ImagePushed,
+    Message,
+    ReleaseInstance,
+)
 from chalicelib.ports.stack import Stack
 from chalicelib.tasks.models import Step, Task
 from chalicelib.tasks.service import Worker
@@ -32,6 +42,12 @@ def _annotate_push(stack: Stack, message: ImagePushed) -> Sequence[Message]:
     from chalicelib.registry.handlers import annotate
 
     return annotate(stack, message)
+
+
+def _notify_of_push(stack: Stack, message: ImagePushed) -> Sequence[Message]:
+    from chalicelib.notifications.handlers import tell_of_push
+
+    return tell_of_push(stack, message)
 
 
 def _settle_push(stack: Stack, message: ImagePushed) -> Sequence[Message]:
@@ -82,9 +98,23 @@ def _release_instance(stack: Stack, message: ReleaseInstance) -> Sequence[Messag
     return release_instance(stack, message)
 
 
+def _announce_untold(stack: Stack, message: AnnounceUntold) -> Sequence[Message]:
+    from chalicelib.notifications.handlers import announce_untold
+
+    return announce_untold(stack, message)
+
+
+def _deliver_webhook(stack: Stack, message: DeliverWebhook) -> Sequence[Message]:
+    from chalicelib.notifications.handlers import deliver_webhook
+
+    return deliver_webhook(stack, message)
+
+
 CHAIN: Final[Chain] = {
-    ImagePushed: (_record_push, _annotate_push, _settle_push),
+    ImagePushed: (_record_push, _annotate_push, _notify_of_push, _settle_push),
     ClearDue: (_clear_due,),
+    AnnounceUntold: (_announce_untold,),
+    DeliverWebhook: (_deliver_webhook,),
     ContinueTask: (_continue_task,),
     ReleaseInstance: (_release_instance,),
 }

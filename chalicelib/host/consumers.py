@@ -29,16 +29,20 @@ END_WITHIN_S: Final = 8.0
 _PR_SET_PDEATHSIG: Final = 1  # linux/prctl.h
 _RATE: Final = re.compile(r"rate\((\d+) (minute|hour|day)s?\)")
 _SECONDS: Final = {"minute": 60, "hour": 3600, "day": 86400}
+# Whoever waits for servers of users: each holds up one of so many.
+_AT_ONCE: Final = {"webhooks": 4}
 # The finest rate the cloud has; one machine runs such schedules every CRS_SWEEP_INTERVAL_S.
 _FINEST_S: Final = 60
 
 
 def pumps_of(app: Chalice, stack: Stack) -> list[Pump]:
-    """One pump for every event source the app declares, in its order."""
+    """A pump, or several, for every event source the app declares, in its order."""
     if not isinstance(stack.objects, Buckets):
         raise TypeError("only the embedded stack is pumped; on AWS events come by themselves")
     spool = stack.objects.spool
-    return [_pump(app, source, stack, spool) for source in app.event_sources]
+    return [
+        _pump(app, source, stack, spool) for source in app.event_sources for _ in range(_AT_ONCE.get(source.name, 1))
+    ]
 
 
 def every_s(expression: str, settings: Settings) -> float:

@@ -69,3 +69,18 @@ class ContinueTask(Message):
     queue = "tasks"
     instance_id: str
     task_id: str
+
+
+class AnnounceUntold(Message):
+    """One shard of index 2 has rows that are events and were not told of. A hint; doubles are harmless."""
+
+    queue = "collection"
+    partition: str
+
+
+class DeliverWebhook(Message):
+    """A webhook has something to be delivered. A hint: its row is due; doubles are harmless."""
+
+    queue = "webhooks"
+    instance_id: str
+    webhook_id: str

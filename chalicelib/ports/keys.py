@@ -54,13 +54,13 @@ Entities (one table; audit has its own: `audit_keys.py`)
   POLICY#<namespace id>       IMMUTABLE#<00..15>                     its immutability rules and a version, in 16 copies
   POLICY#<namespace id>       RETENTION                              its retention rules and schedule      i1: due
   POLICY#<namespace id>       RUN#<task>                             a run of retention; the task has the rest
-  WEBHOOKS#<instance>         WEBHOOK#<ulid>                         whom to tell of what
-  WEBHOOK#<ulid>              DELIVERY#<ulid>                        one event told to one webhook         i1: due
+  WEBHOOKS#<instance>         WEBHOOK#<ulid>                         whom to tell of what               i1: due
+  WEBHOOK#<ulid>              DELIVERY#<ulid>                        one event told to one webhook      i2: pending
 
 Index 1 serves two questions and never the same item both: tags of a repository by push time
 (`REPO#<id>#PUSHED`), and work that is due (`DUE#<kind>#<0..3>`, sk `<time>#<id>`).
 Manifests that lost their last holder are due too (`DUE#manifest`). Index 2 has rows that are an event and were not told
-of yet (`UNTOLD#<0..3>`, sk `<time>#<id>`).
+of yet (`UNTOLD#<0..3>`, sk `<time>#<id>`), and each webhook's pending deliveries (`WEBHOOK#<id>#PENDING`, the same).
 
 Access patterns: a pull reads INSTANCE, ALLOWLIST, CREDENTIAL, NAMESPACE and REPOSITORY in one batch (remembered),
 then TAG, then MANIFEST. A list is one query of one partition. Sweepers query index 1 up to now. Nothing scans.
@@ -357,6 +357,15 @@ def deliveries_partition(webhook: str) -> str:
 
 def delivery(webhook: str, delivery: str) -> Key:
     return Key(f"WEBHOOK#{webhook}", f"DELIVERY#{delivery}")
+
+
+def pending_partition(webhook: str) -> str:
+    return f"WEBHOOK#{webhook}#PENDING"
+
+
+def pending(webhook: str, moment: str, delivery: str) -> dict[str, str]:
+    """The attributes of a delivery that is still to be made."""
+    return {"i2pk": pending_partition(webhook), "i2sk": f"{moment}#{delivery}"}
 
 
 def untold_partitions() -> tuple[str, ...]:

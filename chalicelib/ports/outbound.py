@@ -2,6 +2,8 @@
 
 name ─► every address of it is vetted ─► they are pinned: it connects there, TLS is the name's ─► bounded answer
 
+fetch_json   reads a document        post   tells something; of the answer its status counts, and its beginning is kept
+
 A name that has a private address beside a public one is refused whole. Redirects are not followed.
 """
 
@@ -13,7 +15,9 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Any, Final
 
@@ -28,13 +32,33 @@ from chalicelib.kernel.settings import Settings
 LONGEST_S: Final = 5.0
 LIMIT_BYTES: Final = 1024 * 1024
 LONGEST_URL: Final = 2048
+USER_AGENT: Final = "crs"
+# Of what answers a `post`: enough to see what is wrong.
+KEPT_BYTES: Final = 1024
 # Of the addresses of one name; enough where one family has no way out.
 _MOST_TRIED: Final = 3
 # Addresses of IPv6 that lead to one of IPv4: NAT64 (RFC 6052, RFC 8215), 6to4, Teredo.
 _TRANSLATED: Final = tuple(ip_network(text) for text in ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32"))
 _HOST: Final = re.compile(r"[A-Za-z0-9.-]{1,253}|[0-9a-f:.]{2,45}", re.ASCII)
 
+# What can go wrong between a look-up and an answer.
+_FAILURES: Final = (
+    httpcore.TimeoutException,
+    httpcore.NetworkError,
+    httpcore.ProtocolError,
+    ssl.SSLError,
+    OSError,
+)
+
 Resolve = Callable[[str, int], Iterable[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """beginning: of the body, `KEPT_BYTES` at most."""
+
+    status: int
+    beginning: bytes
 
 
 class Outbound:
@@ -63,23 +87,37 @@ class Outbound:
 
         Raises Invalid naming `url` where it may not be called, Unavailable where no JSON comes in time and size.
         """
-        wanted = self.vet_url(url)
         deadline = time.monotonic() + self._longest_s
-        pinned = _Pinned(self._vetted(wanted.host, _port(wanted), deadline), deadline)
+        wanted, pinned = self._prepared(url, deadline)
         try:
             body = self._fetch(wanted, pinned, deadline)
-        except (
-            httpcore.TimeoutException,
-            httpcore.NetworkError,
-            httpcore.ProtocolError,
-            ssl.SSLError,
-            OSError,
-        ) as failed:
+        except _FAILURES as failed:
             raise Unavailable(f"{wanted.host} did not answer", retry_after_s=60) from failed
         try:
             return strict_json.parse(body, "url")
         except Invalid as malformed:
             raise Unavailable(f"{wanted.host} answered no JSON", retry_after_s=60) from malformed
+
+    def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
+        """Sends the body once, and answers with whatever status came back.
+
+        Raises Invalid naming `url` where it may not be called, Unavailable where no answer comes in time.
+        """
+        deadline = time.monotonic() + self._longest_s
+        wanted, pinned = self._prepared(url, deadline)
+        kept = bytearray()
+        try:
+            with self._call("POST", wanted, pinned, headers, body) as response:
+                status = response.status
+                with suppress(*_FAILURES):  # The status says what became of it, however its body ends.
+                    for piece in response.iter_stream():
+                        kept += piece
+                        if len(kept) >= KEPT_BYTES:
+                            break
+                        _left(deadline)
+        except _FAILURES as failed:
+            raise Unavailable(f"{wanted.host} {_what_failed(failed)}", retry_after_s=60) from failed
+        return Answer(status, bytes(kept[:KEPT_BYTES]))
 
     def vet_url(self, url: str) -> httpx.URL:
         """Raises Invalid naming `url`: what is no https address, and an address of a private network."""
@@ -113,14 +151,13 @@ class Outbound:
         if not may_call(address, allow_private=self._allow_private):
             raise Invalid("url", "leads into a private network, where calls are not allowed")
 
+    def _prepared(self, url: str, deadline: float) -> tuple[httpx.URL, _Pinned]:
+        wanted = self.vet_url(url)
+        return wanted, _Pinned(self._vetted(wanted.host, _port(wanted), deadline), deadline)
+
     def _fetch(self, url: httpx.URL, pinned: _Pinned, deadline: float) -> bytes:
-        trust = self._trust or httpx.create_ssl_context()
-        headers = [("Accept", "application/json"), ("Accept-Encoding", "identity"), ("User-Agent", "crs")]
         body = bytearray()
-        with (
-            httpcore.ConnectionPool(ssl_context=trust, network_backend=pinned) as pool,
-            pool.stream("GET", str(url), headers=headers) as response,
-        ):
+        with self._call("GET", url, pinned, {"Accept": "application/json"}) as response:
             encoded = [value for name, value in response.headers if name.lower() == b"content-encoding"]
             if response.status != 200 or any(value.lower() != b"identity" for value in encoded):
                 raise Unavailable(f"{url.host} answered with status {response.status}", retry_after_s=60)
@@ -131,9 +168,23 @@ class Outbound:
                 _left(deadline)
         return bytes(body)
 
+    @contextmanager
+    def _call(
+        self, method: str, url: httpx.URL, pinned: _Pinned, headers: Mapping[str, str], body: bytes | None = None
+    ) -> Iterator[httpcore.Response]:
+        """One request over a connection of its own, which ends with it: nothing is followed, nothing is kept open."""
+        if self._trust is None:
+            self._trust = httpx.create_ssl_context()
+        sent = [*headers.items(), ("Accept-Encoding", "identity"), ("User-Agent", USER_AGENT)]
+        with (
+            httpcore.ConnectionPool(ssl_context=self._trust, network_backend=pinned) as pool,
+            pool.stream(method, str(url), headers=sent, content=body) as response,
+        ):
+            yield response
 
-def outbound(settings: Settings) -> Outbound:
-    return Outbound(allow_private=settings.allow_private_addresses)
+
+def outbound(settings: Settings, longest_s: float = LONGEST_S) -> Outbound:
+    return Outbound(allow_private=settings.allow_private_addresses, longest_s=longest_s)
 
 
 def may_call(address: IPv4Address | IPv6Address, *, allow_private: bool) -> bool:
@@ -192,6 +243,18 @@ class _Hurried(httpcore.NetworkStream):
 
     def get_extra_info(self, info: str) -> Any:
         return self._stream.get_extra_info(info)
+
+
+def _what_failed(failed: BaseException) -> str:
+    if isinstance(failed, httpcore.TimeoutException):
+        return "did not answer in time"
+    if isinstance(failed, ssl.SSLError) or isinstance(failed.__cause__, ssl.SSLError):
+        return "has no certificate that is believed, or speaks no TLS"
+    if isinstance(failed, httpcore.ConnectError):
+        return "takes no connection"
+    if isinstance(failed, httpcore.ProtocolError):
+        return "answered, but not as HTTP"
+    return "ended the connection without an answer"
 
 
 def _left(deadline: float) -> float:

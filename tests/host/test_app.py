@@ -30,12 +30,14 @@ def client() -> Client:
 
 def test_every_event_source_is_declared_in_app_py() -> None:
     assert sorted(source.name for source in service.app.event_sources) == [
+        "announce",
         "collection",
         "life",
         "object_created",
         "seal_audit",
         "sweep",
         "tasks",
+        "webhooks",
     ]
 
 

@@ -1,0 +1,1 @@
+"""Notifications: events of an instance, told to servers that its people name (X5)."""
