@@ -51,9 +51,12 @@ class Fsck:
         """Findings as they are met; none for a whole folder. An instance that is being deleted is in pieces until it
         is gone, which its schedule sees to, and tells nothing."""
         for instance in Instances(self._stack).every():
-            if instance.state == "releasing":
-                continue
-            yield from _InstanceCheck(self._stack, instance, self._deep).run()
+            if instance.state != "releasing":
+                yield from self.look_into(instance)
+
+    def look_into(self, instance: Instance) -> Iterator[Finding]:
+        """The same of one instance."""
+        return _InstanceCheck(self._stack, instance, self._deep).run()
 
 
 class _InstanceCheck:

@@ -101,12 +101,10 @@ class Restoration:
         """
         self._instances.require_running(instance)
         repository, sparse = self._home(instance, entry)
-        manifest = self._manifest(entry)
         if not leave_taken:
             # All of them before anything is done, and not only those of the first page.
             wanted = _names(entry.tags) if name is None else (name,)
             self._refuse_taken(repository, entry.digest, wanted, renamed=entry.kind == "tag")
-        self._revival.revive_children(instance.id, manifest)
         tags: list[TagName] = []
         left: list[TagName] = []
         while True:
@@ -247,7 +245,7 @@ class Restoration:
         ]
 
     def _event(self, instance: Instance, page: _Page, by: str, now: str, sparse: bool) -> dict[str, Any]:
-        """That of a push. restored: children may have to be revived once more, where an index keeps them for good."""
+        """That of a push. restored: its children have to be revived, and are by the sweep if this process dies."""
         return {
             "incarnation": page.push,
             "instance_id": instance.id,
@@ -264,6 +262,7 @@ class Restoration:
         }
 
     def _follow_up(self, instance: Instance, page: _Page, sparse: bool) -> None:
+        """The event comes last: who handles it ends what the sweep would repair."""
         self._manifests.relink(instance.id, page.manifest)
         if not sparse:
             self._revival.revive_children(instance.id, page.manifest)

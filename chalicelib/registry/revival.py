@@ -1,28 +1,26 @@
-"""How manifests of the recycle bin become live again, and with an index those of its children that were deleted alone.
+"""How manifests of the recycle bin become live again, and with an index its children that were deleted alone.
 
-    children   deepest first, before their index comes back: nobody meets a live index whose children are missing
-    again      after it came back: from then on none of them can be deleted alone, so what one more look finds is final
+    index live  ─►  child live, if the index still is  ─►  its links  ─►  its own children …  ─►  the event
 
-A process that dies in between leaves an outbox row that says `restored`: the sweep looks once more.
+From the moment when the index is live none of its children can be deleted alone, so one look finds them all. A process
+that dies in between leaves an outbox row that says `restored`: the sweep looks once more. Each revival checks that the
+index above is live: one that comes late undoes nothing that was deleted after it.
 """
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 from chalicelib.kernel.errors import Unavailable
 from chalicelib.ports import keys
 from chalicelib.ports.stack import Stack
-from chalicelib.ports.table import Check, OutcomeUnknown, Put, TransactionCancelled, Update, Write, equals
+from chalicelib.ports.table import Check, OutcomeUnknown, Put, TransactionCancelled, Update, Write, all_of, equals
 
 from . import rules, store
 from .blobs import ATTEMPTS
 from .bodies import Bodies
 from .manifests import Manifests
 from .models import ManifestRecord
-
-# Each costs one check of the 100 that a transaction has room for.
-MOST_CHECKED_CHILDREN: Final = 90
 
 
 class Revival:
@@ -43,41 +41,40 @@ class Revival:
             writes.append(Put(store.referrer_item(manifest, annotations, rules.ANNOTATIONS_LIMIT_BYTES)))
         return writes
 
-    def revive_children(self, instance_id: str, index: ManifestRecord, *, relink: bool = False) -> None:
-        """Children of the index that are in the bin are live again; those that are not here stay away. Safe to repeat.
+    def revive_children(self, instance_id: str, index: ManifestRecord) -> None:
+        """Children of an index that came back are live again, and can be pulled; those that are not here stay away.
+        Not for namespaces that allow sparse indexes: what was deleted there may have been meant to. Safe to repeat."""
+        self._below(instance_id, index, set())
 
-        relink   those that are live already may lack links: whoever revived them may have died before it looked
-        """
-        self._children(instance_id, index, relink, set())
-
-    def _children(self, instance_id: str, index: ManifestRecord, relink: bool, seen: set[str]) -> None:
+    def _below(self, instance_id: str, index: ManifestRecord, seen: set[str]) -> None:
         wanted = [child for child in index.children if child not in seen]
         seen.update(wanted)
         found = self._table.get_many([keys.manifest(index.repository_id, child) for child in wanted])
         for item in found.values():
             child = ManifestRecord.model_validate(item)
-            if child.state == "binned":
-                self._revive(instance_id, child, seen)
-            elif relink:
+            if self._live(instance_id, index, child):
+                # Also of one that was live: whoever revived it may have died before it looked.
                 self._manifests.relink(instance_id, child)
+                self._below(instance_id, child, seen)
 
-    def _revive(self, instance_id: str, child: ManifestRecord, seen: set[str]) -> None:
-        # Before as well as after: no moment at which it is live and cannot be pulled, and none of unlinking in between.
-        self._manifests.relink(instance_id, child)
+    def _live(self, instance_id: str, index: ManifestRecord, child: ManifestRecord) -> bool:
+        """Whether the child is live; False: the index was deleted meanwhile, and the child may be."""
+        same_life = equals("incarnation", index.incarnation)
+        above = Check(keys.manifest(index.repository_id, index.digest), all_of(equals("state", "live"), same_life))
         for _ in range(ATTEMPTS):
-            self._children(instance_id, child, False, seen)
-            below = [keys.manifest(child.repository_id, one) for one in child.children]
-            here = self._table.get_many(below)
-            checks = [Check(key, equals("state", "live")) for key in below if key in here][:MOST_CHECKED_CHILDREN]
-            try:
-                self._table.transact([*self.revived(instance_id, child), *checks])
-            except (TransactionCancelled, OutcomeUnknown):
-                standing = store.manifest(self._table, child.repository_id, child.digest)
-                if standing is None:
-                    return None
-                child, seen = standing, set()
-            else:
-                return self._manifests.relink(instance_id, child)
             if child.state == "live":
-                return self._manifests.relink(instance_id, child)
+                return True
+            try:
+                self._table.transact([above, *self.revived(instance_id, child)])
+            except TransactionCancelled as cancelled:
+                if 0 in cancelled.failed:
+                    return False
+            except OutcomeUnknown:
+                pass
+            else:
+                return True
+            standing = store.manifest(self._table, child.repository_id, child.digest)
+            if standing is None:
+                return False
+            child = standing
         raise Unavailable

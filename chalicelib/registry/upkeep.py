@@ -123,7 +123,7 @@ class Upkeep:
         if held is not None and held.state == "live":
             self._manifests.relink(row["instance_id"], held)
             if row.get("restored"):
-                self._revival.revive_children(row["instance_id"], held, relink=True)
+                self._revival.revive_children(row["instance_id"], held)
         self._outbox.announce_again(row, self._stack.clock.now())
 
     def _put_off(self, row: Item, instance_id: str, moment: datetime, stood_still_s: int) -> bool:
