@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from chalicelib.kernel.names import Digest, TagName
+from chalicelib.namespaces.service import Namespaces
 from tests.registry.images import NAME
 from tests.registry.library import Library
 
@@ -22,3 +23,7 @@ def switch(library: Library, rule_id: str, *, enabled: bool) -> None:
 
 def digest_of(library: Library, tag: str) -> Digest:
     return library.registry.pull(library.owner, NAME, TagName(tag)).digest
+
+
+def namespace_id(library: Library) -> str:
+    return Namespaces(library.stack).get(library.instance.id, "library", fresh=True).id

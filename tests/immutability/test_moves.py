@@ -228,6 +228,26 @@ def test_many_tags_go_in_few_transactions_and_each_outcome_is_told(library: Libr
     assert sorted(entry["name"] for entry in entries) == sorted([f"t{n:02d}" for n in range(2, 45)])
 
 
+def test_as_many_tags_as_a_push_takes_move_at_once_under_the_rules(library: Library) -> None:
+    """P1: each from another digest, within what one transaction takes, and in one of them for the deletion too."""
+    tags = [f"t{number}" for number in range(TAGS_PER_PUSH)]
+    for number, tag in enumerate(tags):
+        library.push(tag, layers=(b"%d" % number,))
+    kept_by = rule(library, "t0")
+    with pytest.raises(TagImmutable):
+        library.push(*tags, layers=(b"other",))
+    switch(library, kept_by, enabled=False)
+    moved = library.push(*tags, layers=(b"other",))
+    assert {digest_of(library, tag) for tag in tags} == {moved}
+    for number, tag in enumerate(tags):
+        library.push(tag, layers=(b"%d" % number,))
+    transactions: list[None] = []
+    stack = with_table(library.stack, TableWith(library.stack.table, lambda: transactions.append(None)))
+    deletion = Deletion(library.instance, library.repository(), "ann")
+    assert set(Retirement(stack).delete_tags(deletion, tags_of(library)).values()) == {None}
+    assert len(transactions) == 1
+
+
 def test_the_task_of_many_tags_leaves_what_is_kept_and_says_why(library: Library) -> None:
     """N5"""
     tags = [f"t{number:03d}" for number in range(105)]
