@@ -43,7 +43,7 @@ class Deeds:
             self._some_pull: 36,
             self._some_list: 4,
             self._some_deletion: 22 if full else 6,
-            self._announce_departure: 0.2 if full else 0.0,
+            self._announce_departure: 0.6 if full else 0.0,
         }
         for repository in self._leaving:
             if not repository.users:
