@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from .audits import audit
+from .dead_letters import dead_letters
 from .people import account, password_from_stdin, user
 from .settings import Refusing, opened_stack, settings
 
@@ -134,6 +135,7 @@ def reset_password(instance_name: str, username: str, password_stdin: bool) -> N
 
 crs.add_command(account)
 crs.add_command(audit)
+crs.add_command(dead_letters)
 crs.add_command(user)
 
 

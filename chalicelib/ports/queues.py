@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One message as received. `attempt` counts from 1; `receipt` stands for this delivery alone."""
+    """One message as received. `attempt` counts from 1; `receipt` stands for this delivery alone; `sent_at` is when
+    the message was sent first, and stays that in the dead letters."""
 
     id: str
     queue: str
     body: str
     attempt: int
     receipt: str
+    sent_at: datetime
 
 
 class Queues(Protocol):
@@ -38,5 +41,10 @@ class Queues(Protocol):
         ...
 
     def fail(self, delivery: Delivery, *, delay_s: int) -> None:
-        """Back to the queue after the delay; after the fifth attempt to `<queue>-dead` instead."""
+        """Back to the queue after the delay; after the fifth attempt to `<queue>-dead` instead, where a message is kept
+        until 14 days after it was sent."""
+        ...
+
+    def depth(self, queue: str) -> int:
+        """How many messages it has, those included that are hidden. An estimate where many processes write."""
         ...

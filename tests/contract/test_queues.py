@@ -151,3 +151,36 @@ def test_a_message_has_at_most_256_kib(queues: Queues) -> None:
         queues.send("work", ["fits", "ü" * 128 * 1024 + "x"])
 
     assert len(one(queues).body) == 256 * 1024
+
+
+def test_a_queue_says_how_many_messages_it_has_also_those_that_are_hidden(queues: Queues) -> None:
+    assert queues.depth("work") == 0
+    queues.send("work", ["a", "b", "c"])
+    queues.send("other", ["d"])
+    first = one_of(queues)
+    assert queues.depth("work") == 3
+
+    queues.complete([first])
+    assert queues.depth("work") == 2
+
+
+def one_of(queues: Queues) -> Delivery:
+    (delivery,) = queues.receive("work", most=1)
+    return delivery
+
+
+def test_a_dead_letter_keeps_the_moment_it_was_sent(queues: Queues, clock: HandClock) -> None:
+    queues.send("work", ["poison"])
+    sent_at = None
+    for _ in range(5):
+        delivery = one(queues)
+        sent_at = sent_at or delivery.sent_at
+        clock.advance(0.1)
+        queues.fail(delivery, delay_s=0)
+    queues.send("other", ["later"])
+
+    assert queues.receive("work") == []
+    assert one(queues, "work-dead").sent_at == sent_at
+    assert sent_at is not None
+    assert one(queues, "other").sent_at > sent_at
+    assert queues.depth("work-dead") == 1

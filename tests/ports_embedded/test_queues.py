@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from chalicelib.kernel.moment import SystemClock
-from chalicelib.ports.embedded.queues import SqliteQueues
+from chalicelib.ports.embedded.queues import DEAD_KEPT, SqliteQueues
+from tests.stacks import FrozenClock
 
 
 @pytest.fixture
@@ -59,3 +60,25 @@ def test_out_of_contract_numbers_are_refused(queues: SqliteQueues) -> None:
     for delay_s in (-1, 901):
         with pytest.raises(ValueError):
             queues.send("work", ["x"], delay_s=delay_s)
+
+
+def test_dead_letters_are_dropped_fourteen_days_after_they_were_sent(tmp_path: Path) -> None:
+    clock = FrozenClock()
+    queues = SqliteQueues(tmp_path / "old.sqlite3", clock)
+    queues.send("work-dead", ["looked at"])
+    queues.send("idle-dead", ["never looked at"])
+    clock.advance(DEAD_KEPT.total_seconds())
+    assert (queues.depth("work-dead"), queues.depth("idle-dead")) == (1, 1)
+    clock.advance(1)
+    assert (queues.depth("work-dead"), queues.receive("work-dead")) == (0, [])
+
+    queues.send("work", ["lives on", "dies"])
+    clock.advance(DEAD_KEPT.total_seconds() + 1)
+    assert queues.depth("work") == 2
+    for _ in range(5):
+        (first, second) = queues.receive("work")
+        queues.fail(second, delay_s=0)
+        queues.extend(first, 0)
+    kept = queues._database.reader().execute("SELECT queue FROM messages ORDER BY queue").fetchall()
+    assert kept == [("work",), ("work-dead",)]
+    queues.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from chalicelib.kernel.errors import TooLarge, Unavailable
@@ -14,6 +15,7 @@ from .clients import translated
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
+    from mypy_boto3_sqs.literals import QueueAttributeNameType
 
 BODY_LIMIT_BYTES: Final = 256 * 1024
 ATTEMPTS: Final = 5
@@ -21,6 +23,12 @@ ATTEMPTS: Final = 5
 _MOST: Final = 10
 _BATCH_LIMIT_BYTES: Final = 256 * 1024
 _LONGEST_WAIT_S: Final = 20
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_COUNTED: Final[list[QueueAttributeNameType]] = [
+    "ApproximateNumberOfMessages",
+    "ApproximateNumberOfMessagesNotVisible",
+    "ApproximateNumberOfMessagesDelayed",
+]
 _TRIES: Final = 4
 # The message is done with, or so long forgotten that its receipt no longer counts.
 _GONE: Final = frozenset(
@@ -67,7 +75,7 @@ class SqsQueues:
                 VisibilityTimeout=visibility_s,
                 # A wait of no second asks only some of SQS's servers, so any wait is a whole one at least.
                 WaitTimeSeconds=min(_LONGEST_WAIT_S, math.ceil(wait_s)),
-                MessageSystemAttributeNames=["ApproximateReceiveCount"],
+                MessageSystemAttributeNames=["ApproximateReceiveCount", "SentTimestamp"],
             )
         return [
             Delivery(
@@ -76,6 +84,7 @@ class SqsQueues:
                 body=message["Body"],
                 attempt=int(message["Attributes"]["ApproximateReceiveCount"]),
                 receipt=message["ReceiptHandle"],
+                sent_at=_EPOCH + timedelta(milliseconds=int(message["Attributes"]["SentTimestamp"])),
             )
             for message in answer.get("Messages", ())
         ]
@@ -100,6 +109,11 @@ class SqsQueues:
     def fail(self, delivery: Delivery, *, delay_s: int) -> None:
         # After its last attempt a message is moved as soon as somebody asks for messages: that need not wait.
         self._show_again(delivery, 0 if delivery.attempt >= ATTEMPTS else delay_s)
+
+    def depth(self, queue: str) -> int:
+        with translated("the queue service", _unknown):
+            answer = self._client.get_queue_attributes(QueueUrl=self._url(queue), AttributeNames=_COUNTED)
+        return sum(int(answer["Attributes"].get(name, "0")) for name in _COUNTED)
 
     def _show_again(self, delivery: Delivery, after_s: int) -> None:
         try:

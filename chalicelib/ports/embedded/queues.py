@@ -5,11 +5,12 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Final, NoReturn
 
 from chalicelib.kernel.errors import TooLarge
-from chalicelib.kernel.ids import new_id
+from chalicelib.kernel.ids import LEAST_TAIL, id_at, moment_of, new_id
 from chalicelib.kernel.moment import Clock
 from chalicelib.ports.queues import Delivery
 
@@ -20,6 +21,8 @@ MOST_ATTEMPTS: Final = 5
 BODY_LIMIT_BYTES: Final = 256 * 1024
 DELAY_LIMIT_S: Final = 900
 DEAD: Final = "-dead"
+# As long as SQS keeps anything.
+DEAD_KEPT: Final = timedelta(days=14)
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS messages (
     id TEXT PRIMARY KEY, queue TEXT NOT NULL, visible_ms INTEGER NOT NULL, attempt INTEGER NOT NULL,
@@ -56,7 +59,8 @@ class SqliteQueues:
         if not bodies:
             return
         visible_ms = self._now_ms() + delay_s * 1000
-        rows = [(new_id(), queue, visible_ms, 0, "", body) for body in bodies]
+        now = self._clock.now()
+        rows = [(id_at(now), queue, visible_ms, 0, "", body) for body in bodies]
         self._database.write(lambda cursor: cursor.executemany("INSERT INTO messages VALUES (?,?,?,?,?,?)", rows))
 
     def receive(self, queue: str, *, most: int = 10, visibility_s: int = 60, wait_s: float = 0) -> list[Delivery]:
@@ -92,6 +96,14 @@ class SqliteQueues:
         else:
             self.extend(delivery, delay_s)
 
+    def depth(self, queue: str) -> int:
+        sql = "SELECT count(*) FROM messages WHERE queue=? AND id>=?"
+        oldest = self._oldest_kept() if queue.endswith(DEAD) else ""
+        try:
+            return int(self._database.reader().execute(sql, (queue, oldest)).fetchone()[0])
+        except sqlite3.Error as error:
+            self._database.refuse(error)
+
     def _waiting(self, queue: str) -> bool:
         """Whether something can be received; a read, so that looking at an idle queue writes nothing."""
         sql = "SELECT 1 FROM messages WHERE queue=? AND visible_ms<=? LIMIT 1"
@@ -110,12 +122,13 @@ class SqliteQueues:
         hide = "UPDATE messages SET visible_ms=?, attempt=?, receipt=? WHERE id=?"
 
         def change(cursor: sqlite3.Cursor) -> list[Delivery]:
+            self._forget(cursor, queue)
             deliveries = []
             for message, attempt, receipt, body in cursor.execute(find, (queue, now_ms, most)).fetchall():
                 if attempt >= MOST_ATTEMPTS and not queue.endswith(DEAD):
                     self._bury(cursor, message, receipt)  # its fifth receiver vanished without a word
                     continue
-                delivery = Delivery(message, queue, body, attempt + 1, new_id())
+                delivery = Delivery(message, queue, body, attempt + 1, new_id(), moment_of(message))
                 cursor.execute(hide, (hidden_until_ms, delivery.attempt, delivery.receipt, message))
                 deliveries.append(delivery)
             return deliveries
@@ -123,10 +136,20 @@ class SqliteQueues:
         return self._database.write(change, relaxed=True)
 
     def _bury(self, cursor: sqlite3.Cursor, message: str, receipt: str) -> None:
+        # Nobody else may ever look at dead letters, so those that are too old go when one comes.
+        cursor.execute("DELETE FROM messages WHERE queue LIKE '%' || ? AND id<?", (DEAD, self._oldest_kept()))
         cursor.execute(
             "UPDATE messages SET queue=queue||?, visible_ms=?, attempt=0, receipt='' WHERE id=? AND receipt=?",
             (DEAD, self._now_ms(), message, receipt),
         )
+
+    def _forget(self, cursor: sqlite3.Cursor, queue: str) -> None:
+        """Dead letters whose time is over."""
+        if queue.endswith(DEAD):
+            cursor.execute("DELETE FROM messages WHERE queue=? AND id<?", (queue, self._oldest_kept()))
+
+    def _oldest_kept(self) -> str:
+        return id_at(self._clock.now() - DEAD_KEPT, LEAST_TAIL)
 
     def _now_ms(self) -> int:
         return int(self._clock.now().timestamp() * 1000)
