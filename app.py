@@ -6,6 +6,7 @@ object_created   an object under `…/pushes/…` appeared in a bucket: an image
 announce         every minute: deletions and ends of tasks that nobody was told of, webhooks with something due
 collection       work that is due: expired pushes, uploads and bin entries, dead bytes
 life             every five minutes: renews, freezes and gives up instances whose time has come
+retention        every minute: begins the runs that schedules say are due
 seal_audit       every minute: seals closed minutes of the audit record
 sweep            every minute (embedded: CRS_SWEEP_INTERVAL_S): repairs lost messages, ends what is overdue
 tasks            background work that people see, one step a message
@@ -102,6 +103,13 @@ def sweep(event: CloudWatchEvent) -> None:
     from chalicelib.collection.handlers import sweep as handle
 
     send(stack(), handle(stack()), CHAIN)
+
+
+@app.schedule(Rate(1, unit=Rate.MINUTES))
+def retention(event: CloudWatchEvent) -> None:
+    from chalicelib.retention.handlers import fire_schedules
+
+    fire_schedules(stack())
 
 
 @app.schedule(Rate(1, unit=Rate.MINUTES))

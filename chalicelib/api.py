@@ -28,6 +28,7 @@ from .registry import manifests_api as manifests
 from .registry import tags_api as tags
 from .repositories import api as repositories
 from .repositories import shares_api as shares
+from .retention import api as retention
 from .tasks import api as tasks
 
 API: Final[tuple[Routes, ...]] = (
@@ -47,6 +48,7 @@ API: Final[tuple[Routes, ...]] = (
     history.routes,
     manifests.routes,
     deletions.routes,
+    retention.routes,
     recycling.routes,
     tasks.routes,
     closing.routes,

@@ -1,6 +1,7 @@
 """Who reacts to what: the one table from messages to handlers.
 
     push object written ─► object_created ─► ImagePushed ─► record ─► annotate ─► notify ─► settle   (until settled)
+    every minute        ─► retention      ─► a task for each schedule that is due
     every minute        ─► sweep          ─► ClearDue ─► clear_due ─► ClearDue   (while more is due)
     every minute        ─► announce       ─► AnnounceUntold ─► announce_untold ─► DeliverWebhook, AnnounceUntold
     something to be told                  ─► DeliverWebhook ─► deliver_webhook ─► DeliverWebhook   (while more is due)
@@ -82,8 +83,14 @@ def _restore(stack: Stack, task: Task) -> Step:
     return NamespaceRestoration(stack).carry_out(task)
 
 
+def _retain(stack: Stack, task: Task) -> Step:
+    from chalicelib.retention.handlers import carry_out
+
+    return carry_out(stack, task)
+
+
 # Who carries out a step of which kind of task.
-WORKERS: Final[Mapping[str, Worker]] = {"deletion": _delete, "restoration": _restore}
+WORKERS: Final[Mapping[str, Worker]] = {"retention": _retain, "deletion": _delete, "restoration": _restore}
 
 
 def _continue_task(stack: Stack, message: ContinueTask) -> Sequence[Message]:
