@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from typing import Final
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from benchmarks.wire import Answer
 
@@ -18,6 +18,7 @@ from .access import Access, document, expect
 from .pace import Broken, Deed, Step
 from .world import NAMESPACE, Blob, Image, Repository, Tag, World, digest_of
 
+_BIN: Final = "/instances/default/recycle-bin"
 _OCTETS: Final = "application/octet-stream"
 # A repository's tags are listed whole in one page.
 _MOST_TAGS: Final = 1000
@@ -207,7 +208,10 @@ class Deeds:
             name, path = tag.repository.name, f"manifests/{tag.name}"
             expect((yield from self._access.registry("tag DELETE", name, "DELETE", path)), 202)
             expect((yield from self._access.registry("manifest HEAD", name, "HEAD", path)), 404)
-            tag.settle(None)
+            if self._regrets():
+                yield from self._restore("tag", name, tag.name)
+            else:
+                tag.settle(None)
 
     def delete_manifest(self, tags: list[Tag], digest: str) -> Deed:
         """With all its tags."""
@@ -216,6 +220,9 @@ class Deeds:
             path = f"manifests/{digest}"
             expect((yield from self._access.registry("manifest DELETE", repository.name, "DELETE", path)), 202)
             expect((yield from self._access.registry("manifest HEAD", repository.name, "HEAD", path)), 404)
+            if self._regrets():
+                yield from self._restore("manifest", repository.name, digest)
+                return
             for tag in tags:
                 tag.settle(None)
 
@@ -225,9 +232,27 @@ class Deeds:
         path = f"/instances/default/namespaces/{NAMESPACE}/repositories/{short}"
         answer = yield from self._access.manage("repository DELETE", "DELETE", f"{path}?confirm={short}")
         expect(answer, 204)
-        for tag in repository.tags.values():
-            tag.settle(None)
+        if self._regrets():
+            yield from self._restore("repository", repository.name, repository.name)
+        else:
+            for tag in repository.tags.values():
+                tag.settle(None)
         repository.leaving = False
+
+    # Bringing back
+
+    def _regrets(self) -> bool:
+        return self._dice.random() < 0.25
+
+    def _restore(self, kind: str, repository: str, name: str) -> Doing:
+        """The newest entry of this name in the recycle bin; what came back is as it was."""
+        query = urlencode({"kind": kind, "search": name, "limit": 100})
+        answer = yield from self._access.manage("recycle bin GET", "GET", f"{_BIN}?{query}")
+        entries = document(expect(answer, 200))["items"]
+        found = next((one["id"] for one in entries if one["name"] == name and one["repository"] == repository), None)
+        if found is None:
+            raise Broken(f"the recycle bin does not show {kind} {name} of {repository}, which was just deleted")
+        expect((yield from self._access.manage(f"{kind} restore", "POST", f"{_BIN}/{found}/restore", {})), 200)
 
 
 def _concerned(repository: Repository, digest: str) -> bool:
