@@ -27,7 +27,8 @@ class Task(BaseModel):
     counts         things by what became of them: verdict → number
     failures       steps in a row that did not come to an end
     claimed_until  somebody carries a step out until then, "" for nobody
-    version        raised by every change; the fence of every step
+    claim          of whoever carries it out; the fence of what the step came to, never given twice
+    version        raised by every change; the fence of every change
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -51,6 +52,7 @@ class Task(BaseModel):
     error: str = ""
     failures: int = 0
     claimed_until: str = ""
+    claim: str = ""
     version: int = 1
     schema_version: int = 1
 
@@ -86,8 +88,9 @@ class Step:
 
     work    where the next step goes on; None: the task is done
     done    things dealt with in this step; bytes: the same in bytes; total: of the whole task, None: as it was
-    counts  the same by what became of them: verdict → number
+    counts  the same by what became of them: verdict → number; below 0 for what a retry counts otherwise now
     wait_s  the next step has nothing to do for so long
+    failed  the task has come to its end, but not everything went well, and this is why: retried, it goes on at `work`
     """
 
     work: Mapping[str, Any] | None
@@ -97,6 +100,7 @@ class Step:
     total: int | None = None
     items: Sequence[TaskItem] = field(default=())
     wait_s: int = 0
+    failed: str = ""
 
 
 class Progress(BaseModel):

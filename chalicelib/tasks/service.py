@@ -6,7 +6,8 @@
 
 A message is a hint. A task that is not finished has a due row, by which the sweep sends a lost message again. A claim
 keeps two steps of one task from running at once, and runs out, so that another takes up the step of a process that
-died. What a step writes outside of the task it writes so that doing it twice is harmless.
+died, or slept: then its result counts no more. Who cancels, or retries, while a step runs leaves its claim alone, so
+what it came to is told all the same. What a step writes outside of the task it writes so that twice is harmless.
 """
 
 from __future__ import annotations
@@ -33,7 +34,8 @@ from .models import Kind, State, Step, Task, TaskItem, Trigger
 
 Worker = Callable[[Stack, Task], Step]
 
-# A step takes seconds; a function that hangs is ended long before.
+# A step is bounded so that it takes seconds, whatever its task is about: nobody prolongs a claim. One that takes longer
+# than this is carried out by two, and the first of them in vain.
 CLAIM: Final = timedelta(minutes=5)
 # A message that was sent is looked for again after this long.
 PATIENCE: Final = timedelta(minutes=1)
@@ -41,6 +43,8 @@ PATIENCE: Final = timedelta(minutes=1)
 MOST_FAILURES: Final = 8
 # Lost messages that one sweep sends again, of each shard.
 MOST_OVERDUE: Final = 100
+# Steps meet others who change the task this often at most.
+_ATTEMPTS: Final = 20
 # Tags are the longest things that items are about; beyond a kilobyte DynamoDB takes no key.
 _LONGEST_ITEM_ID_BYTES: Final = 512
 
@@ -106,7 +110,7 @@ class Tasks:
             self._stumble(task)
             raise
         except Refused as refused:
-            self._end(task, "failed", refused.message)
+            self._fail(task, refused.message)
             return []
         except Exception:
             self._stumble(task)
@@ -125,7 +129,8 @@ class Tasks:
         if task is None or task.finished or task.claimed_until > to_text(now):
             return None
         until = to_text(now + CLAIM)
-        fields: dict[str, Any] = {"state": "running", "claimed_until": until, "started_at": task.started_at or now}
+        fields: dict[str, Any] = {"state": "running", "claimed_until": until, "claim": new_id()}
+        fields["started_at"] = task.started_at or now
         if task.claimed_until:
             # Whoever claimed it before did not come back to say what became of the step.
             fields["failures"] = task.failures + 1
@@ -134,42 +139,71 @@ class Tasks:
             return None
         return store.replace(self._table, task, fields, until)
 
-    def _advance(self, task: Task, step: Step) -> list[ContinueTask]:
-        store.put_items(self._table, task.id, step.items)
-        now = self._stack.clock.now()
+    def _advance(self, claimed: Task, step: Step) -> list[ContinueTask]:
+        following = self._conclude(claimed, lambda task: self._after(task, step), step)
+        if following is None or following.finished:
+            return []
+        return [] if step.wait_s else [_message(following)]
+
+    def _after(self, task: Task, step: Step) -> dict[str, Any]:
+        """What changes of the task by a step. One that was cancelled meanwhile stays so."""
         fields: dict[str, Any] = {
             "done": task.done + step.done,
             "bytes": task.bytes + step.bytes,
             "counts": dict(Counter(task.counts) + Counter(step.counts)),
             "total": task.total if step.total is None else step.total,
-            "claimed_until": "",
-            "failures": 0,
-            "error": "",
         }
+        if step.work is not None:
+            fields["work"] = dict(step.work)
+        if task.finished:
+            return fields
+        fields |= {"failures": 0, "error": ""}
+        if step.failed:
+            return {**fields, "state": "failed", "error": step.failed, "finished_at": self._stack.clock.now()}
         if step.work is None:
-            fields |= {"state": "succeeded", "finished_at": now, "work": {}}
-            if store.replace(self._table, task, fields, "") is not None:
-                logger.info("task succeeded", task_id=task.id, kind=task.kind, instance_id=task.instance_id)
-            return []
-        waits = timedelta(seconds=step.wait_s) if step.wait_s else PATIENCE
-        following = store.replace(self._table, task, {**fields, "work": dict(step.work)}, to_text(now + waits))
-        return [] if following is None or step.wait_s else [_message(following)]
+            return {**fields, "state": "succeeded", "finished_at": self._stack.clock.now(), "work": {}}
+        return fields
 
-    def _stumble(self, task: Task) -> None:
+    def _stumble(self, claimed: Task) -> None:
         """A step came to nothing. Another is tried, now and then later; after many the task is given up."""
-        failures = task.failures + 1
-        logger.exception("failed to carry out a step", task_id=task.id, kind=task.kind, failures=failures)
+        failures = claimed.failures + 1
+        logger.exception("failed to carry out a step", task_id=claimed.id, kind=claimed.kind, failures=failures)
         if failures >= MOST_FAILURES:
-            self._end(task, "failed", "something went wrong again and again; ask the operator about this task's id")
+            self._fail(claimed, "something went wrong again and again; ask the operator about this task's id")
             return
-        due = to_text(self._stack.clock.now() + PATIENCE * failures)
-        store.replace(self._table, task, {"claimed_until": "", "failures": failures}, due)
+        again = Step({}, wait_s=int(PATIENCE.total_seconds()) * failures)
+        self._conclude(claimed, lambda task: {} if task.finished else {"failures": failures}, again)
+
+    def _fail(self, claimed: Task, error: str) -> None:
+        failed = {"state": "failed", "finished_at": self._stack.clock.now(), "error": error}
+        self._conclude(claimed, lambda task: {} if task.finished else failed, Step(None))
+
+    def _conclude(self, claimed: Task, fields: Callable[[Task], dict[str, Any]], step: Step) -> Task | None:
+        """Writes what a step came to, unless its claim ran out and somebody else took it up. None: it did.
+
+        fields   of the task as it stands, which may have been cancelled or retried while the step ran
+        """
+        waits = timedelta(seconds=step.wait_s) if step.wait_s else PATIENCE
+        task: Task | None = claimed
+        for _ in range(_ATTEMPTS):
+            if task is None or task.claim != claimed.claim:
+                logger.warning("step was taken over", task_id=claimed.id, kind=claimed.kind)
+                return None
+            changed = {**fields(task), "claimed_until": "", "claim": ""}
+            due = to_text(self._stack.clock.now() + waits)
+            concluded = store.conclude(self._table, task, changed, due, step.items)
+            if concluded is not None:
+                _log_end(task, concluded)
+                return concluded
+            task = store.load(self._table, claimed.instance_id, claimed.id)
+        raise Unavailable
 
     def _end(self, task: Task, state: State, error: str = "") -> Task | None:
-        fields = {"state": state, "finished_at": self._stack.clock.now(), "error": error, "claimed_until": ""}
+        """Whoever carries out a step of it now may still tell what that came to."""
+        fields = {"state": state, "finished_at": self._stack.clock.now(), "error": error}
         ended = store.replace(self._table, task, fields, "")
         if ended is not None:
-            logger.info("task ended", task_id=task.id, kind=task.kind, instance_id=task.instance_id, state=state)
+            _log_end(task, ended)
         return ended
 
     # What people see and ask for
@@ -225,14 +259,14 @@ class Tasks:
         return again
 
     def _again(self, task: Task) -> Task | None:
-        fields = {"state": "queued", "error": "", "failures": 0, "finished_at": None, "claimed_until": ""}
+        fields = {"state": "queued", "error": "", "failures": 0, "finished_at": None}
         return store.replace(self._table, task, fields, to_text(self._stack.clock.now() + PATIENCE))
 
     def _change(
         self, task: Task, allowed: Callable[[Task], bool], why_not: str, change: Callable[[Task], Task | None]
     ) -> Task:
         """A step that is under way changes the task now and then: look again."""
-        for _ in range(20):
+        for _ in range(_ATTEMPTS):
             if not allowed(task):
                 raise Conflict(f"the task {why_not}")
             changed = change(task)
@@ -268,6 +302,11 @@ class Tasks:
         if items:
             self._table.transact([Delete(Key(item["pk"], item["sk"])) for item in items], relaxed=True)
         return len(items)
+
+
+def _log_end(before: Task, after: Task) -> None:
+    if after.finished and not before.finished:
+        logger.info("task ended", task_id=after.id, kind=after.kind, instance_id=after.instance_id, state=after.state)
 
 
 def _message(task: Task) -> ContinueTask:

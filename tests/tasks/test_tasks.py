@@ -7,7 +7,9 @@ import pytest
 from chalicelib.kernel.errors import Conflict, Invalid, NotFound, Unavailable
 from chalicelib.kernel.ids import new_id
 from chalicelib.kernel.messages import ContinueTask
+from chalicelib.ports import keys
 from chalicelib.ports.stack import Stack
+from chalicelib.ports.table import Update
 from chalicelib.tasks.models import Step, Task, TaskItem
 from chalicelib.tasks.service import Tasks
 from tests.stacks import FrozenClock
@@ -128,14 +130,148 @@ def test_a_cancelled_task_takes_no_further_step_and_retried_it_goes_on_where_it_
         tasks.retry(tasks.get(INSTANCE, task.id))
 
 
-def test_a_task_cancelled_during_a_step_stays_cancelled(stack: Stack, tasks: Tasks) -> None:
+def one_more(stack: Stack, task: Task, verdict: str = "deleted") -> Step:
+    item = TaskItem(id="1", time=stack.clock.now(), tag="v1", verdict=verdict)
+    return Step({"number": 1}, done=1, counts={verdict: 1}, items=[item])
+
+
+def verdicts(tasks: Tasks, task: Task) -> list[str]:
+    return [item.verdict for item in tasks.items(task, "", None, 500).items]
+
+
+def test_a_task_cancelled_during_a_step_stays_cancelled_and_tells_what_the_step_did(stack: Stack, tasks: Tasks) -> None:
+    """P5"""
+
     def cancelled_meanwhile(stack: Stack, task: Task) -> Step:
-        tasks.cancel(tasks.get(INSTANCE, task.id))
-        return Step({"number": 1})
+        assert tasks.cancel(tasks.get(INSTANCE, task.id)).state == "cancelled"
+        return one_more(stack, task)
 
     task = made(stack)
     assert tasks.carry_out(INSTANCE, task.id, {"deletion": cancelled_meanwhile}) == []
-    assert tasks.get(INSTANCE, task.id).state == "cancelled"
+    ended = tasks.get(INSTANCE, task.id)
+    assert (ended.state, ended.done, ended.counts, verdicts(tasks, ended)) == (
+        "cancelled",
+        1,
+        {"deleted": 1},
+        ["deleted"],
+    )
+    tasks.retry(ended)
+    while tasks.carry_out(INSTANCE, task.id, {"deletion": three_steps}):
+        pass
+    assert (tasks.get(INSTANCE, task.id).state, tasks.get(INSTANCE, task.id).done) == ("succeeded", 3)
+
+
+def test_a_task_retried_while_the_step_still_runs_that_it_was_cancelled_in_has_one_step_at_a_time(
+    stack: Stack, tasks: Tasks
+) -> None:
+    def retried_meanwhile(stack: Stack, task: Task) -> Step:
+        tasks.retry(tasks.cancel(tasks.get(INSTANCE, task.id)))
+        assert tasks.carry_out(INSTANCE, task.id, {"deletion": three_steps}) == []
+        return one_more(stack, task)
+
+    task = made(stack)
+    assert len(tasks.carry_out(INSTANCE, task.id, {"deletion": retried_meanwhile})) == 1
+    assert tasks.get(INSTANCE, task.id).done == 1
+    while tasks.carry_out(INSTANCE, task.id, {"deletion": three_steps}):
+        pass
+    assert (tasks.get(INSTANCE, task.id).state, tasks.get(INSTANCE, task.id).done) == ("succeeded", 3)
+
+
+@pytest.mark.parametrize("items", [1, 250])
+def test_a_step_that_sleeps_past_its_claim_writes_nothing_once_another_took_it_up(
+    stack: Stack, tasks: Tasks, clock: FrozenClock, items: int
+) -> None:
+    """P5: neither what it did thing by thing, nor how many: the other tells of them."""
+
+    def step(verdict: str) -> Step:
+        told = [TaskItem(id=f"{n:03}", time=clock.now(), verdict=verdict) for n in range(items)]
+        return Step({"number": 1}, done=items, counts={verdict: items}, items=told)
+
+    def sleep(stack: Stack, task: Task) -> Step:
+        clock.advance(301)
+        (lost,) = tasks.overdue()
+        assert len(tasks.carry_out(INSTANCE, lost.task_id, {"deletion": lambda stack, task: step("deleted")})) == 1
+        return step("missing")
+
+    task = made(stack)
+    assert tasks.carry_out(INSTANCE, task.id, {"deletion": sleep}) == []
+    seen = tasks.get(INSTANCE, task.id)
+    assert (seen.done, seen.counts, seen.state) == (items, {"deleted": items}, "running")
+    assert verdicts(tasks, seen) == ["deleted"] * items
+
+
+def test_a_task_that_did_not_do_all_is_shown_failed_and_its_retry_does_the_rest(stack: Stack, tasks: Tasks) -> None:
+    """Y5, S2: the retry looks up what failed, does it, and corrects what was counted."""
+
+    def copy(stack: Stack, task: Task) -> Step:
+        now, failed = stack.clock.now(), [item.id for item in tasks.items(task, "failed", None, 50).items]
+        if not failed:
+            told = [TaskItem(id=n, time=now, verdict=verdict) for n, verdict in (("a", "copied"), ("b", "failed"))]
+            return Step({"again": True}, done=2, counts={"copied": 1, "failed": 1}, items=told, failed="1 of 2 failed")
+        assert task.work == {"again": True}
+        told = [TaskItem(id=n, time=now, verdict="copied") for n in failed]
+        return Step(None, counts={"copied": len(failed), "failed": -len(failed)}, items=told)
+
+    task = made(stack)
+    assert tasks.carry_out(INSTANCE, task.id, {"deletion": copy}) == []
+    seen = tasks.get(INSTANCE, task.id)
+    assert (seen.state, seen.error, seen.counts) == ("failed", "1 of 2 failed", {"copied": 1, "failed": 1})
+    tasks.retry(seen)
+    assert tasks.carry_out(INSTANCE, task.id, {"deletion": copy}) == []
+    seen = tasks.get(INSTANCE, task.id)
+    assert (seen.state, seen.error, seen.counts, seen.done) == ("succeeded", "", {"copied": 2}, 2)
+    assert verdicts(tasks, seen) == ["copied", "copied"]
+
+
+def untold(stack: Stack) -> list[str]:
+    pages = [stack.table.query(partition, index="i2") for partition in keys.untold_partitions()]
+    return [row["id"] for page in pages for row in page.items]
+
+
+def test_the_end_of_a_task_is_to_be_told_once(stack: Stack, tasks: Tasks) -> None:
+    """X5: also of one that was cancelled while a step ran."""
+    going, ended, cancelled = made(stack), made(stack), made(stack)
+
+    def cancel(stack: Stack, task: Task) -> Step:
+        tasks.cancel(tasks.get(INSTANCE, task.id))
+        assert task.id in untold(stack)
+        told = Update(keys.task(INSTANCE, task.id), remove=("i2pk", "i2sk"))
+        stack.table.update(told)
+        return one_more(stack, task)
+
+    tasks.carry_out(INSTANCE, ended.id, {"deletion": lambda stack, task: Step(None)})
+    tasks.carry_out(INSTANCE, cancelled.id, {"deletion": cancel})
+    assert untold(stack) == [ended.id]
+    assert tasks.get(INSTANCE, cancelled.id).done == 1
+    assert going.id not in untold(stack)
+
+
+def test_finished_tasks_go_after_ninety_days_and_those_that_left_something_half_done_stay(
+    stack: Stack, tasks: Tasks, clock: FrozenClock
+) -> None:
+    def refuse(stack: Stack, task: Task) -> Step:
+        raise NotFound("it is gone")
+
+    done, half_done, waiting = made(stack), made(stack, cancellable=False), made(stack)
+    while tasks.carry_out(INSTANCE, done.id, {"deletion": three_steps}):
+        pass
+    tasks.carry_out(INSTANCE, half_done.id, {"deletion": refuse})
+    clock.advance(89 * 86_400)
+    later = made(stack)
+    while tasks.carry_out(INSTANCE, later.id, {"deletion": three_steps}):
+        pass
+    assert tasks.get(INSTANCE, done.id).state == "succeeded"
+    clock.advance(2 * 86_400)
+    for _ in range(3):
+        other = made(stack)
+        while tasks.carry_out(INSTANCE, other.id, {"deletion": three_steps}):
+            pass
+    with pytest.raises(NotFound):
+        tasks.get(INSTANCE, done.id)
+    assert verdicts(tasks, done) == []
+    assert tasks.get(INSTANCE, half_done.id).state == "failed"
+    assert tasks.get(INSTANCE, waiting.id).state == "queued"
+    assert len(verdicts(tasks, later)) == 3
 
 
 def test_what_cannot_be_stopped_half_way_is_not(stack: Stack, tasks: Tasks) -> None:
