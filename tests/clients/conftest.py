@@ -43,14 +43,14 @@ class Shell:
     more: Mapping[str, str] = field(default_factory=dict)
 
     def run(self, name: str, *arguments: str | Path, stdin: str | None = None, fails: bool = False) -> str:
-        """Standard output. The exit code must be 0, or with `fails` must not."""
+        """Standard output; with `fails`, what it said of its failure. The exit code must be 0, or with `fails` not."""
         command = [program(name), *map(str, arguments)]
         done = subprocess.run(
             command, input=stdin, env=self.environment(), cwd=self.home, capture_output=True, text=True,
             timeout=TIMEOUT_S, check=False,
         )  # fmt: skip
         assert (done.returncode != 0) is fails, f"{' '.join(command)}\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}"
-        return done.stdout
+        return done.stdout + done.stderr if fails else done.stdout
 
     def environment(self) -> dict[str, str]:
         kept = {key: os.environ[key] for key in ("PATH", "LANG", "TMPDIR") if key in os.environ}
