@@ -11,7 +11,9 @@ the difference of two integers, which makes a visit cost one addition and one lo
 """
 
 from abc import ABC, abstractmethod
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 World = Any
@@ -22,6 +24,7 @@ Invariant = Callable[[World], bool]
 
 WORLD_BITS = 24
 MEMORY_BITS = 14
+NO_REST = "everything comes to rest"
 
 
 class Process(ABC):
@@ -38,6 +41,33 @@ class Process(ABC):
     @property
     def memory(self) -> Memory:
         return None
+
+    @property
+    def mortal(self) -> bool:
+        return False
+
+
+@dataclass(frozen=True, eq=False)
+class Mortal(Process):
+    """The same process, which may die."""
+
+    process: Process
+
+    @property
+    def name(self) -> str:
+        return f"mortal {self.process.name}"
+
+    @property
+    def first(self) -> Step:
+        return self.process.first
+
+    @property
+    def memory(self) -> Memory:
+        return self.process.memory
+
+    @property
+    def mortal(self) -> bool:
+        return True
 
 
 class Outcome(NamedTuple):
@@ -82,9 +112,16 @@ class _Numbers:
 
 
 class _Search:
-    def __init__(self, world: World, processes: Sequence[Process], invariants: Mapping[str, Invariant]) -> None:
+    def __init__(
+        self,
+        world: World,
+        processes: Sequence[Process],
+        invariants: Mapping[str, Invariant],
+        at_rest: Mapping[str, Invariant],
+    ) -> None:
         self._processes = processes
         self._invariants = invariants
+        self._at_rest = at_rest
         self._worlds = _Numbers(WORLD_BITS)
         self._memories = [_Numbers(MEMORY_BITS) for _ in processes]
         self._shifts = [WORLD_BITS + place * MEMORY_BITS for place in range(len(processes))]
@@ -119,7 +156,38 @@ class _Search:
             if len(parents) > limit:
                 raise TooManyStates(f"more than {limit} states")
             frontier = following
-        return self._outcome()
+        end = next((state for state in reversed(parents) if state & mask in self._broken), None)
+        if end is not None:
+            return self._outcome(end, self._broken[end & mask])
+        return self._outcome(*self._end()) if self._at_rest else self._outcome(None, None)
+
+    def _end(self) -> tuple[int | None, str | None]:
+        """The first state at rest that breaks what must hold there, or the first from which none can be reached."""
+        mask = (1 << WORLD_BITS) - 1
+        before: dict[int, list[int]] = defaultdict(list)
+        resting: list[int] = []
+        for state in self._parents:
+            moves = [move for _, known in self._moves_from(state) for move in known]
+            for move in moves:
+                before[state + move].append(state)
+            if not moves:
+                resting.append(state)
+                for name, holds in self._at_rest.items():
+                    if not holds(self._worlds.values[state & mask]):
+                        return state, name
+        reaching = set(resting)
+        while resting:
+            for state in before[resting.pop()]:
+                if state not in reaching:
+                    reaching.add(state)
+                    resting.append(state)
+        lost = next((state for state in self._parents if state not in reaching), None)
+        return lost, None if lost is None else NO_REST
+
+    def _moves_from(self, state: int) -> Iterator[tuple[int, tuple[int, ...]]]:
+        """(place of the process, its moves) of a state that was visited."""
+        for place, (_, _, shift, moves) in enumerate(self._lanes()):
+            yield place, moves.get(state & (((1 << WORLD_BITS) - 1) | ((1 << MEMORY_BITS) - 1) << shift), ())
 
     def _number_world(self, world: World) -> int:
         number = self._worlds.of(world)
@@ -139,20 +207,23 @@ class _Search:
             # A finished process forgets everything, so that its different pasts are one state.
             after = memories.of((following, kept if following else None))
             yield self._number_world(world) - number + (after - own << shift)
+        if self._processes[place].mortal:
+            yield self._death(place, own)
 
-    def _outcome(self) -> Outcome:
-        mask = (1 << WORLD_BITS) - 1
-        end = next((state for state in reversed(self._parents) if state & mask in self._broken), None)
+    def _death(self, place: int, own: int) -> int:
+        return self._memories[place].of((None, None)) - own << self._shifts[place]
+
+    def _outcome(self, end: int | None, broken: str | None) -> Outcome:
         return Outcome(
-            broken=None if end is None else self._broken[end & mask],
+            broken=broken,
             states=len(self._parents),
             trace=tuple(self._trace(end)),
             worlds=tuple(self._worlds.values),
             fired=frozenset(
                 (process.name, _title(memories.values[key >> shift][0]))
-                for process, memories, shift, moves in self._lanes()
+                for place, (process, memories, shift, moves) in enumerate(self._lanes())
                 for key, known in moves.items()
-                if known
+                if any(not process.mortal or move != self._death(place, key >> shift) for move in known)
             ),
         )
 
@@ -162,21 +233,28 @@ class _Search:
     def _trace(self, end: int | None) -> list[str]:
         lines: list[str] = []
         while end is not None and (before := self._parents[end]) is not None:
-            for process, memories, shift, moves in self._lanes():
-                lane = ((1 << WORLD_BITS) - 1) | ((1 << MEMORY_BITS) - 1) << shift
-                if end - before in moves.get(before & lane, ()):
-                    step = memories.values[before >> shift & ((1 << MEMORY_BITS) - 1)][0]
-                    lines.append(f"{process.name}: {_title(step)}")
-                    break
+            place = next(place for place, known in self._moves_from(before) if end - before in known)
+            process, shift = self._processes[place], self._shifts[place]
+            own = before >> shift & ((1 << MEMORY_BITS) - 1)
+            dies = process.mortal and end - before == self._death(place, own)
+            title = _title(self._memories[place].values[own][0])
+            lines.append(f"{process.name}: {'stops at ' if dies else ''}{title}")
             end = before
         return lines[::-1]
 
 
 def explore(
-    world: World, processes: Sequence[Process], invariants: Mapping[str, Invariant], limit: int = 8_000_000
+    world: World,
+    processes: Sequence[Process],
+    invariants: Mapping[str, Invariant],
+    limit: int = 8_000_000,
+    at_rest: Mapping[str, Invariant] | None = None,
 ) -> Outcome:
-    """Every reachable state, or a shortest way into one that breaks an invariant. Raises TooManyStates past `limit`."""
-    return _Search(world, processes, invariants).run(limit)
+    """Every reachable state, or a shortest way into one that breaks an invariant. Raises TooManyStates past `limit`.
+
+    at_rest   what must hold of worlds in which nobody can take a step; if given, such states must always be reachable
+    """
+    return _Search(world, processes, invariants, at_rest or {}).run(limit)
 
 
 def _title(step: Step | None) -> str:

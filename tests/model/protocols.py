@@ -1,10 +1,22 @@
-"""The five protocols side by side, and the numbers that README.md quotes: `python -m tests.model.protocols`."""
+"""The protocols side by side, and the numbers that README.md quotes: `python -m tests.model.protocols`."""
 
 from collections.abc import Iterator
 from types import ModuleType
 from typing import Any
 
-from . import core, holders, links, recycling, uploads
+from . import (
+    core,
+    departures,
+    events,
+    holders,
+    immutability,
+    links,
+    namespaces,
+    recycling,
+    retention,
+    revival,
+    uploads,
+)
 from .explore import Outcome, explore
 
 PROTOCOLS: dict[str, ModuleType] = {
@@ -13,12 +25,19 @@ PROTOCOLS: dict[str, ModuleType] = {
     "links": links,
     "holders": holders,
     "recycling": recycling,
+    "immutability": immutability,
+    "departures": departures,
+    "namespaces": namespaces,
+    "revival": revival,
+    "events": events,
+    "retention": retention,
 }
 
 
 def run(protocol: ModuleType, rules: Any, scenario: str) -> Outcome:
     world, processes = (protocol.SHORT | protocol.LONG)[scenario]
-    return explore(world, processes(rules), protocol.INVARIANTS, limit=20_000_000)
+    at_rest = getattr(protocol, "AT_REST", None)
+    return explore(world, processes(rules), protocol.INVARIANTS, limit=20_000_000, at_rest=at_rest)
 
 
 def counterexamples(protocol: ModuleType, rules: Any) -> Iterator[Outcome]:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from .explore import Moves, Process, Step, TooManyStates, explore
+from .explore import NO_REST, Mortal, Moves, Process, Step, TooManyStates, explore
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,3 +63,36 @@ def test_every_step_that_was_taken_is_reported() -> None:
 def test_a_search_past_its_limit_claims_nothing() -> None:
     with pytest.raises(TooManyStates):
         explore((0, 0), [Increment("a", True), Increment("b", True)], COUNTED, limit=3)
+
+
+@dataclass(frozen=True, eq=False)
+class Restless(Process):
+    """Turns the number round and round; `patient`: until it has been round once."""
+
+    patient: bool
+
+    @property
+    def name(self) -> str:
+        return "turn"
+
+    @property
+    def first(self) -> Step:
+        return self.turn
+
+    def turn(self, world: tuple[int, int], _: None) -> Moves:
+        if world[0] < 2 or not self.patient:
+            yield self.turn, ((world[0] + 1) % 3, 0), None
+
+
+def test_what_must_hold_in_the_end_may_be_otherwise_on_the_way() -> None:
+    both = {"both have come": lambda world: world[0] == 2}
+    assert explore((0, 0), [Increment("a", True), Increment("b", True)], {}, at_rest=both).safe
+    found = explore((0, 0), [Increment("a", True), Mortal(Increment("b", False))], {}, at_rest=both)
+    assert found.broken == "both have come"
+    assert set(found.trace) == {"a: add", "mortal b: stops at read"}
+    assert ("mortal b", "write back") in found.fired
+
+
+def test_what_never_comes_to_rest_is_found() -> None:
+    assert explore((0, 0), [Restless(True)], {}, at_rest={"it is at two": lambda world: world[0] == 2}).safe
+    assert explore((0, 0), [Restless(False)], {}, at_rest={"it is": lambda _: True}).broken == NO_REST
