@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
 
 from chalicelib.edge.answers import ListQuery
 from chalicelib.kernel.moment import Moment
@@ -15,7 +15,21 @@ from chalicelib.ports.outbound import LONGEST_URL
 from .models import Attempt, Delivery, DeliveryState, EventType, Webhook
 
 Url = Annotated[str, Field(min_length=8, max_length=LONGEST_URL, examples=["https://hooks.example.com/images"])]
-Events = Annotated[tuple[EventType, ...], Field(min_length=1, max_length=20)]
+
+
+def _at_least_one(events: tuple[EventType, ...]) -> tuple[EventType, ...]:
+    if not events:
+        raise ValueError("needs at least one event")
+    return events
+
+
+# Not `min_length`: pydantic would count a bad entry as none, and name the field beside the entry.
+Events = Annotated[
+    tuple[EventType, ...],
+    Field(max_length=20),
+    Field(json_schema_extra={"minItems": 1}),
+    AfterValidator(_at_least_one),
+]
 Description = Annotated[str, Field(max_length=200)]
 Everything: Final = Pattern("**")
 AnyJson = Annotated[dict[str, Any], WithJsonSchema({"type": "object", "additionalProperties": True})]

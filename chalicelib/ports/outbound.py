@@ -248,7 +248,7 @@ class _Hurried(httpcore.NetworkStream):
 def _what_failed(failed: BaseException) -> str:
     if isinstance(failed, httpcore.TimeoutException):
         return "did not answer in time"
-    if isinstance(failed, ssl.SSLError) or isinstance(failed.__cause__, ssl.SSLError):
+    if isinstance(failed, ssl.SSLError) or isinstance(failed.__context__, ssl.SSLError):
         return "has no certificate that is believed, or speaks no TLS"
     if isinstance(failed, httpcore.ConnectError):
         return "takes no connection"

@@ -20,7 +20,10 @@ EVERYTHING = ["image.pushed", "image.deleted", "repository.deleted", "namespace.
 DIGEST = "sha256:" + "a" * 64
 PATH = "/instances/ci/webhooks"
 # Hints of these kinds travel on these queues.
-QUEUES = {AnnounceUntold.queue: (AnnounceUntold,), DeliverWebhook.queue: (DeliverWebhook,)}
+QUEUES: dict[str, tuple[type[Message], ...]] = {
+    AnnounceUntold.queue: (AnnounceUntold,),
+    DeliverWebhook.queue: (DeliverWebhook,),
+}
 
 
 def make_webhook(owner: Api, url: str, **more: Any) -> Any:
