@@ -43,7 +43,9 @@ SHORT_LIVES: Final = {
 SETTLED_AFTER_S: Final = 90.0
 # Of the time, at most, until as much dies as is pushed.
 _LONGEST_WARM_UP_S: Final = 300.0
-_LAST_LOOKS: Final = 20
+_LAST_LOOKS: Final = 60
+# Not in step with the sweeps.
+_LOOK_AGAIN_S: Final = 0.37
 # A shorter run cannot tell growth from warming up.
 GROWTH_SHOWS_AFTER_MINUTES: Final = 10.0
 # Less of the rate than this, and the run says that it was not kept.
@@ -126,7 +128,7 @@ class Soak:
             messages = waiting(self._service.data)
             if not messages:
                 return []
-            time.sleep(1.0)
+            time.sleep(_LOOK_AGAIN_S)
         return [f"{count} messages are left in {queue}" for queue, count in messages.items()]
 
     def _logged(self) -> list[str]:
