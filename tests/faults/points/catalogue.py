@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from . import deleting, pushing
+from . import deleting, pushing, restoring, retaining, ruling, telling
 from .asking import Operation
 
-OPERATIONS: Final[Mapping[str, Operation]] = {**pushing.OPERATIONS, **deleting.OPERATIONS}
+OPERATIONS: Final[Mapping[str, Operation]] = {
+    **pushing.OPERATIONS,
+    **ruling.OPERATIONS,
+    **deleting.OPERATIONS,
+    **restoring.OPERATIONS,
+    **retaining.OPERATIONS,
+    **telling.OPERATIONS,
+}

@@ -7,6 +7,8 @@ import random
 from collections.abc import Mapping
 from typing import Final
 
+from chalicelib.closing.service import Closing
+from chalicelib.instances.service import Instances
 from chalicelib.kernel.errors import BlobUnknown, InUse, ManifestUnknown, NotFound
 from chalicelib.kernel.names import Digest, TagName
 from chalicelib.ports import keys
@@ -33,14 +35,14 @@ def _manifest(scene: Scene, rng: random.Random) -> Asking:
     """With its tags, and perhaps a signature that dies with it. Many tags go page by page, and where the pages were
     interrupted those of the second asking are an entry of their own."""
     count = rng.choice((0, 1, 3, 45))
-    digest = _tagged(scene, POOL[4:6], "going", count)
+    digest = tagged(scene, POOL[4:6], "going", count)
     if rng.random() < 0.5:
         scene.sign(image(*POOL[4:6]), POOL[6])
     varying = ("bin manifest", "binned_bytes") if count > 3 else ()
     return Asking(lambda at: at.delete(digest), done=(ManifestUnknown,), varying=varying)
 
 
-def _tagged(scene: Scene, layers: list[bytes], prefix: str, count: int) -> Digest:
+def tagged(scene: Scene, layers: list[bytes], prefix: str, count: int) -> Digest:
     """An image under so many tags, ten with each push."""
     names = [f"{prefix}{number}" for number in range(count)]
     digest = scene.push_image(*layers, tags=tuple(names[:10]))
@@ -60,7 +62,7 @@ def _held_child(scene: Scene, rng: random.Random) -> Asking:
     """Refused while its index stands, unless the namespace allows sparse indexes."""
     digest = scene.push_image(*POOL[4:6])
     scene.push(index(image(*POOL[4:6])), "holding")
-    if scene.namespace().allow_sparse_indexes:
+    if scene.sparse:
         return Asking(lambda at: at.delete(digest), done=(ManifestUnknown,))
     return Asking(lambda at: at.delete(digest), refused=InUse)
 
@@ -84,8 +86,8 @@ def _some_tags(scene: Scene, rng: random.Random) -> Asking:
 def _many_tags(scene: Scene, rng: random.Random) -> Asking:
     """More than a request deletes at once: a task does it."""
     for batch in range(3):
-        _tagged(scene, POOL[batch : batch + 2], f"mass{batch}-", 35)
-    _settle(scene)
+        tagged(scene, POOL[batch : batch + 2], f"mass{batch}-", 35)
+    settle(scene)
 
     def ask(at: Scene) -> None:
         order = TagDeletionOrder(all_matching=Matching(prefix="mass"))
@@ -105,7 +107,7 @@ def _repository(scene: Scene, rng: random.Random) -> Asking:
 
 
 def _namespace(scene: Scene, rng: random.Random) -> Asking:
-    _settle(scene)
+    settle(scene)
 
     def ask(at: Scene) -> None:
         NamespaceRetirement(at.stack).delete(at.instance, at.namespace(), "ann", repositories=2, size=0)
@@ -114,7 +116,7 @@ def _namespace(scene: Scene, rng: random.Random) -> Asking:
     return Asking(ask, done=(NotFound,))
 
 
-def _settle(scene: Scene) -> None:
+def settle(scene: Scene) -> None:
     assert rest(scene) == []
 
 
@@ -128,6 +130,7 @@ def _background(scene: Scene) -> Asking:
 def _everything_due(scene: Scene, rng: random.Random) -> Asking:
     """Of all kinds of due work some: dead pushes and uploads, leases, bin entries, manifests, their blobs, events."""
     scene.delete("v0.0")
+    settle(scene)
     scene.bring(FRESH[0])
     upload = scene.registry.start_upload(scene.caller, APP)
     writer = scene.registry.resume(scene.caller, APP, upload.id, 0)
@@ -161,7 +164,7 @@ def _bin_expires(scene: Scene, rng: random.Random) -> Asking:
         scene.delete(reference)
     with contextlib.suppress(InUse):
         scene.delete(digest)
-    _settle(scene)
+    settle(scene)
     scene.clock.advance(8 * DAY_S)
     return _background(scene)
 
@@ -170,10 +173,10 @@ def _tombstones(scene: Scene, rng: random.Random) -> Asking:
     """The last step: bytes go."""
     scene.push_image(*FRESH[:3], tags=("brief",))
     scene.delete("brief")
-    _settle(scene)
+    settle(scene)
     for days in (8, 2):
         scene.clock.advance(days * DAY_S - 3600 * 12)
-        _settle(scene)
+        settle(scene)
     scene.clock.advance(DAY_S)
     return _background(scene)
 
@@ -182,7 +185,7 @@ def _purge(scene: Scene, rng: random.Random) -> Asking:
     """A deleted repository is beyond its grace period."""
     name = rng.choice((APP, OTHER))
     RepositoryRetirement(scene.stack).delete(scene.instance, scene.repository(name), "ann")
-    _settle(scene)
+    settle(scene)
     scene.clock.advance(8 * DAY_S)
     return _background(scene)
 
@@ -190,7 +193,7 @@ def _purge(scene: Scene, rng: random.Random) -> Asking:
 def _freed_now(scene: Scene, rng: random.Random) -> Asking:
     """A person empties what a deleted repository holds before its time."""
     RepositoryRetirement(scene.stack).delete(scene.instance, scene.repository(), "ann")
-    _settle(scene)
+    settle(scene)
     rows = scene.stack.table.query(keys.bin_partition(scene.instance.id), prefix="ENTRY#").items
     (entry,) = [row for row in rows if row["kind"] == "repository"]
 
@@ -203,14 +206,14 @@ def _freed_now(scene: Scene, rng: random.Random) -> Asking:
 
 def _namespace_expires(scene: Scene, rng: random.Random) -> Asking:
     NamespaceRetirement(scene.stack).delete(scene.instance, scene.namespace(), "ann", repositories=2, size=0)
-    _settle(scene)
+    settle(scene)
     scene.clock.advance(8 * DAY_S)
     return _background(scene)
 
 
 def _events(scene: Scene, rng: random.Random) -> Asking:
     """What follows the pushes that were just made."""
-    _settle(scene)
+    settle(scene)
     scene.push_image(*POOL[:2], tags=("told",))
     scene.push_image(CONFIG, POOL[3], tags=("told", "of"))
     return _background(scene)
@@ -225,6 +228,16 @@ def _lost_events(scene: Scene, rng: random.Random) -> Asking:
     return _background(scene)
 
 
+def _instance(scene: Scene, rng: random.Random) -> Asking:
+    """All that it holds, when the last push must have ended."""
+
+    def ask(at: Scene) -> None:
+        Closing(at.stack).begin(Instances(at.stack).load(at.instance.id), "ann")
+        work(at)
+
+    return Asking(ask, done=(NotFound,))
+
+
 OPERATIONS: Final[Mapping[str, Operation]] = {
     "deletion of a tag": Operation("delete", _tag),
     "deletion of a manifest": Operation("delete", _manifest),
@@ -235,6 +248,7 @@ OPERATIONS: Final[Mapping[str, Operation]] = {
     "deletion of many tags": Operation("delete", _many_tags),
     "deletion of a repository": Operation("delete", _repository),
     "deletion of a namespace": Operation("delete", _namespace),
+    "deletion of an instance": Operation("delete", _instance),
     "a sweep over everything": Operation("collection", _everything_due),
     "a sweep of the bin": Operation("collection", _bin_expires),
     "a sweep of dead bytes": Operation("collection", _tombstones),

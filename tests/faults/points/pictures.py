@@ -105,12 +105,16 @@ class _Drawing:
         self._instance = instance_id
         self._namespaces: dict[str, str] = {}
         self._names: dict[str, str] = {}
+        self._webhooks: set[str] = set()
         for (pk, sk), row in rows.items():
-            if sk == "REPOSITORY" and row["instance_id"] == instance_id:
-                state = row.get("state", "live")
+            state = row.get("state", "live")
+            # What is being purged nobody can see; that it is gone in the end is looked at when all is taken down.
+            if sk == "REPOSITORY" and row["instance_id"] == instance_id and state != "purging":
                 self._names[pk] = row["name"] if state == "live" else f"{row['name']} ({state})"
             elif sk.startswith("NAMESPACE#") and pk == f"INSTANCE#{instance_id}":
                 self._namespaces[f"POLICY#{row['id']}"] = row["name"]
+            elif sk.startswith("WEBHOOK#") and pk == f"WEBHOOKS#{instance_id}":
+                self._webhooks.add(sk)
             elif sk.startswith("ENTRY#") and pk == f"BIN#{instance_id}" and row["kind"] == "namespace":
                 self._namespaces[f"POLICY#{row['record']['id']}"] = f"{row['name']} (binned)"
         self.rows = {key: row for key, row in rows.items() if self._ours(key[0])}
@@ -118,7 +122,7 @@ class _Drawing:
         self._order: dict[str, int] = defaultdict(int)
 
     def _ours(self, pk: str) -> bool:
-        return pk.endswith(f"#{self._instance}") or pk in self._names or pk in self._namespaces
+        return pk.endswith(f"#{self._instance}") or pk in self._names or pk in self._namespaces or pk in self._webhooks
 
     def draw(self, key: tuple[str, str], row: dict[str, Any]) -> None:
         pk, sk = key
@@ -138,6 +142,8 @@ class _Drawing:
         elif kind == "TASK":
             counts = dict(sorted((row.get("counts") or {}).items()))
             self.finished.counted.append(f"task {row['kind']} {row['state']} {row['done']} of {row['total']} {counts}")
+        elif kind == "DELIVERY":
+            self.finished.counted.append(f"told {row['type']} {row['subject']} {row['state']}")
         elif kind == "HOUR":
             self._counters["pushes counted"] += row.get("pushes", 0)
 
@@ -162,6 +168,8 @@ _LINES: dict[str, Callable[[str, dict[str, Any]], str]] = {
     "ENTRY": _bin_entry,
     "PART": _bin_entry,
     "IMMUTABLE": lambda where, row: f"policy {where} {[rule['id'] for rule in row['rules']]}",
+    "RETENTION": lambda where, row: f"retention of {where}: {len(row['rules'])} rules, version {row['version']}",
+    "RUN": lambda where, row: f"retention ran in {where}, dry {row['dry_run']}, by {row['trigger']}",
 }
 
 
@@ -237,12 +245,13 @@ def residue(scene: Scene) -> list[str]:
     """What stands in the table and in the buckets though all content was deleted and every deadline has passed."""
     rows = rows_of(scene)
     neighbours = _Drawing(rows, scene.neighbour.id).rows
+    policies = {f"POLICY#{row['id']}" for (_, sk), row in rows.items() if sk.startswith("NAMESPACE#")}
     left = []
     counters: Counter[str] = Counter()
     for (pk, sk), row in rows.items():
         if (pk, sk) in neighbours or scene.neighbour.id in pk or row.get("instance_id") == scene.neighbour.id:
             continue
-        if not LASTING.fullmatch(f"{pk} {sk}"):
+        if not LASTING.fullmatch(f"{pk} {sk}") or (pk.startswith("POLICY#") and pk not in policies):
             left.append(f"emptied: the row {pk} {sk} is left")
         if sk.startswith(("COUNT", "USAGE")):
             counters.update({name: value for name, value in row.items() if isinstance(value, int)})

@@ -176,7 +176,7 @@ def _sparse(scene: Scene, rng: random.Random) -> Asking:
     """An index of which one child is not here: refused, or taken where the namespace allows it."""
     here, missing = image(*POOL[:2]), image(b"nowhere")
     scene.push_image(*POOL[:2])
-    allowed = scene.namespace().allow_sparse_indexes
+    allowed = scene.sparse
     body = index(here, missing)
     refused = None if allowed else ManifestBlobUnknown
     return Asking(lambda at: at.push(body, "sparse"), refused=refused)

@@ -9,12 +9,12 @@ import contextlib
 import random
 import shutil
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from chalicelib.instances.models import Edition, Instance
 from chalicelib.kernel import media
@@ -22,7 +22,11 @@ from chalicelib.kernel.errors import BlobUnknown
 from chalicelib.kernel.names import Digest, RepositoryName, TagName
 from chalicelib.namespaces.models import Namespace
 from chalicelib.namespaces.service import Namespaces
+from chalicelib.notifications.models import EventType, Webhook
+from chalicelib.notifications.service import Webhooks
+from chalicelib.notifications.shapes import NewWebhook
 from chalicelib.ports.embedded.spool import Spool
+from chalicelib.ports.outbound import Answer
 from chalicelib.ports.stack import Stack
 from chalicelib.registry.models import Caller
 from chalicelib.registry.service import Registry
@@ -30,6 +34,8 @@ from chalicelib.repositories.models import Repository
 from chalicelib.repositories.service import Repositories
 from tests.registry.images import descriptor, image, index, owner_of, push_blob, push_manifest
 from tests.stacks import FrozenClock, embedded_stack, make_instance, make_namespace
+
+from ..ports import Faults
 
 APP, OTHER = RepositoryName("library/app"), RepositoryName("library/other")
 SECOND = RepositoryName("second/tool")
@@ -52,7 +58,10 @@ class Files:
 
 @dataclass(frozen=True)
 class Scene:
-    """files: the same table and queues, past all ports."""
+    """
+    files    the same table and queues, past all ports
+    sparse   manifests of namespace `library` may name what is not here
+    """
 
     folder: Path
     stack: Stack
@@ -60,6 +69,7 @@ class Scene:
     instance: Instance
     neighbour: Instance
     files: Files
+    sparse: bool
 
     @property
     def caller(self) -> Caller:
@@ -109,6 +119,33 @@ class Scene:
         self.registry.delete(self.caller, name, wanted)
 
 
+class Doorbell:
+    """Users' servers: each takes what it is sent."""
+
+    def __init__(self, calls: Faults | None = None) -> None:
+        self._calls = calls or Faults()
+
+    def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
+        answer: Answer = self._calls.call("server.post", lambda: Answer(204, b""))
+        return answer
+
+
+def answering(stack: Stack, calls: Faults | None = None) -> Stack:
+    """The stack, whose calls of users' servers end here."""
+    stack.keep("webhook calls", lambda: Doorbell(calls))
+    return stack
+
+
+def with_webhook(scene: Scene) -> Webhook:
+    """Told of everything."""
+    new = NewWebhook(url="http://127.0.0.1:7350/told", events=get_args(EventType))
+    return Webhooks(scene.stack).create(scene.instance, new, "ann")
+
+
+def opened(folder: Path, clock: FrozenClock) -> Stack:
+    return answering(embedded_stack(folder, clock, allow_private_addresses=True))
+
+
 def referring_to(subject: bytes) -> dict[str, Any]:
     return {"subject": descriptor(subject, media.OCI_MANIFEST), "artifactType": "application/example"}
 
@@ -121,6 +158,7 @@ class Kept:
     now: datetime
     instance: Instance
     neighbour: Instance
+    sparse: bool
 
     @contextmanager
     def copied(self, folder: Path) -> Iterator[Scene]:
@@ -128,8 +166,8 @@ class Kept:
         shutil.copytree(self.folder, folder)
         try:
             clock = FrozenClock(self.now)
-            with embedded_stack(folder, clock) as stack, contextlib.closing(Files(folder / "data")) as files:
-                yield Scene(folder, stack, clock, self.instance, self.neighbour, files)
+            with opened(folder, clock) as stack, contextlib.closing(Files(folder / "data")) as files:
+                yield Scene(folder, stack, clock, self.instance, self.neighbour, files, self.sparse)
         finally:
             shutil.rmtree(folder)
 
@@ -139,12 +177,15 @@ def furnished(folder: Path, stack: Stack, clock: FrozenClock, files: Files, rng:
     edition: Edition = "personal" if rng.random() < 0.3 else "enterprise"
     instance = make_instance(stack, "ci", edition)
     neighbour = make_instance(stack, "next")
+    sparse = rng.random() < 0.25
     for where in (instance, neighbour):
-        make_namespace(stack, where, allow_sparse_indexes=rng.random() < 0.25)
+        make_namespace(stack, where, allow_sparse_indexes=sparse)
         make_namespace(stack, where, "second")
-    scene = Scene(folder, stack, clock, instance, neighbour, files)
+    scene = Scene(folder, stack, clock, instance, neighbour, files, sparse)
     replace(scene, instance=neighbour).push_image(*POOL[:2], tags=("theirs",))
     _fill(scene, rng)
+    if rng.random() < 0.3:
+        with_webhook(scene)
     return scene
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -13,10 +13,12 @@ from chalicelib.collection.handlers import sweep
 from chalicelib.edge.consume import decode, handle, send
 from chalicelib.host.pumps import MOST_ATTEMPTS, VISIBILITY_S
 from chalicelib.kernel.moment import to_text
+from chalicelib.notifications.handlers import announce
 from chalicelib.ports.embedded.spool import Spool
 from chalicelib.ports.queues import Delivery
 from chalicelib.ports.stack import Stack
 from chalicelib.registry import handlers
+from chalicelib.retention.handlers import fire_schedules
 
 from .scenes import Scene
 
@@ -81,22 +83,30 @@ class Running:
 
 
 def bring_event(stack: Stack, bucket: str, key: str) -> None:
+    """As `app.object_created` does."""
     send(stack, handlers.object_created(stack, bucket, key), CHAIN)
-    handlers.object_settled(stack, bucket, key)
 
 
 def _sweep(stack: Stack) -> None:
     send(stack, sweep(stack), CHAIN)
 
 
-SCHEDULES: list[Callable[[Stack], None]] = [_sweep]
+def _announce(stack: Stack) -> None:
+    send(stack, announce(stack), CHAIN)
+
+
+# Those of app.py that look after content; `life` and `seal_audit` have nothing to do here.
+SCHEDULES: Final[Sequence[Callable[[Stack], None]]] = (_sweep, _announce, fire_schedules)
 
 
 def at_rest(scene: Scene) -> bool:
     """Whether no message, no event and no task is under way."""
     if scene.files.queues.execute("SELECT 1 FROM messages WHERE queue NOT LIKE '%-dead' LIMIT 1").fetchone():
         return False
-    under_way = "SELECT 1 FROM items WHERE pk LIKE 'OUTBOX#%' OR i1pk LIKE 'DUE#task#%' LIMIT 1"
+    under_way = (
+        "SELECT 1 FROM items WHERE pk LIKE 'OUTBOX#%' OR i2pk IS NOT NULL OR i1pk LIKE 'DUE#task#%'"
+        " OR i1pk LIKE 'DUE#delivery#%' LIMIT 1"
+    )
     return scene.files.table.execute(under_way).fetchone() is None
 
 

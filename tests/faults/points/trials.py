@@ -21,14 +21,14 @@ from chalicelib.collection.service import Fsck
 from chalicelib.kernel.errors import Conflict, NotFound, RangeInvalid, Refused, Unavailable
 from chalicelib.registry.repository_retirement import RepositoryRetirement
 from chalicelib.repositories.service import Repositories
-from tests.stacks import FrozenClock, embedded_stack
+from tests.stacks import FrozenClock
 
 from ..ports import faulty
 from ..turns import Crashed, Worker
 from .asking import Asking, Operation
 from .kinds import KINDS, Doing, Injection
 from .pictures import Picture, picture, residue, tags_of, unreadable
-from .scenes import DAY_S, Files, Kept, Scene, furnished
+from .scenes import DAY_S, Files, Kept, Scene, answering, furnished, opened
 from .service import dead_letters, rest, work
 
 Outcome = Literal["acknowledged", "refused", "unknown", "broken"]
@@ -57,7 +57,7 @@ class Trials:
         self._numbers = itertools.count(1)
         clock, rng = FrozenClock(), random.Random(f"scene {seed}")
         kept = self._folder / "kept"
-        with embedded_stack(kept, clock) as stack, contextlib.closing(Files(kept / "data")) as files:
+        with opened(kept, clock) as stack, contextlib.closing(Files(kept / "data")) as files:
             scene = furnished(kept, stack, clock, files, rng)
             # Most begin when what pushes leave behind is cleared away; it is in everybody's way otherwise.
             if rng.random() < 0.8:
@@ -67,7 +67,7 @@ class Trials:
             self._asking: Asking = operation.prepare(scene, rng)
             if operation.group not in ("collection", "events"):
                 rest(scene)
-            self._kept = Kept(scene.folder, clock.now(), scene.instance, scene.neighbour)
+            self._kept = Kept(scene.folder, clock.now(), scene.instance, scene.neighbour, scene.sparse)
         self.reference = self._measured()
 
     @property
@@ -98,9 +98,8 @@ class Trials:
         """What went wrong, as text; nothing if all is well."""
         rng = random.Random(f"{self._seed} {kind} {call}")
         with self._scene() as scene:
-            sparse = scene.namespace().allow_sparse_indexes
             others, twin = partial(work, scene), partial(self._twin, scene)
-            injection = KINDS[kind](Doing(self.calls, sparse, scene.clock.advance, others, twin), call, rng)
+            injection = KINDS[kind](Doing(self.calls, scene.sparse, scene.clock.advance, others, twin), call, rng)
             return self._judged(scene, injection)
 
     def _twin(self, scene: Scene) -> None:
@@ -138,7 +137,7 @@ class Trials:
     def _asked(
         self, scene: Scene, worker: Worker, injection: Injection, *, again: bool = False
     ) -> tuple[Outcome, list[str]]:
-        ports = faulty(injection.wrap(scene.stack), worker)
+        ports = answering(faulty(injection.wrap(scene.stack), worker), worker)
         try:
             self._asking.ask(scene.on(ports))
         except (Crashed, Unavailable):
