@@ -7,7 +7,7 @@ still is newer than the run or as good as new, and is not asked about.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -129,7 +129,9 @@ class Slices:
         shown = {TagName(row["name"]): row["push"] for row in rows}
         standing = {tag: found[tag] for tag in shown if tag in found and found[tag]["push"] == shown[tag]}
         moved = {tag: found[tag] for tag in shown if tag in found and tag not in standing}
-        told = self._verdicts(list(moved)) if moved else {}
+        # Pushed after the run began they were not shown before; pushed before it, the index has them in two places.
+        doubled = [tag for tag, row in moved.items() if row["pushed_at"] <= to_text(self._run.created_at)]
+        told = self._verdicts(doubled)
         return standing, {tag: row for tag, row in moved.items() if tag not in told}
 
     def _first(self, standing: Mapping[TagName, Item], place: Place) -> tuple[list[Verdict], Place]:
@@ -139,11 +141,11 @@ class Slices:
         return verdicts, place.model_copy(update={"seen": seen, "followers": place.followers or bool(followers)})
 
     def _second(self, standing: Mapping[TagName, Item], place: Place) -> tuple[list[Verdict], Place]:
-        told = self._verdicts([tag for tag in standing if tag.original != tag])
-        followers = [tag for tag in standing if tag.original != tag and tag not in told]
-        above = list({original for tag in followers for original in originals(tag)})
-        decided = self._verdicts(above)
+        wanted = [tag for tag in standing if tag.original != tag]
+        above = list({original for tag in wanted for original in originals(tag)})
+        decided = self._verdicts([*wanted, *above])
         there = {*decided, *(TagName(row["name"]) for row in self._rows(above))}
+        followers = [tag for tag in wanted if _follows(tag, decided.get(tag), there)]
         immutable = self._immutable(followers)
         return [follow(tag, immutable[tag], decided.get(root(tag, there))) for tag in followers], place
 
@@ -174,6 +176,13 @@ class Slices:
         repository = self._repository
         judged = Immutability(self._stack).judge(repository.namespace_id, repository.id, repository.name, tags)
         return {tag: judged.rule_over(tag) for tag in tags}
+
+
+def _follows(tag: TagName, decided: Verdict | None, there: Collection[TagName]) -> bool:
+    """Whether the second walk is to decide of it. decided: by the first, or by this step when it was begun before."""
+    if decided is None or decided.reason == "follows_original":
+        return True
+    return decided.reason == "immutable" and root(tag, there) != tag
 
 
 def item_id(repository_id: str, tag: str) -> str:
