@@ -26,6 +26,8 @@ from chalicelib.ports.stack import Stack
 from chalicelib.registry import store
 from chalicelib.registry.copies import Copies, Copy
 from chalicelib.registry.history import Histories
+from chalicelib.registry.models import BinEntry, TagRecord
+from chalicelib.registry.restoration import Restoration
 from chalicelib.registry.retirement import Deletion, Retirement
 from chalicelib.registry.service import Registry
 from tests.registry.images import NAME, image, owner_of, push_blob
@@ -33,7 +35,9 @@ from tests.registry.library import Library
 
 CLIENTS = 8
 PUSHES = ("by tag", "by ?tag=", "with others", "copied")
+# What a rule refuses too, and what never moves a tag: restoring puts back what is not there.
 OTHERS = ("rolled back", "tag deleted", "digest deleted", "retired")
+RESTORED = "restored"
 # What clients may be told here; anything else, such as 503, is a fault.
 TOLD = ("TAG_IMMUTABLE", "NOT_FOUND", "CONFLICT")
 
@@ -111,7 +115,7 @@ class Race:
         switching = threading.Thread(target=switcher)
         switching.start()
         try:
-            ways = (*PUSHES, *OTHERS)
+            ways = (*PUSHES, *OTHERS, RESTORED)
             self._at_once([self._client(this, number, client, ways, deeds=2) for client in range(CLIENTS)])
         finally:
             ended.set()
@@ -196,9 +200,11 @@ class Race:
                 registry.push(caller, NAME, digest, [], body, media.OCI_MANIFEST)
                 Copies(self._rooms).copy(Copy(caller, self._repository, digest, NAME, tag, referrers=False))
             case "rolled back":
-                Histories(self._rooms).rollback(caller, self._repository, tag, self._oldest(tag))
+                Histories(self._rooms).rollback(caller, self._repository, tag, self._earlier(tag, standing))
             case "tag deleted":
                 registry.delete(caller, NAME, tag)
+            case "restored":
+                self._restore(tag)
             case "digest deleted" if standing is not None:
                 registry.delete(caller, NAME, Digest(standing.digest))
             case "retired" if standing is not None:
@@ -207,13 +213,24 @@ class Race:
                     if outcome is not None:
                         raise outcome
 
-    def _oldest(self, tag: TagName) -> Digest:
+    def _restore(self, tag: TagName) -> None:
+        """What was deleted last of the tag."""
+        rows = self._stack.table.query(
+            keys.bin_partition(self._instance.id), prefix="ENTRY#", limit=20, descending=True
+        ).items
+        named = [row for row in rows if any(one["name"] == tag for one in row["tags"])]
+        for row in named[:1]:
+            Restoration(self._rooms).restore(self._instance, BinEntry.model_validate(row), "ann")
+
+    def _earlier(self, tag: TagName, standing: TagRecord | None) -> Digest:
+        """Where the tag pointed to before it pointed to what it does."""
         partition, prefix = (
             keys.repository_partition(self._repository.id),
             keys.history(self._repository.id, tag, "").sk,
         )
-        rows = self._stack.table.query(partition, prefix=prefix, limit=1).items
-        return Digest(rows[0]["digest"]) if rows else Digest.of(b"never")
+        rows = self._stack.table.query(partition, prefix=prefix, limit=1000).items
+        left = [row["digest"] for row in rows if standing is None or row["digest"] != standing.digest]
+        return Digest(left[-1]) if left else Digest.of(b"never")
 
 
 class Dawdling:
