@@ -71,6 +71,9 @@ class NamespaceRestoration:
         wanted = name or NamespaceName(entry.name)
         if entry.returns:
             return self._again(instance, entry, wanted)
+        if not entry.whole:
+            # Seen before its parts are counted: none comes to one that is whole, so their number stays right.
+            raise _still_leaves(entry.name)
         parts = self._count(entry, wanted)
         task, creation = self._tasks.create(
             instance.id,
@@ -128,7 +131,7 @@ class NamespaceRestoration:
             if standing is None:
                 return NotFound("there is no such entry in the recycle bin")
             if not standing["whole"]:
-                return Conflict(f"namespace {standing['name']} is still being deleted; wait for that task")
+                return _still_leaves(standing["name"])
             if standing.get("ends"):
                 return Conflict(f"namespace {standing['name']} is being freed and does not come back")
             return Conflict(f"namespace {standing['name']} is being restored already")
@@ -195,6 +198,10 @@ class NamespaceRestoration:
             self._table.transact([opened, *self._entries.goes([entry])])
         except TransactionCancelled:
             return  # Done already.
+
+
+def _still_leaves(namespace: str) -> Conflict:
+    return Conflict(f"namespace {namespace} is still being deleted; wait for that task")
 
 
 def _renamed(repository: str, namespace: str) -> str:

@@ -1,0 +1,69 @@
+"""Schedules that the searches found dangerous, driven through the registry itself (X1, N2)."""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from chalicelib.collection.service import Fsck
+from chalicelib.kernel.errors import Refused
+from chalicelib.kernel.names import RepositoryName
+from chalicelib.ports.stack import Stack
+from chalicelib.registry.models import BinEntry
+from chalicelib.registry.namespace_restoration import NamespaceRestoration
+from tests.background import run_background, run_tasks
+from tests.faults.ports import Fault, faulty
+from tests.faults.turns import Worker
+from tests.recycling.bin import entries
+from tests.registry.library import Library
+from tests.stacks import FrozenClock, embedded_stack
+
+OTHER = RepositoryName("library/other")
+
+
+@pytest.fixture
+def stack() -> Iterator[Stack]:
+    memory = Path("/dev/shm")
+    with (
+        tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as folder,
+        embedded_stack(Path(folder), FrozenClock()) as opened,
+    ):
+        yield opened
+
+
+def _being_deleted(library: Library) -> BinEntry:
+    """A namespace of two repositories was just asked to be deleted: its entry as it is by then."""
+    for name in (RepositoryName("library/app"), OTHER):
+        library.push("v1", name=name)
+    assert library.api().delete("/instances/ci/namespaces/library", confirm="library").status == 202
+    (entry,) = entries(library.stack, library.instance)
+    assert not entry.whole
+    return entry
+
+
+def _restore_while_it_ends(library: Library, entry: BinEntry, call: int) -> Worker:
+    """Asks for the restoration; before its call of this number the deletion comes to its end."""
+    worker = Worker()
+
+    def end_deletion() -> None:
+        run_tasks(library.stack)
+
+    worker.plan[call] = Fault(before=end_deletion)
+    restoration = NamespaceRestoration(faulty(library.stack, worker))
+    with contextlib.suppress(Refused):
+        restoration.restore(library.instance, entry, "ann")
+    return worker
+
+
+@pytest.mark.parametrize("call", range(1, 6))
+def test_a_namespace_that_becomes_whole_while_it_is_asked_back_is_counted_right(stack: Stack, call: int) -> None:
+    """namespaces, `counts_when_whole`: parts that came after they were counted have no place in the quota."""
+    library = Library.opened(stack)
+    entry = _being_deleted(library)
+    _restore_while_it_ends(library, entry, call)
+    run_background(stack)
+    assert list(Fsck(stack).run()) == []
