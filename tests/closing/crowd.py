@@ -10,6 +10,7 @@ import msgspec
 from chalicelib.credentials.service import Credentials
 from chalicelib.instances.models import Instance
 from chalicelib.kernel.errors import Unauthenticated
+from chalicelib.kernel.ids import new_id
 from chalicelib.kernel.names import RepositoryName, TagName
 from chalicelib.namespaces.service import Namespaces
 from chalicelib.ports import keys
@@ -33,8 +34,9 @@ BINNED = RepositoryName("binned/app")
 def crowded(stack: Stack, clock: FrozenClock, name: str) -> Instance:
     """Live, moved, deleted, shared, purged and half-done content. Takes a minute and more of the clock's time."""
     instance = make_instance(stack, name, bucket=stack.settings.bucket)
-    make_namespace(stack, instance)
-    make_namespace(stack, instance, "binned")
+    for namespace in (make_namespace(stack, instance), make_namespace(stack, instance, "binned")):
+        _rules(stack, namespace.id)
+    _webhook(stack, instance)
     registry, caller = Registry(stack), owner_of(instance)
     push_image(registry, caller, b"one", tag="v1")
     push_image(registry, caller, b"two", tag="moves")
@@ -50,6 +52,23 @@ def crowded(stack: Stack, clock: FrozenClock, name: str) -> Instance:
     _people(stack, instance)
     clock.advance(60)
     return instance
+
+
+def _rules(stack: Stack, namespace_id: str) -> None:
+    """All that hangs on a namespace's id."""
+    runs = [keys.retention_run(namespace_id, new_id()) for _ in range(3)]
+    due = keys.due("retention", "2027-01-01T00:00:00.000000Z", namespace_id)
+    rows = [keys.policy(namespace_id, shard) for shard in range(keys.POLICY_SHARDS)] + runs
+    stack.table.put_many([{**key._asdict(), "namespace_id": namespace_id, "version": 1, "rules": []} for key in rows])
+    stack.table.put({**keys.retention(namespace_id)._asdict(), "version": 1, **due})
+
+
+def _webhook(stack: Stack, instance: Instance) -> None:
+    """With more deliveries than go at once."""
+    webhook = new_id()
+    deliveries = [keys.delivery(webhook, new_id()) for _ in range(120)]
+    stack.table.put_many([{**key._asdict(), "webhook_id": webhook} for key in deliveries])
+    stack.table.put({**keys.webhook(instance.id, webhook)._asdict(), "id": webhook, "instance_id": instance.id})
 
 
 def _large(registry: Registry, instance: Instance) -> None:
