@@ -139,24 +139,27 @@ class Retirement:
         sparse   indexes may list what is not here
         Raises ManifestUnknown, TagImmutable before anything goes, InUse while an index holds it.
         """
-        entry_id, size = new_id(), 0
-        gone: list[TagRecord] = []
-        entered = False
+        entry_id, entered = new_id(), False
         for _ in range(ATTEMPTS):
             manifest = store.manifest(self._table, deletion.repository.id, digest)
             if manifest is None or manifest.state == "binned":
                 if entered:
                     return
                 raise ManifestUnknown(digest)
+            # After the manifest, whose version is raised by whatever changes the entry: so it is as it stands.
+            before = (
+                store.read(self._table, keys.bin_entry(deletion.instance.id, entry_id), BinEntry) if entered else None
+            )
+            if entered and before is None:
+                # Restored or freed between two pages: what is left goes into another.
+                entry_id, entered = new_id(), False
             indexes = [] if sparse else self._deleted_indexes(deletion.repository.id, digest)
             tags, more = self._tags_of(deletion.repository.id, digest)
             all_of_them = more and not entered
             names = self._all_tags_of(deletion.repository.id, digest) if all_of_them else [tag.name for tag in tags]
             judgement = self._judge(deletion, names)
             judgement.require_movable()
-            # What it was counted with stays, also when somebody looks into the manifest meanwhile.
-            size = size or size_of(manifest)
-            entry = self._entry(deletion, entry_id, "manifest", digest, manifest, [*gone, *tags], size)
+            entry = self._entry(deletion, entry_id, "manifest", digest, manifest, tags, before)
             told = not more and not deletion.quiet
             change = {} if more else {"state": "binned"}
             writes = self._untag(tags) + self._bin.comes([entry], told=told, grows=entered)
@@ -167,7 +170,6 @@ class Retirement:
             if self._transact(writes, entry if tags or not entered else None):
                 if not more:
                     return
-                gone += tags
                 entered = True
         raise Unavailable
 
@@ -183,8 +185,10 @@ class Retirement:
         name: str,
         manifest: ManifestRecord,
         tags: list[TagRecord],
-        size: int | None = None,
+        before: BinEntry | None = None,
     ) -> BinEntry:
+        """before: as it stands, with other tags. What it was counted with stays, also when somebody looks into the
+        manifest meanwhile."""
         return self._bin.new(
             deletion.instance,
             deletion.by,
@@ -194,8 +198,11 @@ class Retirement:
             kind=kind,
             name=name,
             digest=manifest.digest,
-            tags=tuple({"name": t.name, "pushed_at": t.pushed_at, "pushed_by": t.pushed_by} for t in tags),
-            size=size_of(manifest) if size is None else size,
+            tags=(
+                *(before.tags if before else ()),
+                *({"name": t.name, "pushed_at": t.pushed_at, "pushed_by": t.pushed_by} for t in tags),
+            ),
+            size=before.size if before else size_of(manifest),
         )
 
     def _untag(self, tags: list[TagRecord]) -> list[Write]:

@@ -13,12 +13,16 @@ from chalicelib.collection.service import Fsck
 from chalicelib.kernel.errors import Refused
 from chalicelib.kernel.names import RepositoryName
 from chalicelib.ports.stack import Stack
+from chalicelib.registry.bin_entries import Deletion
 from chalicelib.registry.models import BinEntry
 from chalicelib.registry.namespace_restoration import NamespaceRestoration
+from chalicelib.registry.restoration import Restoration
+from chalicelib.registry.retirement import Retirement
 from tests.background import run_background, run_tasks
 from tests.faults.ports import Fault, faulty
 from tests.faults.turns import Worker
 from tests.recycling.bin import entries
+from tests.registry.images import NAME
 from tests.registry.library import Library
 from tests.stacks import FrozenClock, embedded_stack
 
@@ -67,3 +71,30 @@ def test_a_namespace_that_becomes_whole_while_it_is_asked_back_is_counted_right(
     _restore_while_it_ends(library, entry, call)
     run_background(stack)
     assert list(Fsck(stack).run()) == []
+
+
+def test_an_entry_that_is_restored_between_two_pages_of_a_deletion_is_not_put_back(stack: Stack) -> None:
+    """A manifest with more tags than a transaction takes: what came back before its last page stays where it is told.
+
+    Before each call of the deletion in turn, whatever entry there is by then is restored.
+    """
+    library = Library.opened(stack)
+    for call in range(1, 60):
+        for first in range(0, 45, 15):
+            digest = library.push(*(f"v{number}" for number in range(first, first + 15)))
+        worker = Worker()
+
+        def restore_all() -> None:
+            for entry in entries(stack, library.instance):
+                Restoration(stack).restore(library.instance, entry, "ann")
+
+        worker.plan[call] = Fault(before=restore_all)
+        deletion = Deletion(library.instance, library.repository(), "bob")
+        Retirement(faulty(stack, worker)).delete_manifest(deletion, digest, sparse=False)
+        assert list(Fsck(stack).run()) == [], call
+        restore_all()
+        assert list(Fsck(stack).run()) == [], call
+        assert len(library.registry.tags(library.owner, NAME).items) == 45
+        if len(worker.calls) < call:
+            return
+    raise AssertionError("it goes round in circles")
