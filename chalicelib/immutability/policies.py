@@ -14,6 +14,7 @@ from chalicelib.kernel.errors import Conflict, Invalid, NotFound, Unavailable
 from chalicelib.kernel.ids import is_id, new_id
 from chalicelib.kernel.names import NamespaceName
 from chalicelib.kernel.paging import Page
+from chalicelib.namespaces.departure import Departure
 from chalicelib.namespaces.models import Namespace
 from chalicelib.namespaces.service import Namespaces
 from chalicelib.ports import keys
@@ -36,6 +37,7 @@ class Policies:
         self._stack = stack
         self._table = stack.table
         self._namespaces = Namespaces(stack)
+        self._departure = Departure(stack)
 
     # Reading
 
@@ -141,7 +143,8 @@ class Policies:
                 return rules
             wanted = seen.model_copy(update={"version": seen.version + 1, "rules": rules})
             try:
-                self._table.transact([store.standing(namespace), *store.replacement(wanted)])
+                # A namespace that left meanwhile would leave these rules behind for ever.
+                self._table.transact([self._departure.stands(namespace), *store.replacement(wanted)])
             except TransactionCancelled as cancelled:
                 if 0 in cancelled.failed:
                     raise NotFound(f"there is no namespace {namespace.name}", namespace=namespace.name) from cancelled

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from chalicelib.namespaces.models import Namespace
 from chalicelib.ports import keys
-from chalicelib.ports.table import Check, Condition, Item, Put, absent, all_of, equals
+from chalicelib.ports.table import Check, Condition, Item, Put, absent, equals
 
 from .models import Policy
 
@@ -15,12 +14,6 @@ def as_seen(version: int) -> Condition:
 
 def check(namespace_id: str, shard: int, version: int) -> Check:
     return Check(keys.policy(namespace_id, shard), as_seen(version))
-
-
-def standing(namespace: Namespace) -> Check:
-    """It is not being deleted, and no other of its name stands there: rules that came later would stay for ever."""
-    there = all_of(equals("id", namespace.id), absent("deletion"))
-    return Check(keys.namespace(namespace.instance_id, namespace.name), there)
 
 
 def read(namespace_id: str, item: Item | None) -> Policy:
