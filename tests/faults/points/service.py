@@ -127,10 +127,10 @@ def dead_letters(scene: Scene) -> list[str]:
     return [f"{queue} {body}" for queue, body in found]
 
 
-def work(scene: Scene, *, mangle: random.Random | None = None, most: int = 60) -> None:
-    """Everything that is there and due now, once through."""
+def work(scene: Scene, *, mangle: random.Random | None = None) -> None:
+    """Everything that is there and due now, until a look of the schedules brings nothing any more."""
     running = Running(scene.stack, scene.spool, mangle)
-    for _ in range(most):
+    for _ in range(MOST_ROUNDS):
         running.schedules()
         if not running.once():
             return
@@ -141,9 +141,14 @@ def work(scene: Scene, *, mangle: random.Random | None = None, most: int = 60) -
 def rest(scene: Scene, after_s: float = 0) -> list[str]:
     """Time passes until nothing is under way. Answers what is wrong if that never comes."""
     scene.clock.advance(after_s)
+    running = Running(scene.stack, scene.spool)
     for _ in range(MOST_ROUNDS):
-        if not idle(scene):
-            work(scene)
+        for _ in range(MOST_ROUNDS):
+            if idle(scene):
+                break
+            running.schedules()
+            while running.once():
+                pass
         if at_rest(scene):
             return []
         scene.clock.advance(ROUND_S)
