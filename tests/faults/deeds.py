@@ -23,7 +23,8 @@ from chalicelib.ports.table import Item
 from chalicelib.registry.blobs import Blobs
 from chalicelib.registry.handlers import object_settled
 from chalicelib.registry.intents import Intents
-from chalicelib.registry.models import Caller
+from chalicelib.registry.models import BinEntry, Caller
+from chalicelib.registry.restoration import Restoration
 from chalicelib.registry.service import KINDS, Registry, Upkeep
 from chalicelib.repositories.service import Repositories
 from tests.registry.images import NAME, image, owner_of, push_blob, push_manifest
@@ -172,6 +173,18 @@ class Actor:
     def delete_blob(self, data: bytes, name: RepositoryName = NAME) -> bool:
         with self._deed("unlink", body=data, name=name) as deed:
             self.registry.delete_blob(self.world.caller, name, Digest.of(data))
+        return deed.outcome == "acknowledged"
+
+    def restore(self, body: bytes, *tags: str) -> bool:
+        """What a person asks of the recycle bin: the entry of these tags, or of the manifest that had them. As good as
+        a push of what it holds."""
+        with self._deed("push", body=body, tags=tags) as deed:
+            rows = self.stack.table.query(keys.bin_partition(self.world.instance.id), prefix="ENTRY#").items
+            found = [BinEntry.model_validate(row) for row in rows if row["digest"] == deed.digest]
+            entry = next((one for one in found if {tag["name"] for tag in one.tags} == set(tags)), None)
+            if entry is None:
+                raise NotFound("there is no such entry")
+            Restoration(self.stack).restore(self.world.instance, entry, "ann")
         return deed.outcome == "acknowledged"
 
     # What sweepers do

@@ -100,6 +100,23 @@ def _one_in_the_bin(actor: Actor) -> None:
     actor.delete(Digest.of(ONE))
 
 
+def _one_deleted_lately(actor: Actor) -> None:
+    """There is a day left to bring it back."""
+    _one_held_by_its_manifest_alone(actor)
+    actor.delete("v1")
+    actor.pass_time(GRACE_S - DAY_S)
+
+
+def _index_deleted(actor: Actor) -> None:
+    """And one of its children, alone."""
+    actor.push_image(BASE)
+    actor.push_image(BASE, TOP)
+    actor.push(BOTH, "v1")
+    actor.delete(Digest.of(BOTH))
+    actor.delete(Digest.of(ONE))
+    actor.pass_time(GRACE_S - DAY_S)
+
+
 def _signed(actor: Actor) -> None:
     _one_pushed(actor)
     actor.push_image(TOP, subject=_subject(), artifactType="a/b")
@@ -122,6 +139,10 @@ def _one(actor: Actor) -> None:
 
 def _two(actor: Actor) -> None:
     actor.push_image(BASE, TOP, tags=("v1",))
+
+
+def _restore(actor: Actor) -> None:
+    actor.restore(ONE, "v1")
 
 
 def _delete(reference: str) -> Act:
@@ -289,6 +310,23 @@ SCENARIOS: Final[Mapping[str, Scenario]] = {
     "a tag deleted as its image's time is up": Scenario(
         _left_by_one_tag,
         {"delete": _delete("v2"), "sweep": _sweep(DAY_S)},
+    ),
+    "a tag is restored": Scenario(
+        _one_deleted_lately,
+        {"restore": _restore, "push": _two, "twin": _restore, "sweep": _sweep(DAY_S)},
+    ),
+    "a tag is restored as its time is up": Scenario(
+        _one_deleted,
+        {"restore": _restore, "sweep": _sweep(), "collect": _collect_twice, "delete": _again_and_gone},
+    ),
+    "an index is restored": Scenario(
+        _index_deleted,
+        {
+            "restore": lambda actor: actor.restore(BOTH, "v1"),
+            "push": lambda actor: actor.push_image(BASE),
+            "delete": _delete(Digest.of(TWO)),
+            "sweep": _sweep(DAY_S),
+        },
     ),
     "a large manifest": Scenario(
         _uploaded,
