@@ -5,6 +5,7 @@ from types import ModuleType
 from typing import Any
 
 from . import (
+    announcing,
     core,
     departures,
     events,
@@ -30,6 +31,7 @@ PROTOCOLS: dict[str, ModuleType] = {
     "namespaces": namespaces,
     "revival": revival,
     "events": events,
+    "announcing": announcing,
     "retention": retention,
 }
 

@@ -1,7 +1,7 @@
 """A run of retention as a task of two kinds of steps, carried out by workers whose claims run out.
 
 A step that plans changes nothing and notes in the task what is to go; the step after it deletes that, each tag only
-where the push put it that was decided of. What a step came to is written at the claim's version.
+where the push put it that was decided of. What a step came to is written in one transaction, behind the claim.
 """
 
 from collections.abc import Callable
@@ -18,6 +18,7 @@ class Rules(NamedTuple):
     advance_fenced: bool = True
     plan_is_noted: bool = True
     gone_is_deleted: bool = True
+    items_with_counts: bool = True
     plan_leaves_new: bool = True
 
 
@@ -86,18 +87,20 @@ class Worker(Process):
         newest_first = sorted(asked, reverse=True)
         kept = tuple(tag for _, tag in newest_first[:1])
         going = tuple((tag, push) for push, tag in newest_first[1:])
-        yield (self.put_kept if self.rules.plan_is_noted else self.delete_at_once), world, (version, kept, going)
+        first = self.note if self.rules.items_with_counts else self.put_kept_early
+        yield (first if self.rules.plan_is_noted else self.delete_at_once), world, (version, kept, going)
 
-    def put_kept(self, world: World, memory: tuple[int, tuple[int, ...], Going]) -> Moves:
+    def put_kept_early(self, world: World, memory: tuple[int, tuple[int, ...], Going]) -> Moves:
         yield self.note, world.put_items(dict.fromkeys(memory[1], "kept")), memory
 
     def note(self, world: World, memory: tuple[int, tuple[int, ...], Going]) -> Moves:
-        """One call: the task, if it is at the version claimed."""
+        """One transaction: the task, if it is claimed by us still; items of what stays."""
         version, kept, going = memory
         if world.version != version and self.rules.advance_fenced:
             yield self.claim, world, None
             return
-        noted = world._replace(phase="carry out", going=going, version=world.version + 1, claimed=False)
+        told = world.put_items(dict.fromkeys(kept, "kept")) if self.rules.items_with_counts else world
+        noted = told._replace(phase="carry out", going=going, version=world.version + 1, claimed=False)
         yield self.claim, noted._replace(kept=world.kept + len(kept), planned=len(kept) + len(going)), None
 
     def delete_at_once(self, world: World, memory: tuple[int, tuple[int, ...], Going]) -> Moves:
@@ -122,7 +125,7 @@ class Worker(Process):
         """One transaction: TAG where the push put it that was decided of, gone. What is gone went in an earlier try."""
         version, going, told = memory
         if not going:
-            yield self.put_verdicts, world, (version, told)
+            yield (self.advance if self.rules.items_with_counts else self.put_verdicts_early), world, (version, told)
             return
         (tag, push), *rest = going
         standing = world.tags[tag]
@@ -134,17 +137,18 @@ class Worker(Process):
             verdict = "skipped"
         yield self.delete, world, (version, tuple(rest), (*told, (tag, verdict)))
 
-    def put_verdicts(self, world: World, memory: tuple[int, tuple[tuple[int, str], ...]]) -> Moves:
+    def put_verdicts_early(self, world: World, memory: tuple[int, tuple[tuple[int, str], ...]]) -> Moves:
         yield self.advance, world.put_items(dict(memory[1])), memory
 
     def advance(self, world: World, memory: tuple[int, tuple[tuple[int, str], ...]]) -> Moves:
-        """One call: the task, if it is at the version claimed."""
+        """One transaction: the task, if it is claimed by us still; items of what was deleted and what was not."""
         version, told = memory
         if world.version != version and self.rules.advance_fenced:
             yield self.claim, world, None
             return
         verdicts = [verdict for _, verdict in told]
-        done = world._replace(phase="done", going=(), version=world.version + 1, claimed=False)
+        shown = world.put_items(dict(told)) if self.rules.items_with_counts else world
+        done = shown._replace(phase="done", going=(), version=world.version + 1, claimed=False)
         deleted, skipped = world.deleted + verdicts.count("deleted"), world.skipped + verdicts.count("skipped")
         yield self.claim, done._replace(deleted=deleted, skipped=skipped), None
 
@@ -222,6 +226,9 @@ AT_REST: dict[str, Invariant] = {
     "a run comes to its end, unless whoever died at it has it still": lambda w: w.phase == "done" or w.claimed,
     "every tag that was decided of is counted": lambda w: (
         w.phase != "done" or w.kept + w.deleted + w.skipped == w.planned
+    ),
+    "the counts are those of the items": lambda w: (
+        w.phase != "done" or (w.kept, w.deleted, w.skipped) == tuple(map(w.items.count, ("kept", "deleted", "skipped")))
     ),
     "a run that nobody disturbed tells what it did": lambda w: w.phase != "done" or w.disturbed or _exact(w),
 }

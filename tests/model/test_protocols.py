@@ -42,6 +42,7 @@ TELLING_STEPS = {
     "namespaces": {"take along", "leave", "create", "bring back", "open", "answer conflict", "mark end", "purge"},
     "revival": {"commit", "revive", "answer", "announce again", "hide", "answer in use"},
     "events": {"blow", "delete late object", "settle", "put object"},
+    "announcing": {"end", "put deliveries", "take off"},
     "retention": {"note", "delete", "advance", "run out"},
 }
 
