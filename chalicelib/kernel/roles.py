@@ -21,7 +21,7 @@ class Right(StrEnum):
 
     SELF       one's own session, name, password and access keys
     CONTENT    namespaces, repositories, tags, manifests, charts, tasks, usage
-    SETTINGS   instances, allowlist, credentials, shares: who gets in
+    SETTINGS   instances, allowlist, credentials, shares, webhooks: who gets in, and who is told
     BILLING    balance, orders, opening, renewing and deleting instances
     USERS      the account's users
     AUDIT      who did what

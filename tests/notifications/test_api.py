@@ -199,8 +199,9 @@ def test_a_deleted_webhook_leaves_nothing_in_the_table(
 ) -> None:
     """X5"""
     webhook = make_webhook(owner, receiver.url)
-    for number in range(60):
-        push(stack, instance.id, f"v{number}")
+    push(stack, instance.id, "v1")
+    (row,) = stack.table.query(keys.deliveries_partition(webhook["id"])).items
+    stack.table.put_many([{**row, "sk": f"{row['sk'][:-2]}{number}"} for number in range(10, 70)])
     owner.delete(f"{PATH}/{webhook['id']}")
     tell(stack)
     assert receiver.received == []
