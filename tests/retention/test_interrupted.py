@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import tempfile
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -75,34 +76,67 @@ def require_exact(shelf: Shelf, run: str, wanted: Told, *, dry_run: bool) -> Non
         assert shelf.tags(name) == {tag for tag, verdict in verdicts_there.items() if dry_run or verdict == "kept"}
 
 
-def interrupt(shelf: Shelf, fault: Fault, *, dry_run: bool, first: int, stride: int) -> None:
-    """At every so many calls, each by itself in a run of its own."""
-    fill(shelf)
-    shelf.rule("v*", 2)
-    shelf.rule("**", 3, "base")
-    calls = 0
-    for call in range(first, 400, stride):
+@dataclass(frozen=True)
+class Scene:
+    """A shelf that is filled anew for each run."""
+
+    shelf: Shelf
+    dry_run: bool = False
+
+    @classmethod
+    def opened(cls, stack: Stack, clock: FrozenClock, *, dry_run: bool = False) -> Scene:
+        shelf = Shelf.opened(stack, clock)
+        fill(shelf)
+        shelf.rule("v*", 2)
+        shelf.rule("**", 3, "base")
+        return cls(shelf, dry_run)
+
+    def run(self, fault: Fault | None = None, call: int = 0) -> list[str]:
+        """One that is interrupted at that call and goes on; answers the calls up to there."""
+        shelf = self.shelf
         wanted = shelf.oracle(None, "app", "base")
-        run = shelf.begin(dry_run=dry_run)
-        worker = begun(shelf, fault, call, run)
+        run = shelf.begin(dry_run=self.dry_run)
+        calls = begun(shelf, fault, call, run).calls
         for _ in range(3):
             shelf.clock.advance(301)
             run_background(shelf.stack)
-        require_exact(shelf, run, wanted, dry_run=dry_run)
-        if not dry_run:
+        require_exact(shelf, run, wanted, dry_run=self.dry_run)
+        if not self.dry_run:
             fill(shelf)
-        calls = len(worker.calls)
-        if calls < call:
-            break
-    assert 20 < calls < 400
-    assert list(Fsck(shelf.stack).run()) == []
+        return calls
 
 
 @pytest.mark.usefixtures("small_steps")
 @pytest.mark.parametrize("fault", FAULTS, ids=["before", "after", "crash"])
-def test_interrupted_now_and_then_a_run_tells_of_each_tag_once(stack: Stack, clock: FrozenClock, fault: Fault) -> None:
-    """P5: some calls of each kind; the campaign has them all."""
-    interrupt(Shelf.opened(stack, clock), fault, dry_run=False, first=5 + 4 * FAULTS.index(fault), stride=13)
+def test_interrupted_where_it_deletes_and_where_it_tells_a_run_tells_of_each_tag_once(
+    stack: Stack, clock: FrozenClock, fault: Fault
+) -> None:
+    """P5: the campaign has all calls."""
+    scene = Scene.opened(stack, clock)
+    places = [place for place, name in enumerate(scene.run(), 1) if name == "table.transact"]
+    assert len(places) > 3
+    for place in places:
+        scene.run(fault, place)
+    assert list(Fsck(stack).run()) == []
+
+
+def test_a_step_that_had_told_a_part_when_it_was_killed_tells_of_each_tag_once(shelf: Shelf) -> None:
+    """P5: more tags than one transaction tells of, followed by as many, so that both walks have more than one."""
+    for start in range(0, 110, 11):
+        names = [f"v{number}" for number in range(start, start + 11)]
+        shelf.push(*names)
+        shelf.push(*(f"{name}-accelerated" for name in names))
+    shelf.rule("**", 1000)
+    wanted = shelf.oracle()
+    calls = begun(shelf, None, 0, shelf.begin(dry_run=True)).calls
+    places = [place for place, name in enumerate(calls, 1) if name == "table.transact"]
+    assert len(places) > 3
+    for place in places:
+        run = shelf.begin(dry_run=True)
+        begun(shelf, CRASH_AFTER, place, run)
+        shelf.clock.advance(301)
+        run_background(shelf.stack)
+        assert (shelf.told(run), shelf.shown(run)["kept"]) == (wanted, 220)
 
 
 @pytest.mark.campaign
@@ -113,4 +147,9 @@ def test_interrupted_at_any_call_a_run_tells_of_each_tag_once(
     stack: Stack, clock: FrozenClock, fault: Fault, dry_run: bool
 ) -> None:
     """P5"""
-    interrupt(Shelf.opened(stack, clock), fault, dry_run=dry_run, first=1, stride=1)
+    scene = Scene.opened(stack, clock, dry_run=dry_run)
+    calls = len(scene.run())
+    assert calls > 20
+    for call in range(1, calls + 1):
+        scene.run(fault, call)
+    assert list(Fsck(stack).run()) == []

@@ -115,6 +115,20 @@ def test_what_is_pushed_meanwhile_never_goes(shelf: Shelf) -> None:
     assert shelf.shown(run)["skipped"] == 1
 
 
+def test_an_accelerated_tag_stays_with_an_original_that_is_pushed_meanwhile(shelf: Shelf) -> None:
+    """P3, P5: it is decided of when it is known what became of the original."""
+    for tag in ("v1", "v1-accelerated", "v2"):
+        shelf.push(tag)
+    shelf.rule("**", 1)
+    run = shelf.begin()
+    step(shelf, run)
+    shelf.push("v1")
+    run_tasks(shelf.stack)
+    assert shelf.told(run)["app", "v1"][:2] == ("skipped", "pushed_meanwhile")
+    assert shelf.told(run)["app", "v1-accelerated"][:2] == ("kept", "follows_original")
+    assert shelf.tags() == {"v1", "v1-accelerated", "v2"}
+
+
 def test_a_rule_of_immutability_made_meanwhile_is_kept(shelf: Shelf) -> None:
     """P1, P3: asked again by the transaction that deletes."""
     shelf.push("v1")
