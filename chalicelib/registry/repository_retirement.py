@@ -116,7 +116,7 @@ class RepositoryRetirement:
             return
         key, now = Key(pointer["pk"], pointer["sk"]), self._stack.clock.now()
         left = self._table.query(keys.repository_partition(repository), limit=2).items
-        last_look = from_text(pointer["purged_at"]) + timedelta(seconds=self._stack.settings.upload_ttl_s)
+        last_look = from_text(pointer["purged_at"]) + self._longest_arrival
         if len(left) == 1 and now >= last_look:
             self._table.delete(key, equals("state", "purging"))
             return
@@ -126,6 +126,12 @@ class RepositoryRetirement:
             self._table.update(Update(key, set=due, when=equals("state", "purging")), relaxed=True)
         except ConditionFailed:
             return
+
+    @property
+    def _longest_arrival(self) -> timedelta:
+        """By then uploads and pushes that set out before have ended: intents, once the sweep has seen them overdue."""
+        settings = self._stack.settings
+        return timedelta(seconds=max(settings.upload_ttl_s, 2 * settings.intent_ttl_s))
 
     def _bury_some(self, instance: str, repository: str) -> bool:
         """Whether some manifests went."""

@@ -12,7 +12,9 @@ import pytest
 from chalicelib.collection.service import Fsck
 from chalicelib.kernel.errors import Refused
 from chalicelib.kernel.names import RepositoryName
+from chalicelib.ports import keys
 from chalicelib.ports.stack import Stack
+from chalicelib.recycling.service import RecycleBin
 from chalicelib.registry.bin_entries import Deletion
 from chalicelib.registry.models import BinEntry
 from chalicelib.registry.namespace_restoration import NamespaceRestoration
@@ -98,3 +100,24 @@ def test_an_entry_that_is_restored_between_two_pages_of_a_deletion_is_not_put_ba
         if len(worker.calls) < call:
             return
     raise AssertionError("it goes round in circles")
+
+
+def test_the_id_of_a_purged_repository_outlasts_pushes_that_set_out_before(tmp_path: Path) -> None:
+    """departures, `last_look_waits`: also where uploads are kept for a shorter time than pushes."""
+    clock = FrozenClock()
+    with embedded_stack(tmp_path, clock, upload_ttl_s=60, intent_ttl_s=1800) as stack:
+        library = Library.opened(stack)
+        library.push("v1")
+        repository = library.repository()
+        assert library.api().delete(library.path(), confirm=repository.name).status == 204
+        (entry,) = entries(stack, library.instance)
+        RecycleBin(stack, library.instance).free(entry)
+        for wait_s in (61, 61, 1700):
+            run_background(stack)
+            clock.advance(wait_s)
+        run_background(stack)
+        assert stack.table.get(keys.repository_by_id(repository.id)) is not None
+        for _ in range(3):
+            clock.advance(1900)
+            run_background(stack)
+        assert stack.table.get(keys.repository_by_id(repository.id)) is None
