@@ -34,6 +34,7 @@ def test_every_event_source_is_declared_in_app_py() -> None:
         "collection",
         "life",
         "object_created",
+        "retention",
         "seal_audit",
         "sweep",
         "tasks",
