@@ -311,3 +311,22 @@ def test_a_process_that_dies_right_after_the_commit_leaves_the_children_to_the_s
     Sweeper(stack).run()
     scene.pulls_whole()
     assert len(stack.objects(scene.instance.bucket).list(f"{scene.instance.id}/pushes/").items) == 1
+
+
+def test_nothing_is_acknowledged_as_restored_into_a_repository_that_is_freed(stack: Stack, clock: FrozenClock) -> None:
+    """X1: the repository goes for good between the look at it and the transaction."""
+    learner, scene = Worker(), Scene(stack, clock)
+    _bin_tag(scene)
+    _restore_tag(faulty(stack, learner), scene)
+    scene, worker = Scene(stack, clock), Worker()
+    _bin_tag(scene)
+    tag = scene.entry("tag")
+
+    def go_for_good() -> None:
+        _bin_repository(scene)
+        RecycleBin(stack, scene.instance).free(scene.entry("repository"))
+
+    worker.plan[learner.calls.index("table.transact") + 1] = Fault(before=go_for_good)
+    with pytest.raises(Refused):
+        Restoration(faulty(stack, worker)).restore(scene.instance, tag, "ann")
+    assert scene.findings() == []
