@@ -20,9 +20,8 @@ def test_a_scheduled_run_does_what_its_dry_run_said() -> None:
         instance = make_instance(stack, bucket=stack.settings.bucket)
         make_namespace(stack, instance)
         shelf = Shelf(Library(stack, instance), clock)
-        for number in range(18):
-            shelf.push(f"v{number}", layer=f"{number % 5}".encode())
-        shelf.push("latest", "v17-accelerated")
+        shelf.push("v0", "v1", "v2", "v3")
+        shelf.push("v4", "v5", "latest", "v5-accelerated")
         shelf.push("x1", repository="base")
         shelf.rule("v*", 2, "app")
         wanted = shelf.oracle(None, "app", "base")
@@ -35,11 +34,11 @@ def test_a_scheduled_run_does_what_its_dry_run_said() -> None:
             fire_schedules(stack)
             run_tasks(stack)
         run, dry = shelf.api().get(f"{shelf.path}/runs").json()["items"]
-        assert (run["trigger"], run["state"], run["deleted"], dry["deleted"]) == ("schedule", "succeeded", 17, 17)
+        assert (run["trigger"], run["state"], run["deleted"], dry["deleted"]) == ("schedule", "succeeded", 5, 5)
         assert shelf.told(run["id"]) == wanted
-        assert shelf.tags() == {"v16", "v17", "v17-accelerated"}
+        assert shelf.tags() == {"v4", "v5", "v5-accelerated"}
         unmatched = shelf.api().post(f"{shelf.path}/unmatched-tags", {"rules": [
-            {"repositories": "**", "tags": "v17*", "keep_last": 1},
+            {"repositories": "**", "tags": "v5*", "keep_last": 1},
         ]}).json()["items"]  # fmt: skip
-        assert [tag["tag"] for tag in unmatched] == ["v16", "x1"]
+        assert [tag["tag"] for tag in unmatched] == ["v4", "x1"]
         assert list(Fsck(stack).run()) == []
