@@ -8,14 +8,16 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
 from chalicelib.kernel.errors import Unavailable, UploadUnknown
 from chalicelib.kernel.names import Digest
 from chalicelib.ports.stack import Stack
+from tests.ports_aws.adapters import open_moto_table
 from tests.registry.images import NAME, image
-from tests.stacks import FrozenClock
+from tests.stacks import FrozenClock, with_table
 
 from .deeds import BASE, CONFIG, TOP, Actor, World
 from .ports import FAIL_AFTER, FAIL_BEFORE, Fault
@@ -132,6 +134,26 @@ def test_whichever_call_fails_nothing_is_lost_or_left(name: str, stack: Stack, c
             if found := trials.run(operation, number, fault):
                 wrong[f"{number} {call}, {kind}"] = found
     assert wrong == {}
+
+
+@pytest.mark.campaign
+@pytest.mark.parametrize(
+    ("name", "call", "kind"),
+    [
+        ("push of an image", "table.transact", "after"),
+        ("push over a tag", "table.put_many", "crash"),
+        ("deletion of a tag", "table.transact", "after"),
+        ("sweep of an upload", "table.delete", "crash"),
+    ],
+)
+def test_a_call_of_dynamodb_that_fails_loses_and_leaves_nothing(
+    name: str, call: str, kind: str, stack: Stack, clock: FrozenClock, tmp_path: Path
+) -> None:
+    """R6, X3"""
+    with open_moto_table(tmp_path) as table:
+        trials = Trials(with_table(stack, table), clock)
+        number = trials.calls(OPERATIONS[name]).index(call) + 1
+        assert trials.run(OPERATIONS[name], number, FAULTS[kind]) == []
 
 
 def _finish(actor: Actor, upload_id: str, data: bytes) -> None:

@@ -126,7 +126,7 @@ _MEANINGS: Final = {
     "pair": "a second fault a few calls later",
     "relapse": "a second fault while the first is put right",
     "twin": "the same is asked, whole, in the middle of it",
-    "stale": "indexes lag behind by one answer, and the call fails",
+    "stale": "indexes show for a while what they showed when it began, and the call fails",
     "torn": "of many rows some are written, and the answer is that it failed",
     "messages": "messages and events are lost, doubled and shuffled, and the call fails",
 }

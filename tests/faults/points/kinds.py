@@ -7,11 +7,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, cast
 
+from chalicelib.kernel.paging import Page
 from chalicelib.ports.queues import Queues
 from chalicelib.ports.stack import Stack
 from chalicelib.ports.table import Item, OutcomeUnknown, Table
 
-from ..ports import FAIL_AFTER, FAIL_BEFORE, Fault, hook_before, lagging_indexes
+from ..ports import FAIL_AFTER, FAIL_BEFORE, Fault, hook_before
 from ..turns import CRASH_AFTER
 
 WRITES: Final = frozenset(
@@ -35,6 +36,8 @@ WRITES: Final = frozenset(
 # Beyond the life of a push's intent, and of an upload's lease.
 NAP_S: Final = 35 * 60
 LONG_NAP_S: Final = 25 * 3600
+# A sweep asks about forty questions.
+STALE_ANSWERS: Final = 100
 # The three that every call meets in turn.
 AT_EVERY_CALL: Final = ("before", "after", "killed")
 
@@ -43,11 +46,13 @@ AT_EVERY_CALL: Final = ("before", "after", "killed")
 class Doing:
     """What kinds may make happen in the middle of an operation.
 
-    sparse   a manifest that is pushed too late is taken without its blobs
+    sparse      a manifest that is pushed too late is taken without its blobs
+    as_it_was   the table before it began
     """
 
     calls: Sequence[str]
     sparse: bool
+    as_it_was: Table
     pass_time: Callable[[float], None]
     others_work: Callable[[], None]
     twin: Callable[[], None]
@@ -111,8 +116,10 @@ def _twin(doing: Doing, call: int, rng: random.Random) -> Injection:
 
 
 def _stale(doing: Doing, call: int, rng: random.Random) -> Injection:
+    """Indexes show for a while what they showed when it began."""
+
     def wrap(stack: Stack) -> Stack:
-        return replace(stack, table=lagging_indexes(stack.table))
+        return replace(stack, table=cast(Table, _StaleIndexes(stack.table, doing.as_it_was)))
 
     return Injection({call: _simple(rng)}, wrap=wrap)
 
@@ -130,6 +137,24 @@ def _messages(doing: Doing, call: int, rng: random.Random) -> Injection:
         return replace(stack, queues=cast(Queues, _LossyQueues(stack.queues, random.Random(seed))))
 
     return Injection({call: _simple(rng)}, wrap=wrap, mangled=seed)
+
+
+class _StaleIndexes:
+    """The first questions to an index are answered by the table as it was."""
+
+    def __init__(self, table: Table, as_it_was: Table) -> None:
+        self._table = table
+        self._as_it_was = as_it_was
+        self._left = STALE_ANSWERS
+
+    def query(self, pk: str, **asked: Any) -> Page[Item]:
+        if asked.get("index") is None or self._left == 0:
+            return self._table.query(pk, **asked)
+        self._left -= 1
+        return self._as_it_was.query(pk, **asked)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._table, name)
 
 
 class _TornPuts:

@@ -128,7 +128,7 @@ def _rollback(scene: Scene, rng: random.Random) -> Asking:
     if rng.random() < 0.5:
         scene.push_image(POOL[6], tags=("rolled",))
     settle(scene)
-    scene.clock.advance(rng.choice((0, 3)) * DAY_S)
+    scene.clock.advance(rng.choice((0, 2)) * DAY_S)
     return Asking(lambda at: Histories(at.stack).rollback(at.caller, at.repository(), TagName("rolled"), digest))
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import random
+import shutil
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from typing import Literal
 
 from chalicelib.collection.service import Fsck
 from chalicelib.kernel.errors import Conflict, NotFound, RangeInvalid, Refused, Unavailable
+from chalicelib.ports.embedded.table import SqliteTable
 from chalicelib.registry.repository_retirement import RepositoryRetirement
 from chalicelib.repositories.service import Repositories
 from tests.stacks import FrozenClock
@@ -68,6 +70,8 @@ class Trials:
             if operation.group not in ("collection", "events"):
                 rest(scene)
             self._kept = Kept(scene.folder, clock.now(), scene.instance, scene.neighbour, scene.sparse)
+        self._as_it_was = self._folder / "as-it-was.sqlite3"
+        shutil.copy(kept / "data" / "table.sqlite3", self._as_it_was)
         self.reference = self._measured()
 
     @property
@@ -97,10 +101,10 @@ class Trials:
     def run(self, kind: str, call: int) -> list[str]:
         """What went wrong, as text; nothing if all is well."""
         rng = random.Random(f"{self._seed} {kind} {call}")
-        with self._scene() as scene:
+        with self._scene() as scene, contextlib.closing(SqliteTable(self._as_it_was, scene.clock)) as as_it_was:
             others, twin = partial(work, scene), partial(self._twin, scene)
-            injection = KINDS[kind](Doing(self.calls, scene.sparse, scene.clock.advance, others, twin), call, rng)
-            return self._judged(scene, injection)
+            doing = Doing(self.calls, scene.sparse, as_it_was, scene.clock.advance, others, twin)
+            return self._judged(scene, KINDS[kind](doing, call, rng))
 
     def _twin(self, scene: Scene) -> None:
         with contextlib.suppress(*OVERTAKEN):
