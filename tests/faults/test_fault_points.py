@@ -141,7 +141,7 @@ def test_whichever_call_fails_nothing_is_lost_or_left(name: str, stack: Stack, c
     ("name", "call", "kind"),
     [
         ("push of an image", "table.transact", "after"),
-        ("push over a tag", "table.put_many", "crash"),
+        ("push over a tag", "table.transact", "crash"),
         ("deletion of a tag", "table.transact", "after"),
         ("sweep of an upload", "table.delete", "crash"),
     ],

@@ -70,17 +70,20 @@ def _job(job: Job) -> Cell:
 
 
 def run(state: State, names: Iterable[str], points: int, seed: int, processes: int) -> None:
-    """Round after round over the operations, each round with other scenes, until there are so many points."""
+    """Round after round over the operations, each round with other scenes: the first to its end, then until there are
+    so many points."""
     memory = MEMORY if MEMORY.is_dir() else None
     folder = Path(tempfile.mkdtemp(prefix="faults-", dir=memory))
     try:
         with multiprocessing.get_context("fork").Pool(processes, maxtasksperchild=8) as pool:
             number = 0
-            while state.points < points or any((name, number) in state.cells for name in names):
+            while number == 0 or state.points < points:
                 missing = [(name, number, seed, folder) for name in names if (name, number) not in state.cells]
                 for cell in pool.imap_unordered(_job, missing):
                     state.note(cell)
                     _tell(cell, state)
+                    if number and state.points >= points:
+                        return
                 number += 1
     finally:
         shutil.rmtree(folder, ignore_errors=True)

@@ -23,7 +23,7 @@ from ..turns import CRASH_AFTER, Crashed, Worker
 from .asking import Asking, Operation
 from .pushing import FRESH
 from .scenes import APP, CONFIG, DAY_S, OTHER, POOL, SECOND, Scene
-from .service import rest, work
+from .service import consume, rest, work
 
 
 def _tag(scene: Scene, rng: random.Random) -> Asking:
@@ -92,7 +92,7 @@ def _many_tags(scene: Scene, rng: random.Random) -> Asking:
     def ask(at: Scene) -> None:
         order = TagDeletionOrder(all_matching=Matching(prefix="mass"))
         TagDeletions(at.stack, at.instance, at.repository(), "ann").order(order)
-        work(at)
+        consume(at)
 
     return Asking(ask)
 
@@ -111,7 +111,7 @@ def _namespace(scene: Scene, rng: random.Random) -> Asking:
 
     def ask(at: Scene) -> None:
         NamespaceRetirement(at.stack).delete(at.instance, at.namespace(), "ann", repositories=2, size=0)
-        work(at)
+        consume(at)
 
     return Asking(ask, done=(NotFound,))
 
@@ -199,7 +199,7 @@ def _freed_now(scene: Scene, rng: random.Random) -> Asking:
 
     def ask(at: Scene) -> None:
         RepositoryRetirement(at.stack).expire(BinEntry.model_validate(entry))
-        work(at)
+        consume(at)
 
     return Asking(ask)
 
@@ -233,7 +233,7 @@ def _instance(scene: Scene, rng: random.Random) -> Asking:
 
     def ask(at: Scene) -> None:
         Closing(at.stack).begin(Instances(at.stack).load(at.instance.id), "ann")
-        work(at)
+        consume(at)
 
     return Asking(ask, done=(NotFound,))
 

@@ -19,7 +19,7 @@ from tests.registry.images import image, index
 from .asking import Asking, Operation
 from .deleting import settle, tagged
 from .scenes import APP, DAY_S, OTHER, POOL, Scene
-from .service import work
+from .service import consume
 
 
 def _entry(scene: Scene, kind: str, name: str) -> str:
@@ -37,7 +37,7 @@ def _restored(entry: str, **order: object) -> Asking:
         found = bin_.get(entry)
         bin_.restore(found, RestoreOrder.model_validate(order), "ann")
         if found.kind == "namespace":
-            work(at)
+            consume(at)
 
     return Asking(ask, done=(NotFound,))
 

@@ -15,7 +15,7 @@ from .asking import Asking, Operation
 from .deleting import settle, tagged
 from .ruling import fix_tags
 from .scenes import OTHER, POOL, Scene
-from .service import work
+from .service import consume, work
 
 
 def _stocked(scene: Scene, rng: random.Random) -> None:
@@ -38,7 +38,7 @@ def _run(scene: Scene, rng: random.Random) -> Asking:
 
     def ask(at: Scene) -> None:
         Retention(at.stack).start(at.namespace(), RunOrder(acknowledged=True), "ann")
-        work(at)
+        consume(at)
 
     return Asking(ask, done=(Conflict,), varying=("retention",))
 
@@ -49,7 +49,7 @@ def _dry_run(scene: Scene, rng: random.Random) -> Asking:
 
     def ask(at: Scene) -> None:
         Retention(at.stack).start(at.namespace(), RunOrder(dry_run=True), "ann")
-        work(at)
+        consume(at)
 
     return Asking(ask, varying=("retention",))
 

@@ -11,7 +11,7 @@ from typing import Final
 from chalicelib.chain import CHAIN
 from chalicelib.collection.handlers import sweep
 from chalicelib.edge.consume import decode, handle, send
-from chalicelib.host.pumps import MOST_ATTEMPTS, VISIBILITY_S
+from chalicelib.host.pumps import VISIBILITY_S
 from chalicelib.kernel.moment import to_text
 from chalicelib.notifications.handlers import announce
 from chalicelib.ports.embedded.spool import Spool
@@ -127,32 +127,28 @@ def dead_letters(scene: Scene) -> list[str]:
     return [f"{queue} {body}" for queue, body in found]
 
 
-def work(scene: Scene, *, mangle: random.Random | None = None) -> None:
-    """Everything that is there and due now, until a look of the schedules brings nothing any more."""
+def consume(scene: Scene, mangle: random.Random | None = None) -> None:
+    """Every event and message that is there, and those that follow."""
     running = Running(scene.stack, scene.spool, mangle)
-    for _ in range(MOST_ROUNDS):
-        running.schedules()
-        if not running.once():
-            return
-        while running.once():
-            pass
+    while running.once():
+        pass
+
+
+def work(scene: Scene, *, mangle: random.Random | None = None) -> None:
+    """A look of each schedule, and what follows from it."""
+    Running(scene.stack, scene.spool).schedules()
+    consume(scene, mangle)
 
 
 def rest(scene: Scene, after_s: float = 0) -> list[str]:
     """Time passes until nothing is under way. Answers what is wrong if that never comes."""
     scene.clock.advance(after_s)
-    running = Running(scene.stack, scene.spool)
     for _ in range(MOST_ROUNDS):
         for _ in range(MOST_ROUNDS):
             if idle(scene):
                 break
-            running.schedules()
-            while running.once():
-                pass
+            work(scene)
         if at_rest(scene):
             return []
         scene.clock.advance(ROUND_S)
     return ["the background never comes to rest"]
-
-
-__all__ = ["MOST_ATTEMPTS", "Running", "at_rest", "bring_event", "dead_letters", "rest", "work"]

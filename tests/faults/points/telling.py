@@ -12,7 +12,7 @@ from chalicelib.notifications.service import Webhooks
 from .asking import Asking, Operation
 from .deleting import settle
 from .scenes import OTHER, POOL, Scene, with_webhook
-from .service import work
+from .service import consume, work
 
 
 def _deliveries(scene: Scene, rng: random.Random) -> Asking:
@@ -36,7 +36,7 @@ def _gone_webhook(scene: Scene, rng: random.Random) -> Asking:
 
     def ask(at: Scene) -> None:
         Webhooks(at.stack).delete(at.instance, webhook.id)
-        work(at)
+        consume(at)
 
     return Asking(ask, done=(NotFound,))
 
