@@ -16,6 +16,7 @@ from chalicelib.kernel.paging import Page
 from chalicelib.ports import keys
 from chalicelib.ports.stack import Stack
 from chalicelib.ports.table import Item, Key
+from chalicelib.registry.burial import Burial
 from chalicelib.registry.losses import Losing
 from chalicelib.registry.models import BinEntry
 from chalicelib.registry.namespace_restoration import NamespaceRestoration
@@ -23,7 +24,6 @@ from chalicelib.registry.namespace_retirement import NamespaceRetirement
 from chalicelib.registry.repository_restoration import RepositoryRestoration
 from chalicelib.registry.repository_retirement import RepositoryRetirement
 from chalicelib.registry.restoration import Restoration
-from chalicelib.registry.retirement import Retirement
 from chalicelib.repositories.models import Repository
 from chalicelib.tasks.models import Task
 
@@ -151,7 +151,7 @@ class RecycleBin:
         elif entry.kind == "repository":
             RepositoryRetirement(self._stack).expire(entry)
         else:
-            Retirement(self._stack).expire(entry)
+            Burial(self._stack).expire(entry)
 
 
 def _pointer(entry: BinEntry) -> Key:

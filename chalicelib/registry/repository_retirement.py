@@ -39,8 +39,9 @@ from chalicelib.repositories.models import Repository
 from . import store
 from .bin_entries import BinEntries
 from .blobs import ATTEMPTS, Blobs
+from .burial import Burial
 from .models import BinEntry, ManifestRecord
-from .retirement import TAGS_PER_TRANSACTION, Retirement
+from .retirement import TAGS_PER_TRANSACTION
 
 # Manifests that one step of a purge buries, and other rows that it clears: well within a function's time.
 MANIFESTS_A_STEP: Final = 20
@@ -55,7 +56,7 @@ class RepositoryRetirement:
         self._table = stack.table
         self._departure = Departure(stack)
         self._bin = BinEntries(stack)
-        self._retirement = Retirement(stack)
+        self._burial = Burial(stack)
         self._blobs = Blobs(stack)
 
     # Into the bin
@@ -148,7 +149,7 @@ class RepositoryRetirement:
             climbed.add(above.digest)
             manifest = above
         held = self._strip(instance, manifest)
-        self._retirement.settle(instance, manifest.repository_id, manifest.digest)
+        self._burial.settle(instance, manifest.repository_id, manifest.digest)
         return not held
 
     def _index_above(self, manifest: ManifestRecord, climbed: set[str]) -> ManifestRecord | None:

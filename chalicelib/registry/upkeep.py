@@ -19,13 +19,13 @@ from chalicelib.ports.table import ConditionFailed, Item, Key, Table, Update, eq
 
 from . import store
 from .blobs import Blobs
+from .burial import Burial
 from .intents import Intents
 from .manifests import Manifests
 from .models import BinEntry, ManifestRecord, UploadRecord
 from .namespace_retirement import NamespaceRetirement
 from .outbox import Outbox
 from .repository_retirement import RepositoryRetirement
-from .retirement import Retirement
 from .revival import Revival
 from .uploads import Uploads
 
@@ -42,7 +42,7 @@ class Upkeep:
         self._instances = Instances(stack)
         self._blobs = Blobs(stack)
         self._intents = Intents(stack)
-        self._retirement = Retirement(stack)
+        self._burial = Burial(stack)
         self._repositories = RepositoryRetirement(stack)
         self._namespaces = NamespaceRetirement(stack)
         self._uploads = Uploads(stack)
@@ -84,7 +84,7 @@ class Upkeep:
             return
 
     def _lease(self, row: Item) -> None:
-        self._retirement.end_lease(row)
+        self._burial.end_lease(row)
 
     def _bin(self, row: Item) -> None:
         entry = BinEntry.model_validate(row)
@@ -98,7 +98,7 @@ class Upkeep:
         elif entry.kind == "namespace":
             self._namespaces.expire(entry)
         else:
-            self._retirement.expire(entry)
+            self._burial.expire(entry)
 
     def _purge(self, row: Item) -> None:
         self._repositories.purge(row)
@@ -109,10 +109,10 @@ class Upkeep:
         held_until = from_text(manifest.held_until) if manifest.held_until else _LONG_AGO
         if self._put_off(row, instance, held_until, manifest.held_still_s):
             return
-        self._retirement.settle(instance, manifest.repository_id, manifest.digest)
+        self._burial.settle(instance, manifest.repository_id, manifest.digest)
 
     def _release(self, row: Item) -> None:
-        self._retirement.release(row["instance_id"], row["incarnation"])
+        self._burial.release(row["instance_id"], row["incarnation"])
 
     def _tombstone(self, row: Item) -> None:
         self._blobs.erase(row)

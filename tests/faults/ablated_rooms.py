@@ -10,9 +10,9 @@ from chalicelib.ports import keys
 from chalicelib.ports.table import ConditionFailed, Item, Key
 from chalicelib.registry import store
 from chalicelib.registry.blobs import Blobs, unchanged
+from chalicelib.registry.burial import Burial
 from chalicelib.registry.manifests import Manifests
 from chalicelib.registry.models import HeadRecord, ManifestRecord
-from chalicelib.registry.retirement import Retirement
 
 
 class ReadsBeforeItHolds(Blobs):
@@ -97,7 +97,7 @@ class NeverRelinks(Manifests):
         return
 
 
-class LetsGoFirst(Retirement):
+class LetsGoFirst(Burial):
     """Drops the edges of a manifest before its row."""
 
     def settle(self, instance: str, repository: str, digest: str) -> None:
@@ -111,7 +111,7 @@ class LetsGoFirst(Retirement):
         super().settle(instance, repository, digest)
 
 
-class ForgetsLeases(Retirement):
+class ForgetsLeases(Burial):
     """An expired edge goes alone, without a note of what is left to do."""
 
     def end_lease(self, edge: Item) -> None:

@@ -23,9 +23,9 @@ from chalicelib.ports.table import (
     all_of,
 )
 from chalicelib.registry.blobs import Blobs
+from chalicelib.registry.burial import Burial
 from chalicelib.registry.intents import Intents
 from chalicelib.registry.manifests import Manifests
-from chalicelib.registry.retirement import Retirement
 from chalicelib.registry.service import Registry, Upkeep
 
 from .deeds import Rooms
@@ -211,6 +211,6 @@ def rebuilt(replaced: Mapping[type, Callable[[Stack], Any]]) -> Rooms:
 
 def _with(room: Any, stack: Stack, replaced: Mapping[type, Callable[[Stack], Any]]) -> Any:
     for name, value in list(vars(room).items()):
-        if type(value) in (Blobs, Intents, Manifests, Retirement):
+        if type(value) in (Blobs, Intents, Manifests, Burial):
             setattr(room, name, _with(replaced.get(type(value), type(value))(stack), stack, replaced))
     return room

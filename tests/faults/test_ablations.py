@@ -9,8 +9,8 @@ import pytest
 from chalicelib.ports.stack import Stack
 from chalicelib.ports.table import Delete, Put, Update, Write, present
 from chalicelib.registry.blobs import Blobs
+from chalicelib.registry.burial import Burial
 from chalicelib.registry.manifests import Manifests
-from chalicelib.registry.retirement import Retirement
 from tests.stacks import FrozenClock
 
 from . import ablated_rooms as rooms
@@ -69,7 +69,7 @@ ABLATIONS: dict[str, Rooms] = {
     "edges of uploads": leaving_out("EDGE#", "#UPLOAD#"),
     "the edge before HEAD, in an upload": _late("EDGE# #UPLOAD#", "LINK#"),
     "the session in the claim": unconditional(Put, "UPLOAD"),
-    "the note of a lease that ran out": rebuilt({Retirement: rooms.ForgetsLeases}),
+    "the note of a lease that ran out": rebuilt({Burial: rooms.ForgetsLeases}),
     "tombstones": leaving_out("TOMBSTONE"),
     # links
     "condemning a link": rebuilt({Blobs: rooms.UnlinksWithoutCondemning}),
@@ -79,7 +79,7 @@ ABLATIONS: dict[str, Rooms] = {
     "links made again after the bin": rebuilt({Manifests: rooms.NeverRelinks}),
     # holders
     "the version in a manifest's deletion": unconditional(Delete, "MANIFEST#", "version"),
-    "row before edges, when a manifest goes": rebuilt({Retirement: rooms.LetsGoFirst}),
+    "row before edges, when a manifest goes": rebuilt({Burial: rooms.LetsGoFirst}),
     "holds of tags": leaving_out("HOLD#", "#TAG#"),
     "holds of indexes": leaving_out("HOLD#", "#INDEX#"),
     "holds of bin entries": leaving_out("HOLD#", "#BIN#"),
