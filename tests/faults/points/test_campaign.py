@@ -13,9 +13,10 @@ import pytest
 from chalicelib.kernel.names import Digest, TagName
 from chalicelib.ports import keys
 from chalicelib.ports.stack import Stack
+from chalicelib.ports.table import Put
 from tests.registry.images import image
 
-from ..ablations import leaving_out
+from ..ablations import leaving_out, unconditional
 from .asking import Asking, Operation
 from .campaign import MEMORY, State, report, run
 from .catalogue import OPERATIONS
@@ -119,6 +120,19 @@ def test_work_that_only_a_message_knows_of_is_found_out(folder: Path) -> None:
 
     trials = Trials(Operation("collection", prepare), "careless", folder)
     assert any("there should not be: tag" in line for line in trials.run("before", len(trials.calls)))
+
+
+def test_a_schedule_that_two_hosts_take_is_found_out(folder: Path) -> None:
+    """P4: without the version of its policy it begins two runs."""
+    real = OPERATIONS["a schedule of retention"]
+
+    def prepare(scene: Scene, rng: random.Random) -> Asking:
+        asking, without = real.prepare(scene, rng), unconditional(Put, "RETENTION")
+        return replace(asking, ask=lambda at: asking.ask(at.on(without.stack(at.stack))))
+
+    trials = Trials(Operation("retention", prepare), "careless", folder)
+    beginning = trials.calls.index("table.transact") + 1
+    assert any("retention ran" in line for line in trials.run("twin", beginning))
 
 
 # Going on, and telling

@@ -67,7 +67,7 @@ class Trials:
             else:
                 rest(scene)
             self._asking: Asking = operation.prepare(scene, rng)
-            if operation.group not in ("collection", "events"):
+            if operation.group != "events" and not self._asking.background:
                 rest(scene)
             self._kept = Kept(scene.folder, clock.now(), scene.instance, scene.neighbour, scene.sparse)
         self._as_it_was = self._folder / "as-it-was.sqlite3"
