@@ -9,7 +9,7 @@ from chalicelib.instances.models import instance_of
 from chalicelib.instances.service import Instances
 from chalicelib.kernel.errors import ConfirmationRequired
 from chalicelib.kernel.roles import Right
-from chalicelib.registry.losses import Losing
+from chalicelib.registry.losses import Losing, in_words
 from chalicelib.tasks.models import TaskView
 
 from .service import Closing
@@ -38,9 +38,9 @@ def delete_instance(call: Call, query: Confirmation) -> Accepted[TaskView]:
         used = Instances(call.stack).usage(instance)
         kept = Losing(call.stack, instance).immutable_tags()
         raise ConfirmationRequired(
-            f"this deletes instance {instance.name} for good, with {used.namespaces.used} namespaces, "
-            f"{used.repositories.used} repositories{f', {kept}' if kept else ''} and {used.storage.used} bytes of "
-            f"content; confirm with ?confirm={instance.name}"
+            f"this deletes instance {instance.name} for good, with {in_words(used.namespaces.used, 'namespace')}, "
+            f"{in_words(used.repositories.used, 'repository', 'repositories')}{f', {kept}' if kept else ''} and "
+            f"{used.storage.used} bytes of content; confirm with ?confirm={instance.name}"
         )
     task = Closing(call.stack).begin(instance, call.by)
     return Accepted(TaskView.of(task), f"/instances/{instance.id}/tasks/{task.id}")

@@ -234,7 +234,10 @@ class TagImmutable(Conflict):
 
     def __init__(self, repository: str, tag: str, rule_id: str) -> None:
         super().__init__(
-            f"tag {tag} of {repository} is immutable under rule {rule_id}", repository=repository, tag=tag, rule=rule_id
+            f"tag {tag} of {repository} is immutable under rule {rule_id}; use another tag, or have the rule changed",
+            repository=repository,
+            tag=tag,
+            rule=rule_id,
         )
 
 

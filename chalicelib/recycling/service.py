@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Final
 
@@ -17,7 +18,7 @@ from chalicelib.ports import keys
 from chalicelib.ports.stack import Stack
 from chalicelib.ports.table import Item, Key
 from chalicelib.registry.burial import Burial
-from chalicelib.registry.losses import Losing
+from chalicelib.registry.losses import Losing, in_words
 from chalicelib.registry.models import BinEntry
 from chalicelib.registry.namespace_restoration import NamespaceRestoration
 from chalicelib.registry.namespace_retirement import NamespaceRetirement
@@ -125,17 +126,16 @@ class RecycleBin:
         if entry.kind == "tag":
             return f"tag {entry.name} of {entry.repository} and {entry.size} bytes of content"
         if entry.kind == "manifest":
-            return (
-                f"manifest {entry.name} of {entry.repository}, {len(entry.tags)} tags and {entry.size} bytes of content"
-            )
+            tags = in_words(len(entry.tags), "tag")
+            return f"manifest {entry.name} of {entry.repository}, {tags} and {entry.size} bytes of content"
         losing = Losing(self._stack, self._instance)
         if entry.kind == "repository":
             return f"repository {entry.name} with {losing.repository(_record_of(entry))}"
         repositories, lost = 0, None
         for part in store.parts(self._table, entry):
             repositories, lost = repositories + 1, losing.repository(_record_of(part))
-        content = f" with {lost}" if lost else ""
-        return f"namespace {entry.name} and its {repositories} repositories{content}"
+        content = f" with {replace(lost, repositories=repositories)}" if lost else ""
+        return f"namespace {entry.name}{content}"
 
     def free(self, entry: BinEntry) -> None:
         """Before its time, and for good; its bytes go with the next sweeps. Safe to repeat. Raises Conflict for a

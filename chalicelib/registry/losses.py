@@ -20,6 +20,11 @@ MOST_ROWS: Final = 5000
 _PAGE: Final = 500
 
 
+def in_words(number: int, thing: str, things: str = "") -> str:
+    """`1 tag`, `2 tags`."""
+    return f"{number} {thing if number == 1 else things or f'{thing}s'}"
+
+
 @dataclass(frozen=True, slots=True)
 class Losses:
     """repositories: of a namespace. immutable: tags that a rule keeps. size: bytes of the blobs it can read, each
@@ -34,9 +39,10 @@ class Losses:
 
     def __str__(self) -> str:
         kept = f" ({self.immutable} of them immutable)" if self.immutable else ""
-        counted = f"{self.tags} tags{kept}, {self.manifests} manifests and {self.size} bytes of content"
+        counted = f"{in_words(self.tags, 'tag')}{kept}, {in_words(self.manifests, 'manifest')} and {self.size} bytes"
         if self.repositories is not None:
-            counted = f"{self.repositories} repositories, {counted}"
+            counted = f"{in_words(self.repositories, 'repository', 'repositories')}, {counted}"
+        counted = f"{counted} of content"
         return f"at least {counted}" if self.more else counted
 
 
@@ -68,7 +74,7 @@ class Losing:
         """How many of an instance's tags some rule keeps, in words; "" where none does. Looks where there are rules."""
         for namespace, _ in Policies(self._stack).in_force(self._instance):
             self._each_repository(namespace.name, self._count_tags)
-        counted = f"{self._immutable} immutable tags"
+        counted = in_words(self._immutable, "immutable tag")
         return "" if not self._immutable and not self._more else f"at least {counted}" if self._more else counted
 
     def _each_repository(self, namespace: str, count: Callable[[Repository], None]) -> int:

@@ -245,7 +245,8 @@ class Tasks:
     def cancel(self, task: Task) -> Task:
         """What is done stays done. Raises Conflict if it is finished, or cannot be stopped half-way."""
         if not task.cancellable:
-            raise Conflict("this task cannot be stopped half-way; let it finish")
+            stopped = "the task is finished" if task.finished else "this task cannot be stopped half-way; let it finish"
+            raise Conflict(stopped)
         return self._change(task, lambda seen: not seen.finished, "is finished", self._cancelled)
 
     def _cancelled(self, task: Task) -> Task | None:

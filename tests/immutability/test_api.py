@@ -274,12 +274,12 @@ def test_whole_repositories_namespaces_and_instances_go_though_rules_stand_and_s
     library.push("v1", "v2", "latest")
     library.push("v1", name=OTHER)
     rule(library, "v*")
-    assert "3 tags (2 of them immutable), 1 manifests" in library.api().delete(library.path()).json()["detail"]
+    assert "3 tags (2 of them immutable), 1 manifest and" in library.api().delete(library.path()).json()["detail"]
     asked = library.api().delete("/instances/ci/namespaces/library").json()["detail"]
     assert "2 repositories, 4 tags (3 of them immutable)" in asked
     assert "2 repositories, 3 immutable tags and" in library.api().delete("/instances/ci").json()["detail"]
     assert library.api().delete(library.path(), confirm="app").status == 204
-    assert "1 immutable tags" in library.api().delete("/instances/ci").json()["detail"]
+    assert "1 immutable tag and" in library.api().delete("/instances/ci").json()["detail"]
     assert library.api().delete("/instances/ci/namespaces/library", confirm="library").status == 202
     run_tasks(library.stack)
     assert "immutable" not in library.api().delete("/instances/ci").json()["detail"]

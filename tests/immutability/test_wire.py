@@ -51,7 +51,9 @@ def test_a_refused_move_names_tag_and_rule_whichever_way_it_came(wire: Wire) -> 
     ):
         (problem,) = answer.json()["errors"]
         assert (answer.status_code, problem["code"]) == (409, "DENIED")
-        assert problem["message"] == f"tag v1 of library/app is immutable under rule {rule}"
+        assert problem["message"] == (
+            f"tag v1 of library/app is immutable under rule {rule}; use another tag, or have the rule changed"
+        )
         assert problem["detail"] == {
             "reason": "TAG_IMMUTABLE", "repository": "library/app", "tag": "v1", "rule": rule,
         }  # fmt: skip

@@ -117,7 +117,14 @@ def test_freeing_asks_first_says_what_is_lost_and_frees_the_bytes(
     (entry,) = listed(api)
     asked = api.delete(f"{PATH}/{entry['id']}")
     assert (asked.status, asked.code) == (428, "CONFIRMATION_REQUIRED")
-    assert "bytes of content" in asked.json()["detail"] and entry["name"] in asked.json()["detail"]
+    lost = {
+        "tag": "tag v1 of library/app and ",
+        "manifest": f"manifest {digest} of library/app, 1 tag and ",
+        "repository": "repository library/app with 1 tag, 1 manifest and ",
+        "namespace": "namespace library with 1 repository, 1 tag, 1 manifest and ",
+    }
+    assert asked.json()["detail"].startswith(f"this deletes {lost[kind]}")
+    assert f"bytes of content for good; confirm with ?confirm={entry['name']}" in asked.json()["detail"]
     assert api.delete(f"{PATH}/{entry['id']}", confirm="something else").status == 428
     assert free(api, entry).status == 204
     assert listed(api) == []

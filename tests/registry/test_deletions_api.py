@@ -193,7 +193,7 @@ def test_deleting_a_repository_asks_first_and_says_what_goes(library: Library) -
     library.push("v1", "v2")
     asked = library.api().delete(library.path())
     assert (asked.status, asked.code) == (428, "CONFIRMATION_REQUIRED")
-    assert "2 tags, 1 manifests" in asked.json()["detail"]
+    assert "with 2 tags, 1 manifest and" in asked.json()["detail"]
     assert library.api().delete(library.path(), confirm="other").status == 428
     assert library.api().get(library.path()).status == 200
 

@@ -17,6 +17,6 @@ def test_what_holds_more_than_can_be_counted_is_said_to_hold_at_least_that(stack
     more = [{**row, **keys.tag(library.repository().id, f"v1-{n}")._asdict()} for n in range(MOST_ROWS)]
     stack.table.put_many(more, relaxed=True)
     path = "/instances/ci/namespaces/library"
-    assert f"with at least 1 repositories, {MOST_ROWS} tags" in library.api().delete(path).json()["detail"]
+    assert f"with at least 1 repository, {MOST_ROWS} tags" in library.api().delete(path).json()["detail"]
     assert f"with at least {MOST_ROWS} tags" in library.api().delete(library.path()).json()["detail"]
     assert library.api().delete(path, confirm="library").json()["progress"]["total"] is None

@@ -147,7 +147,9 @@ def test_an_immutable_tag_names_its_rule() -> None:
     answer = refusal(TagImmutable("library/app", "v1", "rule-7"))
     (problem,) = json.loads(answer.body)["errors"]
     assert (answer.status, problem["code"], problem["detail"]["reason"]) == (409, "DENIED", "TAG_IMMUTABLE")
-    assert problem["message"] == "tag v1 of library/app is immutable under rule rule-7"
+    assert problem["message"] == (
+        "tag v1 of library/app is immutable under rule rule-7; use another tag, or have the rule changed"
+    )
 
 
 def freeze(wire: Wire) -> None:

@@ -275,8 +275,13 @@ def test_finished_tasks_go_after_ninety_days_and_those_that_left_something_half_
 
 
 def test_what_cannot_be_stopped_half_way_is_not(stack: Stack, tasks: Tasks) -> None:
-    with pytest.raises(Conflict):
-        tasks.cancel(made(stack, cancellable=False))
+    task = made(stack, cancellable=False)
+    with pytest.raises(Conflict, match="cannot be stopped half-way"):
+        tasks.cancel(task)
+    while tasks.carry_out(INSTANCE, task.id, {"deletion": three_steps}):
+        pass
+    with pytest.raises(Conflict, match="is finished"):
+        tasks.cancel(tasks.get(INSTANCE, task.id))
 
 
 def test_a_task_that_waits_is_continued_when_its_time_has_come(stack: Stack, tasks: Tasks, clock: FrozenClock) -> None:
