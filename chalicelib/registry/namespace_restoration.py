@@ -16,7 +16,6 @@ from typing import Final
 from chalicelib.instances.models import Instance
 from chalicelib.instances.service import Instances
 from chalicelib.kernel.errors import Conflict, Invalid, NotFound, QuotaExceeded
-from chalicelib.kernel.ids import new_id
 from chalicelib.kernel.names import NamespaceName, RepositoryName
 from chalicelib.kernel.paging import every
 from chalicelib.namespaces.departure import Departure
@@ -39,12 +38,11 @@ from chalicelib.tasks.service import Tasks
 
 from . import store
 from .bin_entries import BinEntries
+from .free_names import free_name
 from .models import BinEntry
 from .namespace_retirement import may_return
 
 REPOSITORIES_A_STEP: Final = 25
-# Names that are tried for one to offer.
-MOST_OFFERED: Final = 20
 _LONGEST_NAME: Final = 64
 # A frozen instance restores nothing: whether it runs again is looked at so often.
 LOOK_AGAIN_S: Final = 600
@@ -145,11 +143,7 @@ class NamespaceRestoration:
         return Conflict(f"namespace {wanted} was changed meanwhile; try again")
 
     def _taken(self, instance: Instance, wanted: NamespaceName) -> Conflict:
-        stem = wanted[: _LONGEST_NAME - 20]
-        names = [f"{stem}-restored", *(f"{stem}-restored-{n}" for n in range(2, MOST_OFFERED))]
-        found = self._table.get_many([keys.namespace(instance.id, name) for name in names])
-        free = [name for name in names if keys.namespace(instance.id, name) not in found]
-        offered = free[0] if free else f"{stem}-{new_id()[-16:].lower()}"
+        offered = free_name(self._table, wanted, _LONGEST_NAME, lambda one: keys.namespace(instance.id, one))
         return Conflict(
             f"there is a namespace {wanted} already; restore it under another name, such as {offered}",
             namespace=wanted,

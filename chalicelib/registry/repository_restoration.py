@@ -8,7 +8,6 @@ from typing import Any, Final
 from chalicelib.instances.models import Instance
 from chalicelib.instances.service import Instances
 from chalicelib.kernel.errors import Conflict, NotFound, QuotaExceeded, Unavailable
-from chalicelib.kernel.ids import new_id
 from chalicelib.kernel.names import RepositoryName
 from chalicelib.namespaces.departure import Departure as NamespaceDeparture
 from chalicelib.namespaces.models import Namespace
@@ -21,10 +20,9 @@ from chalicelib.repositories.models import Repository
 
 from .bin_entries import BinEntries
 from .blobs import ATTEMPTS
+from .free_names import free_name
 from .models import BinEntry
 
-# Names that are tried for one to offer.
-MOST_OFFERED: Final = 20
 _LONGEST_NAME: Final = 255
 
 
@@ -87,11 +85,8 @@ class RepositoryRestoration:
             ) from missing
 
     def _taken(self, instance: Instance, wanted: RepositoryName) -> Conflict:
-        stem = wanted[: _LONGEST_NAME - 20]
-        names = [f"{stem}-restored", *(f"{stem}-restored-{n}" for n in range(2, MOST_OFFERED))]
-        found = self._table.get_many([keys.repository(instance.id, name) for name in names])
-        free = [name for name in names if keys.repository(instance.id, name) not in found]
-        offered = RepositoryName(free[0] if free else f"{stem}-{new_id()[-16:].lower()}").short
+        free = free_name(self._table, wanted, _LONGEST_NAME, lambda one: keys.repository(instance.id, one))
+        offered = RepositoryName(free).short
         return Conflict(
             f"there is a repository {wanted} already; restore it under another name, such as {offered}",
             repository=wanted,

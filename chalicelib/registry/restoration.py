@@ -42,6 +42,7 @@ from chalicelib.repositories.service import Repositories
 from . import store
 from .bin_entries import BinEntries, size_of
 from .blobs import ATTEMPTS
+from .free_names import free_name
 from .manifests import Manifests
 from .models import BinEntry, ManifestRecord, TagRecord
 from .outbox import PATIENCE, Outbox
@@ -49,9 +50,9 @@ from .revival import Revival
 
 # Three writes a tag, and room for the entry, the manifest and the event within the 100 of a transaction.
 TAGS_A_PAGE: Final = 25
-# Names that are tried for one to offer, and taken tags that a refusal names.
-MOST_OFFERED: Final = 20
+# Taken tags that a refusal names.
 MOST_NAMED: Final = 100
+_LONGEST_NAME: Final = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +142,7 @@ class Restoration:
             return
         names, detail = ", ".join(taken[:MOST_NAMED]), {"tags": list(taken[:MOST_NAMED])}
         if renamed:
-            free = self._free_name(repository.id, taken[0])
+            free = free_name(self._table, taken[0], _LONGEST_NAME, lambda one: keys.tag(repository.id, one))
             raise Conflict(
                 f"tag {names} of {repository.name} points elsewhere by now; restore it under another name, "
                 f"such as {free}",
@@ -157,14 +158,6 @@ class Restoration:
     def _pointing_elsewhere(self, repository: str, digest: str, tags: Iterable[TagName]) -> list[TagName]:
         found = self._table.get_many([keys.tag(repository, name) for name in tags])
         return sorted(TagName(item["name"]) for item in found.values() if item["digest"] != digest)
-
-    def _free_name(self, repository: str, tag: TagName) -> TagName:
-        """One that is free as things stand."""
-        stem = tag[:110]
-        names = [TagName(f"{stem}-restored"), *(TagName(f"{stem}-restored-{n}") for n in range(2, MOST_OFFERED))]
-        taken = self._table.get_many([keys.tag(repository, name) for name in names])
-        free = (name for name in names if keys.tag(repository, name) not in taken)
-        return next(free, TagName(f"{stem[:90]}-{new_id().lower()}"))
 
     # One page
 
