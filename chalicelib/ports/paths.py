@@ -11,6 +11,8 @@ because most uploads name their digest only at their end and no store renames fo
 
 from __future__ import annotations
 
+from chalicelib.kernel.ids import is_id
+
 
 def blob(instance: str, generation: str) -> str:
     return f"{instance}/blobs/{generation[-1]}/{generation}"
@@ -51,7 +53,8 @@ def upload_of(key: str) -> str:
 def is_push(key: str) -> bool:
     """Whether an object's creation means that an image was pushed."""
     parts = key.split("/")
-    return len(parts) == 4 and parts[1] == "pushes"
+    # In a bucket that the customer named, others may write, and keep what they like under keys that look alike.
+    return len(parts) == 4 and parts[1] == "pushes" and all(is_id(part) for part in (parts[0], *parts[2:]))
 
 
 def instance_of(key: str) -> str:

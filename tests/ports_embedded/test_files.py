@@ -235,9 +235,9 @@ def test_an_event_follows_its_object(tmp_path: Path) -> None:
 
 def test_pushes_by_upload_and_by_copy_are_events_as_well(objects: FileObjects, buckets: Buckets) -> None:
     objects.complete(PUSH, objects.begin(PUSH), [])
-    objects.copy("one", PUSH, PUSH + "A")
+    objects.copy("one", PUSH, PUSH[:-1] + "A")
 
-    assert sorted(spooled.key for spooled in buckets.spool.take(10)) == [PUSH, PUSH + "A"]
+    assert sorted(spooled.key for spooled in buckets.spool.take(10)) == [PUSH, PUSH[:-1] + "A"]
 
 
 def test_no_more_events_are_taken_than_asked_for(tmp_path: Path) -> None:
