@@ -24,6 +24,7 @@ from . import store
 from .bodies import Bodies
 from .description import document, is_image, mapping, platform, platforms_of_index, text
 from .models import ManifestRecord
+from .rules import MOST_CONTENT_BYTES
 
 # Real configs have a few KB; larger ones are not read, and their platforms stay unknown.
 CONFIG_LIMIT_BYTES: Final = 4 * 1024 * 1024
@@ -89,7 +90,9 @@ class Annotations:
     def _look(self, instance_id: str, record: ManifestRecord) -> Summary:
         if record.media_type in media.INDEXES:
             platforms = platforms_of_index(document(self._bodies.of(instance_id, record)))
-            return Summary(platforms, record.content_size + self._size_of_children(record))
+            whole_size = record.content_size + self._size_of_children(record)
+            # Indexes that list the same ones again and again multiply what nobody ever pulls.
+            return Summary(platforms, min(whole_size, MOST_CONTENT_BYTES))
         if not is_image(record.media_type, record.artifact_type):
             return Summary((), record.content_size)
         config = self.config(instance_id, record)

@@ -61,20 +61,22 @@ class Copies:
         if root is None:
             raise NotFound("there is no such tag")
         found: dict[str, ManifestRecord] = {}
-        self._gather(copy, root, found)
+        self._gather(copy, root, found, set())
         return list(found.values())
 
-    def _gather(self, copy: Copy, record: ManifestRecord, found: dict[str, ManifestRecord]) -> None:
-        if record.digest in found or len(found) > MOST_MANIFESTS:
+    def _gather(self, copy: Copy, record: ManifestRecord, found: dict[str, ManifestRecord], begun: set[str]) -> None:
+        """begun: those that were come to, no more than are carried: so towers of indexes go no deeper either."""
+        if record.digest in begun or len(begun) > MOST_MANIFESTS:
             return
+        begun.add(record.digest)
         for child in record.children:
-            held = self._live(copy.source, child)
+            held = self._live(copy.source, child) if len(begun) <= MOST_MANIFESTS else None
             if held is not None:
-                self._gather(copy, held, found)
-        found.setdefault(record.digest, record)
+                self._gather(copy, held, found, begun)
+        found[record.digest] = record
         if copy.referrers:
             for referrer in self._referrers(copy.source, record.digest):
-                self._gather(copy, referrer, found)
+                self._gather(copy, referrer, found, begun)
 
     def _referrers(self, source: Repository, subject: str) -> Iterator[ManifestRecord]:
         page = self._table.query(

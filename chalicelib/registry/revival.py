@@ -9,6 +9,7 @@ index above is live: one that comes late undoes nothing that was deleted after i
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from chalicelib.kernel.errors import Unavailable
@@ -44,18 +45,25 @@ class Revival:
     def revive_children(self, instance_id: str, index: ManifestRecord) -> None:
         """Children of an index that came back are live again, and can be pulled; those that are not here stay away.
         Not for namespaces that allow sparse indexes: what was deleted there may have been meant to. Safe to repeat."""
-        self._below(instance_id, index, set())
+        seen: set[str] = set()
+        # Not by calls of itself: somebody may have stacked thousands of indexes.
+        floors = [self._children(index, seen)]
+        while floors:
+            above, child = next(floors[-1], (index, None))
+            if child is None:
+                floors.pop()
+            elif self._live(instance_id, above, child):
+                # Also of one that was live: whoever revived it may have died before it looked.
+                self._manifests.relink(instance_id, child)
+                floors.append(self._children(child, seen))
 
-    def _below(self, instance_id: str, index: ManifestRecord, seen: set[str]) -> None:
+    def _children(self, index: ManifestRecord, seen: set[str]) -> Iterator[tuple[ManifestRecord, ManifestRecord]]:
+        """(index, child) for each that is here and was not seen yet."""
         wanted = [child for child in index.children if child not in seen]
         seen.update(wanted)
         found = self._table.get_many([keys.manifest(index.repository_id, child) for child in wanted])
         for item in found.values():
-            child = ManifestRecord.model_validate(item)
-            if self._live(instance_id, index, child):
-                # Also of one that was live: whoever revived it may have died before it looked.
-                self._manifests.relink(instance_id, child)
-                self._below(instance_id, child, seen)
+            yield index, ManifestRecord.model_validate(item)
 
     def _live(self, instance_id: str, index: ManifestRecord, child: ManifestRecord) -> bool:
         """Whether the child is live; False: the index was deleted meanwhile, and the child may be."""

@@ -20,6 +20,8 @@ INLINE_LIMIT_BYTES: Final = 16 * 1024
 REFERENCES_LIMIT: Final = 4000
 # One transaction carries five writes for each tag and at most 100 in all.
 TAGS_PER_PUSH: Final = 15
+# No image has more, and nobody checks the sizes of what is not here: sums of them must not outgrow the table's numbers.
+MOST_CONTENT_BYTES: Final = 2**45
 # Annotations are copied into the referrers list up to here; longer ones are read from the manifest itself.
 ANNOTATIONS_LIMIT_BYTES: Final = 16 * 1024
 
@@ -31,7 +33,7 @@ class Parsed:
     optional  digests of those that need not be; held if they are: layers that clients fetch from elsewhere
     children  digest → size of each manifest that an index lists
 
-    content_size: of everything it names, once each, in bytes
+    content_size: of everything it names, once each, in bytes; at most MOST_CONTENT_BYTES
     """
 
     media_type: str
@@ -94,7 +96,7 @@ def _parse_image(document: dict[str, Any], media_type: str) -> Parsed:
         artifact_type=_text(document, "artifactType") or str(config["mediaType"]),
         subject=_subject(document),
         annotations=_annotations(document),
-        content_size=sum(needed.values()),
+        content_size=min(sum(needed.values()), MOST_CONTENT_BYTES),
         blobs=needed,
         optional=optional,
     )
@@ -113,7 +115,7 @@ def _parse_index(document: dict[str, Any], media_type: str) -> Parsed:
         artifact_type=_text(document, "artifactType"),
         subject=_subject(document),
         annotations=_annotations(document),
-        content_size=sum(children.values()),
+        content_size=min(sum(children.values()), MOST_CONTENT_BYTES),
         children=children,
     )
 
