@@ -110,11 +110,11 @@ def test_a_large_upload_in_parts_comes_back_whole_and_by_link(stack: Stack) -> N
 def test_every_message_reaches_one_of_many_consumers(stack: Stack) -> None:
     sent = [f"message {number}" for number in range(100)]
     with ThreadPoolExecutor(THREADS) as threads:
-        list(threads.map(lambda start: stack.queues.send("events", sent[start : start + 10]), range(0, 100, 10)))
+        list(threads.map(lambda start: stack.queues.send("collection", sent[start : start + 10]), range(0, 100, 10)))
 
         def consume(_: int) -> list[str]:
             bodies = []
-            while deliveries := stack.queues.receive("events"):
+            while deliveries := stack.queues.receive("collection"):
                 bodies += [delivery.body for delivery in deliveries]
                 stack.queues.complete(deliveries)
             return bodies

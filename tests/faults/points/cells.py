@@ -57,8 +57,16 @@ def points_of(calls: list[str], rng: random.Random) -> Iterator[Point]:
 
 
 def carried_out(operation: str, number: int, seed: int, folder: Path, most: int | None = None) -> Cell:
-    """All points of the cell, or so many of them as the seed chooses."""
+    """All points of the cell, or so many of them as the seed chooses. Nothing is logged: faults are meant to be there."""
+    heard = logging.root.manager.disable
     logging.disable(logging.CRITICAL)
+    try:
+        return _carried_out(operation, number, seed, folder, most)
+    finally:
+        logging.disable(heard)
+
+
+def _carried_out(operation: str, number: int, seed: int, folder: Path, most: int | None) -> Cell:
     begun, cell = time.monotonic(), Cell(operation, number)
     rng = random.Random(f"points {operation} {number} {seed}")
     try:
