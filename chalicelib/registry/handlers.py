@@ -13,7 +13,7 @@ from chalicelib.ports import paths
 from chalicelib.ports.stack import Stack
 
 from .annotation import Annotations
-from .outbox import Outbox
+from .outbox import PATIENCE, Outbox
 from .push_entry import file_push
 from .series import Series
 
@@ -45,7 +45,11 @@ def annotate(stack: Stack, pushed: ImagePushed) -> list[Message]:
 
 def settle(stack: Stack, pushed: ImagePushed) -> list[Message]:
     """All that follows from the push is done or durably noted, so nobody is told of it again. The last handler."""
-    object_settled(stack, pushed.bucket, paths.push(pushed.instance_id, pushed.repository_id, pushed.incarnation))
+    key = paths.push(pushed.instance_id, pushed.repository_id, pushed.incarnation)
+    object_settled(stack, pushed.bucket, key)
+    if stack.clock.now() >= pushed.pushed_at + PATIENCE:
+        # A sweep may have made it once more before the row was gone, and that event may get lost.
+        stack.objects(pushed.bucket).delete(key)
     return []
 
 

@@ -94,4 +94,5 @@ class Outbox:
         try:
             self._stack.table.update(Update(keys.outbox(row["incarnation"]), set=due, when=present()), relaxed=True)
         except ConditionFailed:
-            return
+            # Settled meanwhile: nobody would look for the object.
+            objects.delete(key)

@@ -12,12 +12,14 @@ from chalicelib.chain import CHAIN
 from chalicelib.collection.service import Sweeper
 from chalicelib.edge.consume import send
 from chalicelib.kernel.errors import Unavailable
+from chalicelib.ports import keys, paths
 from chalicelib.ports.stack import Stack
 from chalicelib.ports.table import OutcomeUnknown, Table, Write
 from chalicelib.registry import handlers
+from chalicelib.registry.outbox import Outbox
 from chalicelib.registry.series import Series
 from tests.registry.library import Library
-from tests.stacks import FrozenClock
+from tests.stacks import FrozenClock, TableWith, with_table
 
 
 class Faltering:
@@ -90,3 +92,31 @@ def test_a_push_object_whose_push_was_settled_goes(stack: Stack) -> None:
     stack.objects(library.instance.bucket).put(key, b"")
     bring(stack, library, key)
     assert (pushes(library), events(library)) == (1, [])
+
+
+def test_a_sweep_in_the_midst_of_a_slow_settling_leaves_no_push_object(stack: Stack, clock: FrozenClock) -> None:
+    """The event of the object that it makes may get lost."""
+    library = Library.opened(stack)
+    library.push("v1")
+    (key,) = events(library)
+    clock.advance(61)
+    made: list[str] = []
+
+    def sweep() -> None:
+        Sweeper(stack).run()
+        made.extend(events(library))
+
+    bring(with_table(stack, TableWith(stack.table, sweep)), library, key)
+    assert key in made
+    assert (pushes(library), events(library)) == (1, [])
+
+
+def test_a_sweep_that_comes_late_to_a_settled_push_leaves_no_push_object(stack: Stack) -> None:
+    library = Library.opened(stack)
+    library.push("v1")
+    (key,) = events(library)
+    row = stack.table.get(keys.outbox(paths.incarnation_of(key)))
+    assert row is not None
+    bring(stack, library, key)
+    Outbox(stack).announce_again(row, stack.clock.now())
+    assert events(library) == []
