@@ -59,9 +59,38 @@ def test_commands_by_which_the_readme_uses_the_api_do_what_it_says(tmp_path: Pat
         assert namespace["name"] == "team"
 
 
+@pytest.mark.skipif(not (shutil.which("curl") or os.environ.get("CI")), reason="the pages' commands use curl")
+def test_commands_of_the_pages_work_where_the_readme_left_off(tmp_path: Path) -> None:
+    """P1, P3, P5, X1, X5: every request that the pages show is answered as it should be."""
+    with serving(tmp_path / "data") as service:
+        (tmp_path / "data/secrets/admin-password").write_text(service.password)
+        push_image(service, "library/app", "v1")
+        signing_in = readme_commands("Control it by API").partition("curl -sS -H")[0]
+        delete = 'curl -sS -X DELETE -H "$auth" "$api/instances/default/namespaces/library/repositories/app/tags/v1"'
+        shown = [page_commands(page) for page in ("recycle-bin", "retention", "immutability", "webhooks")]
+        commands = "\n".join([signing_in, delete, *shown]).replace("127.0.0.1:5000", service.host)
+        done = subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", commands.replace("curl ", "curl --fail --noproxy '*' -w '\n' ")],
+            cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False,
+        )  # fmt: skip
+        assert (done.returncode, done.stderr) == (0, "")
+        deleted, entry, restored, kept, unmatched, run, items, rule, webhook = (
+            json.loads(line) for line in done.stdout.splitlines()
+        )
+        assert [each["tag"] for each in deleted["tags"]] == entry["tags"] == restored["tags"] == ["v1"]
+        assert (kept["keep_last"], [each["tag"] for each in unmatched["items"]]) == (5, ["v1"])
+        assert (run["dry_run"], items["next"]) == (True, None)
+        assert (rule["tags"], webhook["secret"][:6]) == ("{v*,latest}", "whsec_")
+
+
 def readme_commands(heading: str) -> str:
     section = (ROOT / "README.md").read_text().split(f"\n## {heading}\n")[1].split("\n## ")[0]
     return "\n".join(re.findall(r"```sh\n(.*?)```", section, re.DOTALL))
+
+
+def page_commands(page: str) -> str:
+    blocks = re.findall(r"```sh\n(.*?)```", (ROOT / f"docs/{page}.md").read_text(), re.DOTALL)
+    return "\n".join(block for block in blocks if "$api" in block)
 
 
 def push_image(service: Service, name: str, tag: str) -> None:
