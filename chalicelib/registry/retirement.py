@@ -38,6 +38,8 @@ __all__ = ["TAGS_PER_TRANSACTION", "Deletion", "Retirement"]
 # Of one manifest: two writes a tag, and room within the 100 of a transaction for the entry, its hold, the counter, the
 # manifest, what it refers to, the indexes that list it and sixteen copies of a policy.
 TAGS_PER_TRANSACTION: Final = 34
+# With the longest names these are three quarters of what an item may hold.
+TAGS_PER_ENTRY: Final = 750
 # Each into an entry of its own: two writes, two for the entry, one for its manifest, a policy's copy; and a counter.
 TAGS_AT_ONCE: Final = 16
 # A manifest that so many indexes list is not deleted alone: each deleted one costs a check of the same transaction.
@@ -122,44 +124,48 @@ class Retirement:
         return self._transact(writes, entries[0])
 
     def delete_manifest(self, deletion: Deletion, digest: Digest, *, sparse: bool) -> None:
-        """Its tags go with it, into one bin entry.
+        """Its tags go with it, into one bin entry, or more where they are very many.
 
         sparse   indexes may list what is not here
         Raises ManifestUnknown, TagImmutable before anything goes, InUse while an index holds it.
         """
-        entry_id, entered = new_id(), False
-        for _ in range(ATTEMPTS):
+        entry_id, begun, attempts = new_id(), False, ATTEMPTS
+        while attempts:
+            attempts -= 1
             manifest = store.manifest(self._table, deletion.repository.id, digest)
             if manifest is None or manifest.state == "binned":
-                if entered:
+                if begun:
                     return
                 raise ManifestUnknown(digest)
             # After the manifest, whose version is raised by whatever changes the entry: so it is as it stands.
-            before = (
-                store.read(self._table, keys.bin_entry(deletion.instance.id, entry_id), BinEntry) if entered else None
-            )
-            if entered and before is None:
-                # Restored or freed between two pages: what is left goes into another.
-                entry_id, entered = new_id(), False
+            before = self._open_entry(deletion, entry_id) if begun else None
+            if begun and before is None:
+                # Full, or restored or freed between two pages: what is left goes into another.
+                entry_id = new_id()
             indexes = [] if sparse else self._deleted_indexes(deletion.repository.id, digest)
             tags, more = self._tags_of(deletion.repository.id, digest)
-            all_of_them = more and not entered
+            all_of_them = more and not begun
             names = self._all_tags_of(deletion.repository.id, digest) if all_of_them else [tag.name for tag in tags]
             judgement = self._judge(deletion, names)
             judgement.require_movable()
             entry = self._entry(deletion, entry_id, "manifest", digest, manifest, tags, before)
-            told = not more and not deletion.quiet
+            told = (not more or _full(entry)) and not deletion.quiet
             change = {} if more else {"state": "binned"}
-            writes = self._untag(tags) + self._bin.comes([entry], told=told, grows=entered)
+            writes = self._untag(tags) + self._bin.comes([entry], told=told, grows=before is not None)
             writes += [self._raise_version(manifest, **change), *indexes, *judgement.checks]
             if manifest.subject and not more:
                 writes.append(Delete(keys.referrer(deletion.repository.id, manifest.subject, digest)))
             # A last page without tags makes the entry no different, so the entry could not tell of it.
-            if self._transact(writes, entry if tags or not entered else None):
+            if self._transact(writes, entry if tags or before is None else None):
                 if not more:
                     return
-                entered = True
+                begun, attempts = True, ATTEMPTS
         raise Unavailable
+
+    def _open_entry(self, deletion: Deletion, entry_id: str) -> BinEntry | None:
+        """The entry that the next tags of a manifest go into; None where they need another."""
+        standing = store.read(self._table, keys.bin_entry(deletion.instance.id, entry_id), BinEntry)
+        return None if standing is None or _full(standing) else standing
 
     def _judge(self, deletion: Deletion, names: Sequence[TagName]) -> Judgement:
         repository = deletion.repository
@@ -247,3 +253,8 @@ class Retirement:
 
 def _live(manifest: ManifestRecord | None) -> bool:
     return manifest is not None and manifest.state == "live"
+
+
+def _full(entry: BinEntry) -> bool:
+    """Whether the tags of another transaction might not fit in."""
+    return len(entry.tags) > TAGS_PER_ENTRY - TAGS_PER_TRANSACTION

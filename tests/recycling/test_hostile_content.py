@@ -6,6 +6,7 @@ import json
 
 from chalicelib.kernel import media
 from chalicelib.kernel.names import Digest, RepositoryName
+from chalicelib.ports import keys
 from chalicelib.registry.rules import MOST_CONTENT_BYTES
 from tests.background import run_background
 from tests.registry.images import NAME, descriptor, image, push_blob, push_manifest
@@ -96,3 +97,20 @@ def test_sizes_that_nobody_checked_stop_no_push_and_no_deletion(library: Library
     for number in range(4):
         delete_tag(library, f"v{number}", SPARSE)
     assert len(listed(library.api())) == 4
+
+
+def test_a_manifest_of_three_thousand_long_tags_goes_and_comes_back(library: Library) -> None:
+    """R7, X1: each of its entries is an event, of its own tags"""
+    digest, tags = library.push("v1"), [f"{number:0128d}" for number in range(3000)]
+    body = library.registry.pull(library.owner, NAME, digest).body
+    for start in range(0, len(tags), 15):
+        _pushed(library, body, *tags[start : start + 15])
+    delete_digest(library, digest)
+    entries = listed(library.api())
+    assert [entry["kind"] for entry in entries] == ["manifest"] * 5
+    assert sum(entry["tag_count"] for entry in entries) == 3001
+    untold = [row for shard in keys.untold_partitions() for row in library.stack.table.query(shard, index="i2").items]
+    assert {row["id"] for row in untold} == {entry["id"] for entry in entries}
+    for entry in entries:
+        assert restore(library.api(), entry).status == 200
+    assert {pulled(library, tag) for tag in (*tags, "v1")} == {digest}
