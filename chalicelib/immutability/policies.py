@@ -110,7 +110,8 @@ class Policies:
                 return rules
             if len(rules) >= MOST_RULES:
                 raise Conflict(f"namespace {namespace.name} has {MOST_RULES} rules, and may have no more")
-            return (*rules, rule)
+            # Another that was made later may have come before: pages go by ids.
+            return tuple(sorted((*rules, rule), key=lambda one: one.id))
 
         self._change(namespace, added)
         return _view(rule, namespace)

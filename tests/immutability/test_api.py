@@ -110,6 +110,25 @@ def test_rules_are_listed_page_by_page_across_namespaces(library: Library, stack
     assert library.api().get(RULES, cursor="nonsense").json()["errors"][0]["field"] == "cursor"
 
 
+def test_of_rules_that_are_made_at_once_no_page_loses_one(library: Library, stack: Stack) -> None:
+    """P1"""
+    new = NewRule(namespace=NamespaceName("library"))
+    made: list[str] = []
+
+    def quicker() -> None:
+        if not made:
+            made.extend(Policies(stack).add(library.instance, new, "bob").id for _ in range(5))
+
+    late = Policies(with_table(stack, TableWith(stack.table, quicker)))
+    made.append(late.add(library.instance, new, "ann").id)
+    page = library.api().get(RULES, limit=1).json()
+    found = page["items"]
+    while page["next"]:
+        page = library.api().get(RULES, limit=1, cursor=page["next"]).json()
+        found += page["items"]
+    assert [one["id"] for one in found] == sorted(made)
+
+
 def test_a_list_goes_on_where_it_was_though_what_it_showed_last_is_gone(library: Library, stack: Stack) -> None:
     """P1: the rule, or the whole namespace."""
     make_namespace(stack, library.instance, "alpha")
