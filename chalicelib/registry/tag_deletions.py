@@ -145,10 +145,11 @@ class TagDeletions:
         told = consequences(self._stack, self._instance.id, self._repository.id, going)
         outcomes: Outcomes = {} if dry_run else self._retire(going, quiet=False)
         deleted = [tag for tag in going if outcomes.get(tag.name) is None]
-        stayed = [self._kept(tag, rules[tag.name], outcomes.get(tag.name)) for tag in tags if tag not in deleted]
+        gone = {tag.name for tag in deleted}
+        stayed = [self._kept(tag, rules[tag.name], outcomes.get(tag.name)) for tag in tags if tag.name not in gone]
         kept = [one for one in stayed if one is not None]
         ends = self._stack.clock.now() + timedelta(seconds=self._stack.settings.grace_s)
-        names = {*(tag.name for tag in deleted), *(one.tag for one in kept)}
+        names = {*gone, *(one.tag for one in kept)}
         return TagDeletion(
             **{**told.model_dump(), "complete": told.complete and complete},
             dry_run=dry_run,
@@ -195,10 +196,12 @@ class TagDeletions:
     def step(self, task: Task) -> Step:
         """Deletes the next tags of the task, unless they were pushed after it was asked for."""
         tags, missing, work = self._next(task)
-        newer = [tag for tag in tags if tag.pushed_at > to_text(task.created_at)]
-        rules = self._rules_over(tags)
-        going = [tag for tag in tags if tag not in newer and not rules[tag.name]]
-        kept = [tag for tag in tags if tag not in newer and rules[tag.name]]
+        asked_at = to_text(task.created_at)
+        newer = [tag for tag in tags if tag.pushed_at > asked_at]
+        older = [tag for tag in tags if tag.pushed_at <= asked_at]
+        rules = self._rules_over(older)
+        going = [tag for tag in older if not rules[tag.name]]
+        kept = [tag for tag in older if rules[tag.name]]
         told = consequences(self._stack, self._instance.id, self._repository.id, going)
         outcomes = self._retire(going, quiet=True)
         items = [
