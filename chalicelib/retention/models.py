@@ -90,6 +90,7 @@ class Policy(BaseModel):
     version    0 where nothing was ever said; raised by every change, a run's start included
     next_at    when it fires next; None without a schedule
     run        id of the latest run that deletes, "" before the first: there is one at a time
+    outdated   id of the latest run if it had stopped when the rules were changed: it does not go on by those of before
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -104,6 +105,7 @@ class Policy(BaseModel):
     acknowledged_by: str = ""
     next_at: Moment | None = None
     run: str = ""
+    outdated: str = ""
     schema_version: int = 1
 
 

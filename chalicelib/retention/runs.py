@@ -40,6 +40,7 @@ from .entries import RunEntries
 from .models import Run, Verdict
 from .namespaces import find_namespace
 from .rules import covering
+from .service import Retention
 from .slices import Place, Slice, Slices, item_id
 
 # What one step looks at: it stays far below the time of a function, and what it notes far below the size of a row.
@@ -107,6 +108,8 @@ def step(stack: Stack, task: Task) -> Step:
     namespace = find_namespace(stack, instance, work.namespace_id, task.subject["namespace"])
     if namespace is None:
         raise _gone()
+    if not run.dry_run:
+        Retention(stack).require_latest(run)
     if not work.begun:
         entries.tell_beginning()
         _forget_old(stack, namespace)

@@ -19,6 +19,7 @@ from aws_lambda_powertools import Logger
 from chalicelib.kernel.errors import ConfirmationRequired, Conflict, NotFound, Unavailable
 from chalicelib.kernel.ids import new_id
 from chalicelib.kernel.paging import Page
+from chalicelib.namespaces.departure import Departure
 from chalicelib.namespaces.models import Namespace
 from chalicelib.ports.stack import Stack
 from chalicelib.ports.table import OutcomeUnknown, TransactionCancelled
@@ -56,6 +57,7 @@ class Retention:
         self._stack = stack
         self._table = stack.table
         self._tasks = Tasks(stack)
+        self._departure = Departure(stack)
 
     # Rules and schedule
 
@@ -130,9 +132,10 @@ class Retention:
             if rule_id:
                 _rule_of(policy, rule_id)
             rules = change(policy.rules)
+            outdated = policy.outdated if self.runs_now(policy) else policy.run
             if policy.schedule is not None:
                 self._require_checked(namespace, rules, acknowledged, "changing the rules of a schedule")
-            return {"rules": tuple(rules), **self._checked(acknowledged, by)}
+            return {"rules": tuple(rules), "outdated": outdated, **self._checked(acknowledged, by)}
 
         return self._change(namespace, changed)
 
@@ -146,14 +149,18 @@ class Retention:
             seen = self.policy(namespace)
             wanted = seen.model_copy(update={**change(seen), "version": seen.version + 1})
             try:
-                self._table.transact([store.replacement(wanted)])
-            except TransactionCancelled:
-                continue
+                # A namespace that was freed meanwhile would leave this behind for ever.
+                self._table.transact([self._departure.stands(namespace), store.replacement(wanted)])
+            except TransactionCancelled as cancelled:
+                if 0 in cancelled.failed:
+                    raise NotFound(f"there is no namespace {namespace.name}", namespace=namespace.name) from cancelled
             except OutcomeUnknown:
                 # Nobody else makes the same: rules have ids, and what was chosen is there or is not.
                 if store.load(self._table, namespace.id) != wanted:
                     raise
-            return wanted
+                return wanted
+            else:
+                return wanted
         raise Unavailable
 
     def _times(self, schedule: Schedule | None, most: int) -> tuple[datetime, ...]:
@@ -208,6 +215,16 @@ class Retention:
             return not self._tasks.get(policy.instance_id, policy.run).finished
         except NotFound:
             return False
+
+    def require_latest(self, run: Run) -> None:
+        """Before each step of a run that deletes: one that is retried goes on neither beside another that began
+        since, nor by rules that were changed since. Raises Conflict, NotFound."""
+        policy = store.load(self._table, run.namespace_id)
+        if policy is None:
+            raise NotFound("the namespace was deleted")
+        if policy.run != run.task_id or policy.outdated == run.task_id:
+            changed = "the rules were changed" if policy.run == run.task_id else "another run began"
+            raise Conflict(f"{changed} after this run had stopped; begin a new one")
 
     def begin(
         self,
