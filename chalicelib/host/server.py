@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import logging
 import signal
 from collections.abc import Callable, Iterator
 from socket import socket
@@ -13,6 +14,7 @@ from typing import Any, Final
 import uvicorn
 import uvloop
 
+from chalicelib.edge.log import logger
 from chalicelib.kernel.settings import Settings
 
 from .listeners import BACKLOG
@@ -50,6 +52,7 @@ class GatewayServer(uvicorn.Server):
 
 def run_gateway(app: Any, settings: Settings, sockets: list[socket], ready: Callable[[], None]) -> None:
     """Serves until SIGTERM or Ctrl-C. `ready` is called once requests are answered."""
+    _log_as_the_service_does()
     config = uvicorn.Config(
         app,
         http=SendfileProtocol,
@@ -57,6 +60,7 @@ def run_gateway(app: Any, settings: Settings, sockets: list[socket], ready: Call
         ws="none",
         interface="asgi3",
         access_log=False,
+        log_config=None,
         log_level="warning",
         proxy_headers=False,
         server_header=False,
@@ -69,3 +73,10 @@ def run_gateway(app: Any, settings: Settings, sockets: list[socket], ready: Call
     server = GatewayServer(config, ready)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(server.serve(sockets=sockets))
+
+
+def _log_as_the_service_does() -> None:
+    """What the server and its event loop have to say is a JSON object a line too."""
+    for name in ("uvicorn", "asyncio"):
+        theirs = logging.getLogger(name)
+        theirs.handlers, theirs.propagate = list(logger.handlers), False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import ssl
@@ -112,6 +113,17 @@ def test_start_does_not_depend_on_how_much_is_stored(tmp_path: Path) -> None:
 def processor_seconds(pid: int) -> float:
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) * CLOCK_TICK_S
+
+
+def test_what_the_server_itself_logs_is_json_too(tmp_path: Path) -> None:
+    """As podman and skopeo do with `--tls-verify=false`: TLS first, on a plain port."""
+    with serving(tmp_path / "data") as service:
+        before = len(service.log.read_text())
+        with pytest.raises(httpx.TransportError):
+            httpx.get(f"https://{service.host}/v2/", trust_env=False)
+        wait_until(lambda: "Invalid HTTP request" in service.log.read_text())
+        logged = [json.loads(line) for line in service.log.read_text()[before:].splitlines()]
+    assert [line["level"] for line in logged if "Invalid HTTP request" in line["message"]] == ["WARNING"]
 
 
 def test_missing_tls_file_ends_the_start_with_one_line(tmp_path: Path) -> None:
