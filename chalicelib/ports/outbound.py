@@ -39,6 +39,10 @@ KEPT_BYTES: Final = 1024
 _MOST_TRIED: Final = 3
 # Addresses of IPv6 that lead to one of IPv4: NAT64 (RFC 6052, RFC 8215), 6to4, Teredo.
 _TRANSLATED: Final = tuple(ip_network(text) for text in ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32"))
+# Beside the link-local ones, where Amazon, Google, Alibaba and Oracle answer their machines.
+_CREDENTIALS: Final = tuple(
+    ip_network(text) for text in ("fd00:ec2::/32", "fd20:ce::254/128", "100.100.100.200/32", "192.0.0.192/32")
+)
 _HOST: Final = re.compile(r"[A-Za-z0-9.-]{1,253}|[0-9a-f:.]{2,45}", re.ASCII)
 
 # What can go wrong between a look-up and an answer.
@@ -188,8 +192,10 @@ def outbound(settings: Settings, longest_s: float = LONGEST_S) -> Outbound:
 
 
 def may_call(address: IPv4Address | IPv6Address, *, allow_private: bool) -> bool:
-    """Link-local addresses, where clouds keep their machines' credentials, are never called, whatever is allowed."""
+    """Link-local addresses, and others where clouds keep their machines' credentials, are never called, whatever is
+    allowed."""
     never = address.is_link_local or address.is_multicast or address.is_unspecified
+    never = never or any(address in network for network in _CREDENTIALS)
     translated = address.version == 6 and (
         address.ipv4_mapped is not None or any(address in network for network in _TRANSLATED)
     )
