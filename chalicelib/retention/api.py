@@ -13,7 +13,7 @@ from chalicelib.instances.models import instance_of
 from chalicelib.kernel.roles import Right
 from chalicelib.namespaces.models import Namespace
 from chalicelib.namespaces.service import Namespaces
-from chalicelib.tasks.models import ItemQuery, TaskItem, TaskView
+from chalicelib.tasks.models import TaskItem, TaskView
 from chalicelib.tasks.service import Tasks
 
 from .models import (
@@ -26,6 +26,7 @@ from .models import (
     RunOrder,
     RunView,
     UnmatchedTag,
+    VerdictName,
 )
 from .service import Retention
 
@@ -42,6 +43,12 @@ class Acknowledgement(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     acknowledged: bool = False
+
+
+class RunItemQuery(ListQuery):
+    """verdict: only tags of which this became."""
+
+    verdict: VerdictName | None = None
 
 
 def _namespace(call: Call) -> Namespace:
@@ -163,11 +170,11 @@ def show_retention_run(call: Call) -> RunView:
 
 
 @routes.get(f"{_RETENTION}/runs/{{run}}/items", frozen_too=True, **_READING)
-def list_retention_run_items(call: Call, query: ItemQuery) -> Listing[TaskItem]:
+def list_retention_run_items(call: Call, query: RunItemQuery) -> Listing[TaskItem]:
     """List what a run kept, deleted or skipped, tag by tag: why, and by which rule.
 
     Of a dry run, `deleted` is what would be. rule_id is the rule that kept the tag or whose newest it is not among; of
     an immutable one the rule of immutability; empty where no pattern matches.
     """
     task = Retention(call.stack).task(_namespace(call), call.parts["run"])
-    return Listing.of(Tasks(call.stack).items(task, query.verdict, query.cursor, query.limit))
+    return Listing.of(Tasks(call.stack).items(task, query.verdict or "", query.cursor, query.limit))

@@ -173,6 +173,8 @@ def test_runs_are_listed_newest_first_with_what_they_did(shelf: Shelf) -> None:
         ("latest", "no_pattern_matches"),
     }
     assert shelf.api().get(f"{path}/01J00000000000000000000000").status == 404
+    misspelt = shelf.api().get(f"{path}/{run}/items", verdict="delete")
+    assert (misspelt.status, misspelt.json()["errors"][0]["field"]) == (400, "verdict")
 
 
 def test_runs_of_another_namespace_are_not_to_be_known_of(shelf: Shelf) -> None:
