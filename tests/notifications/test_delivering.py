@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import hmac
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -314,6 +314,30 @@ def test_many_deliveries_are_made_in_bounded_steps(
     assert [message.webhook_id for message in following] == [webhook["id"]]
     assert Courier(stack).deliver(instance.id, webhook["id"]) == []
     assert len(receiver.received) == MOST_A_STEP + 5
+
+
+class _Slow(Outbound):
+    """Servers that answer well, and late."""
+
+    now = 0.0
+
+    def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
+        self.now += 7.9
+        return Answer(200, b"")
+
+
+def test_a_server_that_answers_late_and_well_gets_one_delivery_a_turn(
+    stack: Stack, instance: Instance, owner: Api, receiver: Receiver
+) -> None:
+    """X5: twenty webhooks of somebody's do not keep all workers from everybody else's"""
+    webhook = make_webhook(owner, receiver.url)
+    for number in range(3):
+        push(stack, instance.id, f"v{number}")
+    slow = _Slow()
+    for left in (2, 1, 0):
+        following = Courier(stack, slow, lambda: slow.now).deliver(instance.id, webhook["id"])
+        assert len(log_of(owner, webhook, state="pending")) == left
+        assert len(following) == (1 if left else 0)
 
 
 def test_a_webhook_with_nothing_to_do_comes_to_rest(
