@@ -9,7 +9,8 @@ Reads only, as things stand at this moment, and bounded: what it did not look in
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Final
 
 from pydantic import BaseModel, ConfigDict
@@ -18,7 +19,6 @@ from chalicelib.ports import keys
 from chalicelib.ports.stack import Stack
 from chalicelib.ports.table import Item
 
-from . import store
 from .models import ManifestRecord, TagRecord
 
 # Manifests and blobs that one question looks into.
@@ -26,6 +26,10 @@ MOST_MANIFESTS: Final = 2000
 MOST_BLOBS: Final = 5000
 # Holders of one manifest and of one blob that it looks through before it says that there is another.
 MOST_HOLDERS: Final = 500
+# Of several manifests together: few enough not to cost more than a query for each where they lie far apart.
+_ROWS_AT_ONCE: Final = 200
+# Behind every row.
+_END: Final = "~"
 # Tags that stay, shown as an example of what does.
 MOST_SIBLINGS: Final = 100
 
@@ -93,27 +97,27 @@ class _Question:
     # Manifests
 
     def _gather(self) -> None:
-        waiting: list[str] = list(dict.fromkeys(self._tags.values()))
-        looks = 0
+        """In waves: what the tags point to, then what those that go list, and what refers to them."""
+        waiting, looks = set(self._tags.values()), 0
         while waiting:
-            looks += 1
+            looks += len(waiting)
             if looks > MOST_MANIFESTS:
                 self._complete = False
                 return
-            digest = waiting.pop()
-            if digest in self._going or self._stays(digest):
-                continue
-            manifest = store.manifest(self._table, self._repository, digest)
-            if manifest is None:
-                continue
-            self._going[digest] = manifest
-            # Each may have been looked at before, when this one still held it.
-            waiting.extend(manifest.children)
-            waiting.extend(row["digest"] for row in self._rows(keys.referrer_prefix(digest)))
+            holds = self._rows_of(waiting, keys.hold_prefix)
+            loose = [digest for digest in sorted(waiting) if not self._stays(digest, holds.get(digest, ()))]
+            found = self._table.get_many([keys.manifest(self._repository, digest) for digest in loose])
+            going = [ManifestRecord.model_validate(item) for item in found.values()]
+            self._going |= {manifest.digest: manifest for manifest in going}
+            referrers = self._rows_of({manifest.digest for manifest in going}, keys.referrer_prefix)
+            # Each may have been looked at before, when one of these still held it.
+            waiting = {str(row["digest"]) for rows in referrers.values() for row in rows}
+            waiting |= {str(child) for manifest in going for child in manifest.children}
+            waiting -= self._going.keys()
 
-    def _stays(self, digest: str) -> bool:
+    def _stays(self, digest: str, holds: Sequence[Item]) -> bool:
         # All of them are looked at, for the tags that stay.
-        holding = [hold for hold in self._rows(keys.hold_prefix(digest)) if self._holds(digest, hold)]
+        holding = [hold for hold in holds if self._holds(digest, hold)]
         return bool(holding)
 
     def _holds(self, digest: str, hold: Item) -> bool:
@@ -125,10 +129,24 @@ class _Question:
             return not goes
         return hold["kind"] == "INDEX" and hold["index"] not in self._going
 
-    def _rows(self, prefix: str) -> Sequence[Item]:
-        page = self._table.query(self._partition, prefix=prefix, limit=MOST_HOLDERS)
-        self._complete = self._complete and page.next is None
-        return page.items
+    def _rows_of(self, digests: Collection[str], prefix_of: Callable[[str], str]) -> Mapping[str, Sequence[Item]]:
+        """Rows of each digest. They lie in the order of digests, so that a page answers for all that it reaches: where
+        most of a repository is asked about it is read once, and not with a query for each."""
+        wanted = {prefix_of(digest): digest for digest in digests}
+        found: dict[str, list[Item]] = defaultdict(list)
+        read_to = ""
+        for prefix, digest in sorted(wanted.items()):
+            kind = prefix[: prefix.index("#") + 1]
+            within, limit = (prefix, MOST_HOLDERS) if len(wanted) == 1 else (kind, _ROWS_AT_ONCE)
+            while read_to < f"{prefix}~" and len(found[digest]) < MOST_HOLDERS:
+                page = self._table.query(self._partition, prefix=within, after=max(prefix, read_to), limit=limit)
+                for row in page.items:
+                    owner = wanted.get(row["sk"][: row["sk"].index("#", len(kind)) + 1])
+                    if owner is not None:
+                        found[owner].append(row)
+                read_to = _END if page.next is None else page.items[-1]["sk"]
+            self._complete = self._complete and read_to >= f"{prefix}~"
+        return found
 
     # Blobs
 
