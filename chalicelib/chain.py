@@ -105,10 +105,16 @@ def _release_instance(stack: Stack, message: ReleaseInstance) -> Sequence[Messag
     return release_instance(stack, message)
 
 
+def _end_run(stack: Stack, task: Task) -> None:
+    from chalicelib.retention.handlers import tell_stopped
+
+    tell_stopped(stack, task)
+
+
 def _announce_untold(stack: Stack, message: AnnounceUntold) -> Sequence[Message]:
     from chalicelib.notifications.handlers import announce_untold
 
-    return announce_untold(stack, message)
+    return announce_untold(stack, message, {"retention": _end_run})
 
 
 def _deliver_webhook(stack: Stack, message: DeliverWebhook) -> Sequence[Message]:

@@ -1,13 +1,15 @@
 """Rows that are their own event: what was deleted, and tasks that ended, told to whom it concerns.
 
     row with `keys.untold` ─► deliveries, each made once ─► the attributes go, if they still are what they were
+    row of `early_event`   ─► the same, of the row in it ─► it goes
 
-A crash before the end tells it again, which makes no second delivery.
+A crash before the end tells it again, which makes no second delivery. A task that was cancelled in the middle of a step
+is told of when the step has said what it did.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
 from aws_lambda_powertools import Logger
@@ -29,14 +31,18 @@ from .models import Webhook
 # Rows of one message.
 BATCH: Final = 100
 
+# What a room above does when a task of its kind has ended. It may be told twice.
+Ending = Callable[[Stack, Task], None]
+
 logger = Logger(service="notifications", child=True)
 
 
 class Announcing:
-    """webhooks of an instance are read once for each of these."""
+    """webhooks of an instance are read once for each of these. endings: kind of task → who is told of its end too."""
 
-    def __init__(self, stack: Stack) -> None:
+    def __init__(self, stack: Stack, endings: Mapping[str, Ending] | None = None) -> None:
         self._stack = stack
+        self._endings = endings or {}
         self._table = stack.table
         self._deliveries = Deliveries(stack)
         self._webhooks: dict[str, Sequence[Webhook]] = {}
@@ -56,27 +62,41 @@ class Announcing:
         other."""
         rows = self.untold(partition, BATCH)
         messages: dict[str, DeliverWebhook] = {}
-        failed = 0
+        left = 0
         for row in rows:
             try:
-                messages.update((message.webhook_id, message) for message in self._announce(row))
+                told = self._announce(row)
             except Exception:
-                failed += 1
                 logger.exception("failed to announce", pk=row["pk"], sk=row["sk"])
-        return list(messages.values()), len(rows) == BATCH and failed < BATCH
+                told = None
+            left += told is None
+            messages.update((message.webhook_id, message) for message in told or ())
+        return list(messages.values()), len(rows) == BATCH and left < BATCH
 
-    def _announce(self, hint: Item) -> list[DeliverWebhook]:
+    def _announce(self, hint: Item) -> list[DeliverWebhook] | None:
+        """None: it is looked at again later."""
         key = Key(hint["pk"], hint["sk"])
         row = self._table.get(key)
         if row is None or "i2sk" not in row:
             return []
-        told = [message for event in _events(row) for message in self.tell(event)]
-        wanted = Update(key, remove=("i2pk", "i2sk"), when=equals("i2sk", row["i2sk"]))
-        try:
-            self._table.update(wanted, relaxed=True)
-        except ConditionFailed:
-            return told  # It went, or is another event by now.
+        record = _record(row.get("row", row))
+        if isinstance(record, Task) and record.claimed_until > to_text(self._stack.clock.now()):
+            return None
+        told = [message for event in _events(record) for message in self.tell(event)]
+        if isinstance(record, Task) and record.finished and record.kind in self._endings:
+            self._endings[record.kind](self._stack, record)
+        self._take_off(key, row)
         return told
+
+    def _take_off(self, key: Key, row: Item) -> None:
+        unchanged = equals("i2sk", row["i2sk"])
+        try:
+            if "row" in row:
+                self._table.delete(key, unchanged, relaxed=True)
+            else:
+                self._table.update(Update(key, remove=("i2pk", "i2sk"), when=unchanged), relaxed=True)
+        except ConditionFailed:
+            return  # It went, or is another event by now.
 
     def _of(self, instance_id: str) -> Sequence[Webhook]:
         if instance_id not in self._webhooks:
@@ -85,12 +105,14 @@ class Announcing:
         return self._webhooks[instance_id]
 
 
-def _events(row: Item) -> Iterable[Event]:
-    """What a row tells. Parts of a namespace's entry tell nothing beside it."""
+def _record(row: Item) -> BinEntry | Task | None:
     if row["pk"].startswith(keys.bin_partition("")):
-        entry = BinEntry.model_validate(row)
-        return [] if entry.parent else [of_entry(entry)]
-    if row["pk"].startswith(keys.tasks_partition("")):
-        task = Task.model_validate(row)
-        return [of_task(task)] if task.finished else []
-    return []
+        return BinEntry.model_validate(row)
+    return Task.model_validate(row) if row["pk"].startswith(keys.tasks_partition("")) else None
+
+
+def _events(record: BinEntry | Task | None) -> Iterable[Event]:
+    """What a row tells. Parts of a namespace's entry tell nothing beside it."""
+    if isinstance(record, BinEntry):
+        return [] if record.parent else [of_entry(record)]
+    return [of_task(record)] if record is not None and record.finished else []

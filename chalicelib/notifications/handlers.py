@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from chalicelib.kernel.messages import AnnounceUntold, DeliverWebhook, ImagePushed, Message
 from chalicelib.ports import keys
 from chalicelib.ports.stack import Stack
 
 from . import store
-from .announcing import Announcing
+from .announcing import Announcing, Ending
 from .courier import Courier
 from .events import of_push
 
@@ -31,9 +33,9 @@ def announce(stack: Stack) -> list[Message]:
     ]
 
 
-def announce_untold(stack: Stack, message: AnnounceUntold) -> list[Message]:
-    """Tells of a batch, and asks for the next while there is more."""
-    told, more = Announcing(stack).announce(message.partition)
+def announce_untold(stack: Stack, message: AnnounceUntold, endings: Mapping[str, Ending]) -> list[Message]:
+    """Tells of a batch, and asks for the next while there is more. endings: kind of task → who is told of its end."""
+    told, more = Announcing(stack, endings).announce(message.partition)
     return [*told, *([AnnounceUntold(partition=message.partition, caused_by=message.id)] if more else [])]
 
 

@@ -29,6 +29,7 @@ Entities (one table; audit has its own: `audit_keys.py`)
   RELEASE#<incarnation>       RELEASE                                a dead manifest's edges to remove  i1: due
   BIN#<instance>              ENTRY#<ulid>                           recycle bin                        i1: due
   BIN#<instance>              PART#<ulid>#<repository>               repository deleted with its namespace
+  EVENT#<time>#<ulid>         EVENT                                  a row as it was when nobody was told of it yet
   OUTBOX#<incarnation>        OUTBOX                                 a push whose event is not handled  i1: due
   THROTTLE#<scope>            <login|address>#<…>                    failed sign-ins; scope: an instance or an account
   ACCOUNTS                    ACCOUNT#<account>                      every account, for the operator
@@ -376,6 +377,11 @@ def untold(moment: str, owner: str) -> dict[str, str]:
     """The attributes of a row that is its own outbox: until they are taken off, index 2 shows it as not yet told of."""
     shard = crc32(owner.encode()) % DUE_SHARDS
     return {"i2pk": f"UNTOLD#{shard}", "i2sk": f"{moment}#{owner}"}
+
+
+def early_event(i2sk: str) -> Key:
+    """Of a row that went, or began anew, before anybody was told of it: it has its place in index 2."""
+    return Key(f"EVENT#{i2sk}", "EVENT")
 
 
 def due_partitions(kind: str) -> tuple[str, ...]:

@@ -1,7 +1,8 @@
 """Entries of the recycle bin, as the transactions write them that make one or take one out.
 
     comes   its row, what holds its manifest, its bytes on the counter: with whatever deletes
-    goes    all of these gone: with whatever restores it, frees it or lets it expire
+    goes    all of these gone: with whatever restores it, frees it or lets it expire; what nobody was told of yet stays
+            as an event of its own
 
 An entry counts with all it holds, though others hold the same: what a namespace takes along counts with the namespace's
 entry and not with the parts under it. What it counted with never changes, so that it goes with just as much.
@@ -70,6 +71,7 @@ class BinEntries:
         writes += [
             Delete(keys.hold(entry.repository_id, entry.digest, "BIN", entry.id)) for entry in entries if entry.digest
         ]
+        writes += [Put(store.early_event_item(entry)) for entry in entries if entry.i2sk]
         return [*writes, *self._counted(entries, -1)]
 
     def _counted(self, entries: Sequence[BinEntry], sign: int) -> list[Update]:

@@ -10,9 +10,9 @@ Pulled, Pushed, StoredBlob, Caller   answers and questions at the room's door
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from chalicelib.instances.models import Instance
 from chalicelib.kernel.names import Digest, TagName
@@ -144,6 +144,7 @@ class BinEntry(Record):
     size        bytes of what it holds, as far as known when it was made; of a namespace all of it, of its parts 0
     counted     the instance's counter has its size; entries of before there was one are not in it
     stood_still_s   how long its instance had been frozen when it was deleted: `expires_at` moves by what comes after
+    i2sk        there as long as nobody was told of it (`keys.untold`)
     """
 
     id: str
@@ -165,6 +166,7 @@ class BinEntry(Record):
     deleted_by: str
     expires_at: str
     stood_still_s: int = 0
+    i2sk: Annotated[str, Field(exclude=True)] = ""
 
 
 @dataclass(frozen=True, slots=True)

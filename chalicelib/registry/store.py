@@ -213,10 +213,18 @@ def bin_key(entry: BinEntry) -> Key:
 
 def bin_item(entry: BinEntry, *, told: bool) -> dict[str, Any]:
     """told: it is an event (`keys.untold`). A part of a namespace's entry is neither due nor an event by itself."""
+    row = item(bin_key(entry), entry)
+    del row["i2sk"]
     if entry.parent:
-        return item(bin_key(entry), entry)
+        return row
     untold = keys.untold(entry.deleted_at, entry.id) if told else {}
-    return item(bin_key(entry), entry, **keys.due("bin", entry.expires_at, entry.id), **untold)
+    return {**row, **keys.due("bin", entry.expires_at, entry.id), **untold}
+
+
+def early_event_item(entry: BinEntry) -> dict[str, Any]:
+    """Of an entry that goes before anybody was told of it."""
+    untold = keys.untold(entry.deleted_at, entry.id)
+    return {**keys.early_event(untold["i2sk"])._asdict(), **untold, "row": bin_item(entry, told=False)}
 
 
 def outbox_item(push: Item, moment: str) -> dict[str, Any]:

@@ -5,11 +5,10 @@ from __future__ import annotations
 
 from datetime import datetime
 from hashlib import blake2b
-from typing import Final, Literal
+from typing import Final
 
-from chalicelib.audit.models import Deed
+from chalicelib.audit.models import SUCCEEDED, Deed
 from chalicelib.audit.service import Audit
-from chalicelib.instances.models import Instance
 from chalicelib.kernel.ids import tail_of
 from chalicelib.ports.stack import Stack
 from chalicelib.tasks.models import Task
@@ -17,14 +16,12 @@ from chalicelib.tasks.models import Task
 from . import store
 from .models import Run
 
-About = Literal["beginning", "end"]
 _ALPHABET: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 
 class RunEntries:
-    def __init__(self, stack: Stack, instance: Instance, run: Run, task: Task) -> None:
+    def __init__(self, stack: Stack, run: Run, task: Task) -> None:
         self._stack = stack
-        self._instance = instance
         self._run = run
         self._task = task
 
@@ -34,11 +31,19 @@ class RunEntries:
             self._file("beginning", self._run.created_at, "run", f"run {self._run.task_id}")
 
     def tell_end(self, moment: datetime) -> None:
+        self._file("end", moment, "finish", self._said(""))
+
+    def tell_stopped(self, moment: datetime) -> None:
+        """It failed or was cancelled then. That may happen to it more than once."""
+        about = f"end_{int(moment.timestamp() * 1000)}"
+        self._file(about, moment, "finish", self._said(f", {self._task.state}"), self._task.state)
+
+    def _said(self, how: str) -> str:
         counts = ", ".join(f"{self._task.counts.get(name, 0)} {name}" for name in ("deleted", "kept", "skipped"))
         dry = " (dry run)" if self._run.dry_run else ""
-        self._file("end", moment, "finish", f"run {self._run.task_id}{dry}: {counts}, {self._task.bytes} bytes")
+        return f"run {self._run.task_id}{dry}{how}: {counts}, {self._task.bytes} bytes"
 
-    def _file(self, about: About, moment: datetime, action: str, said: str) -> None:
+    def _file(self, about: str, moment: datetime, action: str, said: str, result: str = SUCCEEDED) -> None:
         deed = Deed(
             time=moment,
             user=self._run.created_by,
@@ -46,14 +51,16 @@ class RunEntries:
             namespace=self._task.subject["namespace"],
             object=said,
             action=action,
+            result=result,
         )
-        # The task's own end is the tail of no other entry; its hash is that of the second.
-        tail = tail_of(self._task.id) if about == "beginning" else _another(tail_of(self._task.id))
+        # The task's own end is the tail of no other entry; the others' are hashes of it.
+        tail = tail_of(self._task.id) if about == "beginning" else _another(tail_of(self._task.id), about)
         table, run = self._stack.table, self._run
         Audit(self._stack).file(
-            self._instance.id, deed, tail, lambda seen, wanted: store.claim_entry(table, run, about, seen, wanted)
+            run.instance_id, deed, tail, lambda seen, wanted: store.claim_entry(table, run, about, seen, wanted)
         )
 
 
-def _another(tail: str) -> str:
-    return "".join(_ALPHABET[byte % 32] for byte in blake2b(tail.encode(), digest_size=len(tail)).digest())
+def _another(tail: str, about: str) -> str:
+    hashed = blake2b(f"{tail}{about}".encode(), digest_size=len(tail)).digest()
+    return "".join(_ALPHABET[byte % 32] for byte in hashed)

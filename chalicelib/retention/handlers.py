@@ -1,4 +1,4 @@
-"""The schedule of retention, and the steps of its tasks."""
+"""The schedule of retention, the steps of its tasks, and their end."""
 
 from __future__ import annotations
 
@@ -17,3 +17,8 @@ def fire_schedules(stack: Stack) -> None:
 def carry_out(stack: Stack, task: Task) -> Step:
     """One step of a run."""
     return runs.step(stack, task)
+
+
+def tell_stopped(stack: Stack, task: Task) -> None:
+    """A task that has ended: the audit record is told of a run that failed or was cancelled. Safe to repeat."""
+    runs.tell_stopped(stack, task)

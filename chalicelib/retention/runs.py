@@ -3,7 +3,7 @@
     begin     a scheduled run is told to the audit record; runs whose tasks are gone are forgotten
     plan      pages of some repositories, newest push first: verdicts; what goes is noted in the task's work
     carry out what the step before noted, each tag only where its push put it; then the next plan
-    end       the audit record is told what became of all
+    end       the audit record is told what became of all; of a run that fails or is cancelled when its end is told of
 
 A step that is interrupted is done again. Its plan changed nothing; of what it was to delete a part is gone, and counts
 as deleted. Verdicts lie in the task's items, by repository and tag, so each is told once.
@@ -100,7 +100,7 @@ def step(stack: Stack, task: Task) -> Step:
     if run is None:
         raise _gone()
     instance = Instances(stack).load(task.instance_id)
-    entries = RunEntries(stack, instance, run, task)
+    entries = RunEntries(stack, run, task)
     if work.ends_at is not None:
         entries.tell_end(work.ends_at)
         return Step(None)
@@ -114,6 +114,15 @@ def step(stack: Stack, task: Task) -> Step:
         entries.tell_beginning()
         _forget_old(stack, namespace)
     return _Walk(stack, instance, namespace, run).step(work)
+
+
+def tell_stopped(stack: Stack, task: Task) -> None:
+    """Of a run that did not come to its end by itself. Retried, it may end again, and is told of again."""
+    if task.state == "succeeded" or task.finished_at is None:
+        return
+    run = store.load_run(stack.table, Work.model_validate(task.work).namespace_id, task.id)
+    if run is not None:
+        RunEntries(stack, run, task).tell_stopped(task.finished_at)
 
 
 def _gone() -> NotFound:

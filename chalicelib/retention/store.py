@@ -47,7 +47,7 @@ def runs(table: Table, namespace_id: str, cursor: str | None, limit: int, *, des
 
 
 def claim_entry(table: Table, run: Run, about: str, seen: str, wanted: str) -> str:
-    """The id of the audit entry about a run's beginning or end: the one wanted if the one seen was agreed on till
+    """The id of the audit entry about a run's beginning or an end: the one wanted if the one seen was agreed on till
     then; "" if the run is gone."""
     name = f"entry_{about}"
     as_seen = equals(name, seen) if seen else absent(name)

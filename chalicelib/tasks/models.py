@@ -29,6 +29,7 @@ class Task(BaseModel):
     claimed_until  somebody carries a step out until then, "" for nobody
     claim          of whoever carries it out; the fence of what the step came to, never given twice
     version        raised by every change; the fence of every change
+    i2sk           there as long as nobody was told of its end (`keys.untold`)
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -54,6 +55,7 @@ class Task(BaseModel):
     claimed_until: str = ""
     claim: str = ""
     version: int = 1
+    i2sk: Annotated[str, Field(exclude=True)] = ""
     schema_version: int = 1
 
     @property

@@ -261,7 +261,7 @@ class Tasks:
 
     def _again(self, task: Task) -> Task | None:
         fields = {"state": "queued", "error": "", "failures": 0, "finished_at": None}
-        return store.replace(self._table, task, fields, to_text(self._stack.clock.now() + PATIENCE))
+        return store.begin_anew(self._table, task, fields, to_text(self._stack.clock.now() + PATIENCE))
 
     def _change(
         self, task: Task, allowed: Callable[[Task], bool], why_not: str, change: Callable[[Task], Task | None]

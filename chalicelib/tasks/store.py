@@ -63,6 +63,21 @@ def replace(table: Table, seen: Task, fields: Mapping[str, Any], due: str) -> Ta
     return wanted
 
 
+def begin_anew(table: Table, seen: Task, fields: Mapping[str, Any], due: str) -> Task | None:
+    """`replace` for one that had ended: if nobody was told of that yet, it stays as an event of its own."""
+    wanted = seen.model_copy(update={**fields, "version": seen.version + 1})
+    writes = [Put(task_item(wanted, due), equals("version", seen.version))]
+    if seen.i2sk and seen.finished_at is not None:
+        ended = {**keys.task(seen.instance_id, seen.id)._asdict(), **seen.model_dump()}
+        untold = keys.untold(to_text(seen.finished_at), seen.id)
+        writes.append(Put({**keys.early_event(untold["i2sk"])._asdict(), **untold, "row": ended}))
+    try:
+        table.transact(writes)
+    except TransactionCancelled:
+        return None
+    return wanted
+
+
 def conclude(table: Table, seen: Task, fields: Mapping[str, Any], due: str, items: Sequence[TaskItem]) -> Task | None:
     """What a step came to: its items, and the task with these fields as the last; None, and no more of it is written,
     if the task is claimed by somebody else or was changed. The items of a step that is concluded twice are the same."""

@@ -117,13 +117,14 @@ def _people(stack: Stack, instance: Instance) -> None:
 
 
 def everything(stack: Stack) -> dict[tuple[str, str], object]:
-    """Every row of the table: (pk, sk) → what stands there."""
+    """Every row of the table: (pk, sk) → what stands there. Without events of what is no more: they go when the
+    schedule has told them, whoever there is to tell."""
     database = sqlite3.connect(stack.settings.data / "table.sqlite3")
     try:
         rows = database.execute("SELECT pk, sk, body FROM items").fetchall()
     finally:
         database.close()
-    return {(pk, sk): msgspec.msgpack.decode(body) for pk, sk, body in rows}
+    return {(pk, sk): msgspec.msgpack.decode(body) for pk, sk, body in rows if sk != keys.early_event("").sk}
 
 
 def stored(stack: Stack, instance: Instance) -> list[str]:

@@ -24,12 +24,12 @@ from .crowd import crowded, stored
 
 
 def rows(stack: Stack) -> set[tuple[str, str]]:
-    """The keys of the whole table."""
+    """The keys of the whole table, without events of what is no more: they go when they are told."""
     found: set[tuple[str, str]] = set()
     more: dict[str, Any] = {}
     while True:
         page = moto_clients().dynamodb.scan(TableName=stack.settings.table, **more)
-        found |= {(item["pk"]["S"], item["sk"]["S"]) for item in page["Items"]}
+        found |= {(row["pk"]["S"], row["sk"]["S"]) for row in page["Items"] if row["sk"]["S"] != "EVENT"}
         if "LastEvaluatedKey" not in page:
             return found
         more = {"ExclusiveStartKey": page["LastEvaluatedKey"]}

@@ -16,6 +16,7 @@ from chalicelib.notifications.announcing import BATCH, Announcing
 from chalicelib.notifications.handlers import announce, tell_of_push
 from chalicelib.ports import keys
 from chalicelib.ports.stack import Stack
+from chalicelib.registry.store import early_event_item
 from tests.management import Api
 
 from .receiver import Receiver
@@ -191,8 +192,12 @@ def test_another_instances_events_are_its_own(
     """X5"""
     make_webhook(Api.signed_in(embedded), receiver.url)
     push(embedded, new_id(), "v1")
+    entry = put_entry(embedded, new_id())
+    gone = early_event_item(entry)
+    embedded.table.put(gone)
     tell(embedded)
     assert receiver.received == []
+    assert embedded.table.get(keys.early_event(gone["i2sk"])) is None, "nobody is to be told any more"
 
 
 def test_a_deleted_manifest_of_many_tags_tells_the_first_hundred(

@@ -6,9 +6,11 @@ from chalicelib.chain import WORKERS
 from chalicelib.collection.service import Fsck
 from chalicelib.kernel.names import TagName
 from chalicelib.ports import keys
+from chalicelib.ports.stack import Stack
 from chalicelib.repositories.service import Repositories
-from chalicelib.tasks.service import Tasks
+from chalicelib.tasks.service import Step, Task, Tasks
 from tests.background import run_tasks
+from tests.notifications.story import tell
 from tests.registry.library import Library
 from tests.stacks import FrozenClock
 
@@ -222,3 +224,57 @@ def test_beginning_and_end_of_a_run_are_in_the_audit_record(shelf: Shelf) -> Non
         ("run", f"run {run}"),
         ("finish", f"run {run}: 1 deleted, 1 kept, 0 skipped, {size} bytes"),
     }
+
+
+def test_a_run_that_was_cancelled_and_then_failed_is_in_the_audit_record_with_what_it_did(shelf: Shelf) -> None:
+    """G1: each end once, also when it goes on before anybody was told of the one before."""
+    for number in range(3):
+        shelf.push(f"v{number}")
+    shelf.rule("**", 1)
+    run = shelf.begin()
+    step(shelf, run)
+    api, path = shelf.api(), f"/instances/ci/tasks/{run}"
+    assert api.post(f"{path}/cancel").status == 200
+    shelf.clock.advance(1)
+    assert api.post(f"{path}/retry").status == 200
+    assert api.delete("/instances/ci/namespaces/library", confirm="library").status == 202
+    run_tasks(shelf.stack)
+    for _ in range(2):
+        tell(shelf.stack)
+    events = api.get("/instances/ci/audit-events", object_type="retention").json()["items"]
+    told = sorted((event["result"], event["user"], event["object"]) for event in events if event["action"] == "finish")
+    assert told == [
+        ("cancelled", "owner", f"run {run}, cancelled: 0 deleted, 1 kept, 0 skipped, 0 bytes"),
+        ("failed", "owner", f"run {run}, failed: 0 deleted, 1 kept, 0 skipped, 0 bytes"),
+    ]
+
+
+def test_a_run_that_was_cancelled_in_the_middle_of_a_step_is_told_of_with_that_step(
+    shelf: Shelf, clock: FrozenClock
+) -> None:
+    """G1, X5: not before the step has said what it deleted."""
+    for number in range(3):
+        shelf.push(f"v{number}")
+    shelf.rule("**", 1)
+    run = shelf.begin()
+    step(shelf, run)
+    ended: list[str] = []
+
+    def cancelled_meanwhile(stack: Stack, task: Task) -> Step:
+        assert shelf.api().post(f"/instances/ci/tasks/{run}/cancel").status == 200
+        tell(stack)
+        ended.extend(ends_of(shelf))
+        return WORKERS["retention"](stack, task)
+
+    Tasks(shelf.stack).carry_out(shelf.library.instance.id, run, {"retention": cancelled_meanwhile})
+    assert ended == []
+    tell(shelf.stack)
+    clock.advance(600)
+    tell(shelf.stack)
+    size = shelf.shown(run)["bytes"]
+    assert ends_of(shelf) == [f"run {run}, cancelled: 2 deleted, 1 kept, 0 skipped, {size} bytes"]
+
+
+def ends_of(shelf: Shelf) -> list[str]:
+    events = shelf.api().get("/instances/ci/audit-events", object_type="retention").json()["items"]
+    return [event["object"] for event in events if event["action"] == "finish"]
