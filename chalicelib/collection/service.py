@@ -8,6 +8,7 @@ from aws_lambda_powertools import Logger
 
 from chalicelib.ports import keys
 from chalicelib.ports.stack import Stack
+from chalicelib.ports.table import Item
 from chalicelib.registry.service import KINDS, Upkeep
 
 from .fsck import Finding, Fsck
@@ -16,6 +17,8 @@ __all__ = ["Finding", "Fsck", "Sweeper"]
 
 # Rows done by one message: well within a function's time, also where each is a manifest of many layers.
 BATCH: Final = 100
+# Rows that fail, and are passed over in one shard.
+MOST_PASSED: Final = 1000
 
 logger = Logger(service="collection", child=True)
 
@@ -31,16 +34,22 @@ class Sweeper:
 
     def clear(self, kind: str, partition: str) -> bool:
         """Does up to one batch; answers whether there may be more. A row that fails holds up no other."""
-        rows = self._upkeep.due(partition, BATCH)
-        failed = 0
-        for row in rows:
-            try:
-                self._upkeep.do(kind, row)
-            except Exception:
-                # One bad row must not stop all collection: it stays due, and is met again by the next sweep.
-                failed += 1
-                logger.exception("failed to clear", kind=kind, pk=row["pk"], sk=row["sk"])
-        return len(rows) == BATCH and failed < BATCH
+        for passed in range(0, MOST_PASSED, BATCH):
+            rows = self._upkeep.due(partition, passed + BATCH)[passed:]
+            failed = sum(1 for row in rows if not self._done(kind, row))
+            if failed < BATCH:
+                return len(rows) == BATCH
+            # All of them bad: what is behind them has its turn.
+        return False
+
+    def _done(self, kind: str, row: Item) -> bool:
+        try:
+            self._upkeep.do(kind, row)
+        except Exception:
+            # One bad row must not stop all collection: it stays due, and is met again by the next sweep.
+            logger.exception("failed to clear", kind=kind, pk=row["pk"], sk=row["sk"])
+            return False
+        return True
 
     def run(self, most_rounds: int = 1000) -> int:
         """Everything that is due now, and what becomes due by it, at once. Answers the number of rounds it took."""
