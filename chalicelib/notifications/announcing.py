@@ -30,6 +30,8 @@ from .models import Webhook
 
 # Rows of one message.
 BATCH: Final = 100
+# Rows that fail, and are passed over in one shard.
+MOST_PASSED: Final = 1000
 
 # What a room above does when a task of its kind has ended. It may be told twice.
 Ending = Callable[[Stack, Task], None]
@@ -60,18 +62,25 @@ class Announcing:
     def announce(self, partition: str) -> tuple[list[DeliverWebhook], bool]:
         """A batch of one shard: the messages that follow, and whether there may be more. A row that fails holds up no
         other."""
-        rows = self.untold(partition, BATCH)
         messages: dict[str, DeliverWebhook] = {}
-        left = 0
-        for row in rows:
-            try:
-                told = self._announce(row)
-            except Exception:
-                logger.exception("failed to announce", pk=row["pk"], sk=row["sk"])
-                told = None
-            left += told is None
-            messages.update((message.webhook_id, message) for message in told or ())
-        return list(messages.values()), len(rows) == BATCH and left < BATCH
+        for passed in range(0, MOST_PASSED, BATCH):
+            rows, left = self.untold(partition, passed + BATCH)[passed:], 0
+            for row in rows:
+                told = self._told(row)
+                left += told is None
+                messages.update((message.webhook_id, message) for message in told or ())
+            if left < BATCH:
+                return list(messages.values()), len(rows) == BATCH
+            # All of them have to wait: what is behind them has its turn.
+        return list(messages.values()), False
+
+    def _told(self, row: Item) -> list[DeliverWebhook] | None:
+        """None: it is looked at again later."""
+        try:
+            return self._announce(row)
+        except Exception:
+            logger.exception("failed to announce", pk=row["pk"], sk=row["sk"])
+            return None
 
     def _announce(self, hint: Item) -> list[DeliverWebhook] | None:
         """None: it is looked at again later."""

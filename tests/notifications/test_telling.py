@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import count
 from typing import Any
 
 import pytest
@@ -216,3 +217,21 @@ def test_messages_of_a_webhook_that_is_gone_are_harmless(embedded: Stack) -> Non
     embedded.queues.send(DeliverWebhook.queue, ['{"type":"DeliverWebhook","instance_id":"a","webhook_id":"b"}'])
     bring(embedded)
     assert announce(embedded) == []
+
+
+def test_a_batch_of_rows_that_fail_does_not_hold_up_what_is_behind_them(
+    stack: Stack, instance: Instance, owner: Api, receiver: Receiver
+) -> None:
+    """X5: whosever they are"""
+    make_webhook(owner, receiver.url)
+    entry = put_entry(stack, instance.id)
+    shard, bad = keys.untold(entry.deleted_at, entry.id)["i2pk"], 0
+    for number in count():
+        waits = keys.untold("2000-01-01T00:00:00.000000Z", f"bad{number}")
+        if waits["i2pk"] == shard:
+            stack.table.put({**keys.bin_entry("nobody", f"bad{number}")._asdict(), **waits})
+            bad += 1
+        if bad == BATCH + 5:
+            break
+    tell(stack)
+    assert [event["id"] for event in receiver.events] == [entry.id]
