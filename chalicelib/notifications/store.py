@@ -11,8 +11,9 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from chalicelib.kernel.moment import to_text
-from chalicelib.kernel.paging import Page, bounded_pass
+from chalicelib.kernel.paging import Page
 from chalicelib.ports import keys
+from chalicelib.ports.passes import rows_wanted
 from chalicelib.ports.table import ConditionFailed, Item, Key, Put, Table, Update, absent, all_of, equals, present
 
 from .models import Delivery, Webhook
@@ -156,19 +157,11 @@ def delivery_page(
     table: Table, webhook_id: str, state: str | None, now: datetime, cursor: str | None, limit: int
 ) -> Page[Delivery]:
     """Newest first. cursor: the id of the last one looked at."""
-    first = keys.delivery(webhook_id, "")
-    start = None if cursor is None else first.sk + cursor
-
-    def load_rows(inner: str | None, rows: int) -> Page[Item]:
-        after = start if inner is None else None
-        return table.query(
-            first.pk, prefix=first.sk, after=after, cursor=inner, limit=min(rows, limit * 4), descending=True
-        )
 
     def wanted(row: Item) -> bool:
         return state in (None, row["state"]) and row["expires"] > int(now.timestamp())
 
-    found = bounded_pass(load_rows, wanted, lambda row: str(row["sk"]).removeprefix(first.sk), limit)
+    found = rows_wanted(table, keys.delivery(webhook_id, ""), wanted, cursor, limit, descending=True)
     return found.map(Delivery.model_validate)
 
 

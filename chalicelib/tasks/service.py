@@ -26,6 +26,7 @@ from chalicelib.kernel.messages import ContinueTask
 from chalicelib.kernel.moment import to_text
 from chalicelib.kernel.paging import Page
 from chalicelib.ports import keys
+from chalicelib.ports.passes import rows_wanted
 from chalicelib.ports.stack import Stack
 from chalicelib.ports.table import Delete, Item, Key, Put
 
@@ -229,7 +230,7 @@ class Tasks:
         def wanted(row: Item) -> bool:
             return kind in (None, row["kind"]) and state in (None, row["state"])
 
-        found = store.page(self._table, keys.task(instance_id, ""), wanted, cursor, limit, descending=True)
+        found = rows_wanted(self._table, keys.task(instance_id, ""), wanted, cursor, limit, descending=True)
         return found.map(Task.model_validate)
 
     def items(self, task: Task, verdict: str, cursor: str | None, limit: int) -> Page[TaskItem]:
@@ -239,7 +240,7 @@ class Tasks:
         def wanted(row: Item) -> bool:
             return verdict in ("", row["verdict"])
 
-        found = store.page(self._table, keys.task_item(task.id, ""), wanted, cursor, limit, descending=False)
+        found = rows_wanted(self._table, keys.task_item(task.id, ""), wanted, cursor, limit, descending=False)
         return found.map(TaskItem.model_validate)
 
     def cancel(self, task: Task) -> Task:

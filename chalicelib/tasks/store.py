@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 from chalicelib.kernel.moment import to_text
-from chalicelib.kernel.paging import Page, bounded_pass
 from chalicelib.ports import keys
 from chalicelib.ports.table import (
     TRANSACTION_LIMIT_ITEMS,
     Check,
     ConditionFailed,
-    Item,
-    Key,
     Put,
     Table,
     TransactionCancelled,
@@ -120,19 +117,3 @@ def overdue(table: Table, now: str, limit: int) -> list[tuple[str, str]]:
         rows = table.query(partition, index="i1", until=f"{now}~", limit=limit).items
         found.extend((row["instance_id"], row["id"]) for row in rows)
     return found
-
-
-def page(
-    table: Table, first: Key, wanted: Callable[[Item], bool], cursor: str | None, limit: int, *, descending: bool
-) -> Page[Item]:
-    """Rows whose sk begins like `first`'s and that are wanted, by a bounded pass (`kernel.paging`).
-
-    cursor: where the page before ended, an sk without its beginning.
-    """
-    start = None if cursor is None else first.sk + cursor
-
-    def load(inner: str | None, rows: int) -> Page[Item]:
-        after, rows = (start if inner is None else None), min(rows, limit * 4)
-        return table.query(first.pk, prefix=first.sk, after=after, cursor=inner, limit=rows, descending=descending)
-
-    return bounded_pass(load, wanted, lambda row: str(row["sk"]).removeprefix(first.sk), limit)
