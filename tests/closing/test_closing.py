@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import tempfile
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -27,26 +24,9 @@ from tests.faults.ports import FAIL_AFTER, FAIL_BEFORE, Fault, faulty
 from tests.faults.turns import CRASH_AFTER, Crashed, Worker
 from tests.management import Api
 from tests.registry.images import NAME, image, owner_of, push_image, push_manifest
-from tests.stacks import FrozenClock, embedded_stack, make_instance, make_namespace
+from tests.stacks import FrozenClock, make_instance, make_namespace
 
 from .crowd import crowded, everything, stored
-
-MEMORY = Path("/dev/shm")
-
-
-@pytest.fixture
-def clock() -> FrozenClock:
-    return FrozenClock()
-
-
-@pytest.fixture
-def stack(clock: FrozenClock) -> Iterator[Stack]:
-    """In memory where the machine has such a folder: these tests are about rows, and write many."""
-    with (
-        tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None) as folder,
-        embedded_stack(Path(folder), clock) as opened,
-    ):
-        yield opened
 
 
 def released(stack: Stack, instance: Instance) -> Instance:

@@ -18,6 +18,8 @@ from tests.registry.images import NAME
 from tests.registry.library import Library
 
 PATH = "/instances/ci/recycle-bin"
+# (pk, sk) → what stands there.
+Rows = dict[tuple[str, str], dict[str, Any]]
 
 
 def listed(api: Api, **query: object) -> list[dict[str, Any]]:
@@ -65,11 +67,19 @@ def entries(stack: Stack, instance: Instance) -> list[BinEntry]:
     return [BinEntry.model_validate(row) for row in rows]
 
 
-def everything(stack: Stack) -> dict[tuple[str, str], dict[str, Any]]:
-    """Every row of the table: (pk, sk) → what stands there."""
+def everything(stack: Stack) -> Rows:
+    """Every row of the table."""
     database = sqlite3.connect(stack.settings.data / "table.sqlite3")
     try:
         rows = database.execute("SELECT pk, sk, body FROM items").fetchall()
     finally:
         database.close()
     return {(pk, sk): msgspec.msgpack.decode(body) for pk, sk, body in rows}
+
+
+def lasting(rows: Rows) -> Rows:
+    """Rows of what users see: without tasks, sessions, answers kept for replays, events that are still to be told, and
+    counters at nothing."""
+    passing = ("TASK", "SESSION#", "REPLAY#", "EVENT#", "ACCOUNT", "INSTANCES")
+    counted = {key: {name: value for name, value in row.items() if value != 0} for key, row in rows.items()}
+    return {key: row for key, row in counted.items() if not key[0].startswith(passing) and len(row) > 2}

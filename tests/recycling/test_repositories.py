@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from chalicelib.chain import WORKERS
@@ -20,7 +18,7 @@ from tests.registry.images import NAME
 from tests.registry.library import DAY, OTHER, Library, gone_for_good
 from tests.stacks import FrozenClock, make_namespace
 
-from .bin import delete_namespace, delete_repository, entries, everything, free, listed, pulled, restore
+from .bin import delete_namespace, delete_repository, entries, everything, free, lasting, listed, pulled, restore
 
 
 def settled(library: Library, clock: FrozenClock) -> None:
@@ -28,13 +26,6 @@ def settled(library: Library, clock: FrozenClock) -> None:
     library.handle_events()
     clock.advance(8 * DAY)
     run_background(library.stack)
-
-
-def lasting(rows: dict[tuple[str, str], dict[str, Any]]) -> dict[tuple[str, str], dict[str, Any]]:
-    """Rows of what users see: without tasks, sessions, answers kept for replays, and counters at nothing."""
-    passing = ("TASK", "SESSION#", "REPLAY#", "ACCOUNT", "INSTANCES")
-    counted = {key: {name: value for name, value in row.items() if value != 0} for key, row in rows.items()}
-    return {key: row for key, row in counted.items() if not key[0].startswith(passing) and len(row) > 2}
 
 
 def test_a_repository_comes_back_as_it_was(library: Library, clock: FrozenClock) -> None:

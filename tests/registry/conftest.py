@@ -9,22 +9,10 @@ from chalicelib.instances.models import Instance
 from chalicelib.ports.stack import Stack
 from chalicelib.registry.models import Caller
 from chalicelib.registry.service import Registry
-from tests.stacks import FrozenClock, embedded_stack, make_instance, make_namespace
+from tests.stacks import make_instance, make_namespace
 
 from .images import owner_of
 from .wire import Wire
-
-
-@pytest.fixture
-def clock() -> FrozenClock:
-    return FrozenClock()
-
-
-@pytest.fixture
-def stack(tmp_path: Path, clock: FrozenClock) -> Iterator[Stack]:
-    stack = embedded_stack(tmp_path, clock)
-    yield stack
-    stack.close()
 
 
 @pytest.fixture

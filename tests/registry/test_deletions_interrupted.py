@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import tempfile
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -27,24 +24,13 @@ from chalicelib.tasks.service import Tasks
 from tests.background import run_background
 from tests.faults.ports import FAIL_AFTER, FAIL_BEFORE, Fault, faulty
 from tests.faults.turns import CRASH_AFTER, Crashed, Worker
-from tests.stacks import FrozenClock, embedded_stack, make_instance, make_namespace
+from tests.stacks import FrozenClock, make_instance, make_namespace
 
 from .images import NAME, image, index, owner_of, push_blob, push_image, push_manifest
 
 OTHER = RepositoryName("library/other")
 DAY = 86_400
-MEMORY = Path("/dev/shm")
 FAULTS = [FAIL_BEFORE, FAIL_AFTER, CRASH_AFTER]
-
-
-@pytest.fixture
-def stack(clock: FrozenClock) -> Iterator[Stack]:
-    """In memory where the machine has such a folder: these tests write much."""
-    with (
-        tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None) as folder,
-        embedded_stack(Path(folder), clock) as opened,
-    ):
-        yield opened
 
 
 class Scene:
