@@ -165,7 +165,7 @@ def test_the_owner_deletes_an_instance_and_is_asked_first(stack: Stack, clock: F
     instance = crowded(stack, clock, "leaver")
     asked = api.delete("/instances/leaver")
     assert (asked.status, asked.code) == (428, "CONFIRMATION_REQUIRED")
-    assert "1 namespaces, 2 repositories" in asked.json()["detail"]
+    assert "1 namespace, 2 repositories" in asked.json()["detail"]
     assert Api.signed_in(stack, Role.DEVELOPER).delete("/instances/leaver", confirm="leaver").status == 403
     answer = api.at("203.0.113.9").delete("/instances/leaver", confirm="leaver")
     assert (answer.status, answer.json()["kind"]) == (202, "deletion")
