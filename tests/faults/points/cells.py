@@ -57,7 +57,7 @@ def points_of(calls: list[str], rng: random.Random) -> Iterator[Point]:
 
 
 def carried_out(operation: str, number: int, seed: int, folder: Path, most: int | None = None) -> Cell:
-    """All points of the cell, or so many of them as the seed chooses. Nothing is logged: faults are meant to be there."""
+    """All points of the cell, or so many of them as the seed chooses. Nothing is logged: faults belong to it."""
     heard = logging.root.manager.disable
     logging.disable(logging.CRITICAL)
     try:
