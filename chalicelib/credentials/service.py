@@ -124,6 +124,8 @@ class Credentials:
         verified = self._tokens.get(token)
         if verified is None:
             verified = self._signer.verify(instance.id, token, now)
+            # They live for minutes: room for all of a day's would never be given back.
+            self._tokens.forget_oldest(lambda held: held.until <= now.timestamp())
             self._tokens.put(token, verified)
         principal = verified.principal
         of_this_instance = verified.instance_id == instance.id

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from typing import Generic, TypeVar
 
 K = TypeVar("K", bound=Hashable)
@@ -25,3 +25,9 @@ class Recent(Generic[K, V]):
             while len(self._held) >= self._most:
                 del self._held[next(iter(self._held))]
             self._held[key] = value
+
+    def forget_oldest(self, ended: Callable[[V], bool]) -> None:
+        """As many from the oldest on as have ended, up to the first that has not."""
+        with self._lock:
+            while self._held and ended(self._held[oldest := next(iter(self._held))]):
+                del self._held[oldest]

@@ -16,8 +16,10 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from chalicelib.credentials.models import Grant
+from chalicelib.credentials.remembered import VerifiedToken
 from chalicelib.credentials.service import Credentials
 from chalicelib.identity.keyring import SigningKey, open_keyring
+from chalicelib.identity.recent import Recent
 from chalicelib.kernel.errors import Unauthenticated
 from chalicelib.kernel.names import RepositoryName
 from chalicelib.kernel.principal import ANONYMOUS, Action
@@ -332,3 +334,14 @@ def _bytes(data: bytes) -> str:
 
 def _unpack(text: str) -> bytes:
     return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+
+
+def test_tokens_that_have_ended_are_remembered_no_longer(desk: Desk) -> None:
+    """R2, I8: of a hundred tokens that ended, none takes memory once another comes."""
+    ended = [issued(desk) for _ in range(100)]
+    for token in ended:
+        desk.credentials.bearer(desk.instance, token)
+    desk.clock.advance(300)
+    desk.credentials.bearer(desk.instance, issued(desk))
+    remembered: Recent[str, VerifiedToken] = desk.stack.keep("verified tokens", lambda: Recent(0))
+    assert [remembered.get(token) for token in ended] == [None] * 100
