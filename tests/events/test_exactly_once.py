@@ -62,6 +62,7 @@ def test_everything_follows_once_with_many_more_seeds(embedded: Stack, seed: int
     assert told(embedded, seed, receiver) == []
 
 
+@pytest.mark.campaign
 def test_everything_follows_once_on_the_aws_stack(receiver: Receiver) -> None:
     """In process."""
     with aws_stack() as stack:

@@ -6,6 +6,8 @@ import hashlib
 from dataclasses import dataclass
 from datetime import timedelta
 
+import pytest
+
 from chalicelib.collection.service import Fsck
 from chalicelib.instances.models import Instance
 from chalicelib.instances.service import Instances
@@ -125,6 +127,7 @@ class Story:
         assert registry.pull(self.owner, ELSEWHERE, TagName("v1")).digest == Digest.of(image(SHARED, b"its own"))
 
 
+@pytest.mark.campaign
 def test_a_namespace_of_ten_thousand_tags_comes_back_whole_and_then_goes_for_good(stack: Stack) -> None:
     """X1, N2, I6, X3: frozen for three days on day 4, which count for nothing"""
     story = Story.begun(stack)

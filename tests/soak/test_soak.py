@@ -190,6 +190,7 @@ def test_memory_that_grows_is_told_from_memory_that_does_not() -> None:
     assert trends(wavering[:8], 0.0) == []
 
 
+@pytest.mark.campaign
 def test_a_service_that_works_passes(tmp_path: Path) -> None:
     """R6, X3"""
     soak = Soak(tmp_path, free_port(), seed=3, settle_s=0.0)
