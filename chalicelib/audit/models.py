@@ -20,7 +20,7 @@ class Deed(BaseModel):
     time        when it was done
     user        who did it, as they are known there; "" for strangers; never a secret
     object      what it was done to, beside namespace and repository: a tag, a digest, an allowlist entry …
-    result      `succeeded`, or the code of the refusal
+    result      `succeeded`, the code of the refusal, or how work in the background ended: `failed`, `cancelled`
     count       how often, for the refusals of strangers that are counted per address and minute
     """
 
@@ -115,7 +115,7 @@ class EventView(BaseModel):
     time        when it was done
     user        who did it; empty for refusals of strangers, which are counted
     object      what it was done to, beside namespace and repository
-    result      `succeeded`, or the code of the refusal
+    result      `succeeded`, the code of the refusal, or how work in the background ended: `failed`, `cancelled`
     count       how often, in the minute that begins at `time`; 1 for whatever is recorded singly
     """
 
