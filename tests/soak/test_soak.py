@@ -197,5 +197,6 @@ def test_a_service_that_works_passes(tmp_path: Path) -> None:
     outcome = soak.run(minutes=SECONDS / 60, rate=80.0)
     # How many requests a busy machine manages in a few seconds is not what this test asks.
     assert [fault for fault in outcome.faults if "requests a second" not in fault] == []
-    assert outcome.figures.latencies.keys() >= {"manifest PUT", "blob GET", "upload PUT"}
+    # The same holds of which deeds it came to: pulls may all have come to an end after the time was up.
+    assert outcome.figures.latencies.keys() >= {"manifest PUT", "upload PUT"}
     assert outcome.pulled_at_end > 24
