@@ -10,7 +10,7 @@ DEV_READY := .venv/.dev-ready
 LOCKS := requirements.txt requirements-gateway.txt requirements-dev.txt
 COMPILE := $(BIN)/uv pip compile --quiet --generate-hashes --no-emit-index-url --no-header --universal --python-version 3.11
 
-.PHONY: run test check format bench lock openapi conformance conformance-aws clients campaigns campaign-kills campaign-faults campaign-api
+.PHONY: package deploy destroy run test check format bench lock openapi conformance conformance-aws clients campaigns campaign-kills campaign-faults campaign-api
 
 run: $(RUN_READY)
 	@exec $(BIN)/python -m chalicelib.cli serve
@@ -37,6 +37,18 @@ openapi: $(DEV_READY)
 # Side by side with the other registries found on this machine; writes benchmarks/RESULTS.md.
 bench: $(DEV_READY)
 	$(BIN)/python -m benchmarks
+
+# What AWS is given: build/package/sam.json and deployment.zip. Calls nothing of AWS.
+package: $(DEV_READY)
+	@$(BIN)/python -m infra.package
+
+# make deploy STAGE=prod [SET="Domain=registry.example.com …"]: shows what would change, asks, then does it.
+deploy: package
+	@$(BIN)/python -m infra.deploy up "$(STAGE)" $(SET)
+
+# Shows what would go and what stays, asks for the stack's name, then does it. Tables, bucket and secret stay.
+destroy: $(DEV_READY)
+	@$(BIN)/python -m infra.deploy down "$(STAGE)"
 
 # The upstream conformance program against the embedded stack; .ci/install-conformance brings it.
 conformance: $(DEV_READY)

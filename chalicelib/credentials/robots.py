@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Sequence
 from datetime import datetime
 
-from chalicelib.identity.keyring import Keyring, open_keyring
+from chalicelib.identity.keyring import Keyring, keyring_of
 from chalicelib.identity.passwords import hash_password
 from chalicelib.instances.models import Instance
 from chalicelib.kernel.errors import Conflict, Invalid
@@ -23,7 +23,7 @@ from .rules import is_username, missing, new_password, require_new, require_robo
 class Robots:
     def __init__(self, stack: Stack) -> None:
         self._stack = stack
-        self._keyring: Keyring = stack.keep("keyring", lambda: open_keyring(stack.settings))
+        self._keyring: Keyring = keyring_of(stack)
 
     def create(
         self,

@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import replace
 
-from chalicelib.identity.keyring import open_keyring
+from chalicelib.identity.keyring import keyring_of
 from chalicelib.identity.passwords import hash_password
 from chalicelib.identity.recent import Recent
 from chalicelib.instances.models import Instance
@@ -31,7 +31,7 @@ _MOST_TOKENS = 10_000
 class Credentials:
     def __init__(self, stack: Stack) -> None:
         self._stack = stack
-        self._keyring = stack.keep("keyring", lambda: open_keyring(stack.settings))
+        self._keyring = keyring_of(stack)
         self._signer = stack.keep("signer", lambda: Signer(self._keyring))
         self._tokens: Recent[str, VerifiedToken] = stack.keep("verified tokens", lambda: Recent(_MOST_TOKENS))
         self._members = Members(stack)

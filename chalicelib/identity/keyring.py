@@ -8,18 +8,22 @@ import hmac
 import os
 import re
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from chalicelib.kernel.settings import Settings
+from chalicelib.ports.stack import Stack
 
 _PEM: Final = re.compile(r"-----BEGIN [A-Z ]+-----.*?-----END [A-Z ]+-----", re.DOTALL)
 _SHORTEST_SECRET: Final = 32
+# Of P-256 (SEC 2, 2.4.2): private keys are the numbers below it.
+_ORDER: Final = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 
 
 @dataclass(frozen=True)
@@ -43,19 +47,36 @@ class Keyring:
         return hmac.digest(self.hashing, b"".join(b"%d:%b" % (len(part), part) for part in (purpose, *parts)), "sha256")
 
 
-def open_keyring(settings: Settings) -> Keyring:
-    """From the settings; on one machine else from `<data>/secrets`, made at the first start.
+def keyring_of(stack: Stack) -> Keyring:
+    """This process's, opened with the first question and kept."""
+    return stack.keep("keyring", lambda: open_keyring(stack.settings, stack.secrets))
 
-    Raises ValueError naming the variable that is missing or does not fit.
+
+def open_keyring(settings: Settings, secrets_kept: Callable[[], Mapping[str, str]] = dict) -> Keyring:
+    """From the settings, else from what the deployment keeps, else, on one machine, from `<data>/secrets`, made at the
+    first start. Several machines without a signing key have one that follows from the secret, the same for all.
+
+    Raises ValueError naming the variable that is missing or does not fit, Unavailable.
     """
-    pem = settings.signing_key or _made(settings, "CRS_SIGNING_KEY", "token-key.pem", _new_pem)
-    secret = settings.secret_key or _made(settings, "CRS_SECRET_KEY", "hmac-key", lambda: secrets.token_hex(32))
+    given = {"signing_key": settings.signing_key, "secret_key": settings.secret_key}
+    if not settings.secret_key:
+        given = {**secrets_kept(), **{name: value for name, value in given.items() if value}}
+    secret = given.get("secret_key") or _made(settings, "CRS_SECRET_KEY", "hmac-key", lambda: secrets.token_hex(32))
+    if len(secret.strip()) < _SHORTEST_SECRET:
+        raise ValueError(f"CRS_SECRET_KEY needs at least {_SHORTEST_SECRET} characters")
+    pem = given.get("signing_key") or _signing_key(settings, secret.strip())
     keys = tuple(_key(block) for block in _PEM.findall(pem))
     if not keys:
         raise ValueError("CRS_SIGNING_KEY holds no PEM of a private key")
-    if len(secret.strip()) < _SHORTEST_SECRET:
-        raise ValueError(f"CRS_SECRET_KEY needs at least {_SHORTEST_SECRET} characters")
     return Keyring(keys, secret.strip().encode())
+
+
+def _signing_key(settings: Settings, secret: str) -> str:
+    if settings.one_machine:
+        return _made(settings, "CRS_SIGNING_KEY", "token-key.pem", _new_pem)
+    # 64 bits more than the order of the curve has make the remainder as good as uniform (FIPS 186-5, A.2.1).
+    derived = HKDF(hashes.SHA256(), 40, salt=None, info=b"crs signing key").derive(secret.encode())
+    return _pem(ec.derive_private_key(int.from_bytes(derived) % (_ORDER - 1) + 1, ec.SECP256R1()))
 
 
 def _made(settings: Settings, variable: str, name: str, make: Callable[[], str]) -> str:
@@ -96,7 +117,10 @@ def _sync_folder(folder: Path) -> None:
 
 
 def _new_pem() -> str:
-    key = ec.generate_private_key(ec.SECP256R1())
+    return _pem(ec.generate_private_key(ec.SECP256R1()))
+
+
+def _pem(key: ec.EllipticCurvePrivateKey) -> str:
     pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     return pem.decode("ascii")
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from chalicelib.kernel.errors import Unauthenticated
 from chalicelib.ports.stack import Stack
 
-from .keyring import Keyring, open_keyring
+from .keyring import Keyring, keyring_of
 from .passwords import Desk, hash_password, is_possible_password, password_bytes
 from .throttle import Throttle
 
@@ -17,7 +17,7 @@ __all__ = ["Identity", "hash_password"]
 class Identity:
     def __init__(self, stack: Stack) -> None:
         self._stack = stack
-        self.keyring: Keyring = stack.keep("keyring", lambda: open_keyring(stack.settings))
+        self.keyring: Keyring = keyring_of(stack)
         self.throttle = Throttle(stack)
         self.desk: Desk = stack.keep("password desk", Desk)
 

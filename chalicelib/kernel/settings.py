@@ -22,6 +22,11 @@ class Settings(BaseModel):
     instance_ports      `<instance id>=<port>,…`: an instance reached at a port of its own
     trusted_proxies     addresses or networks whose `X-Forwarded-For` is believed, by commas
     trusted_hops        how many entries from its right are our own proxies'
+    idle_timeout_s      how long whoever stands before the service keeps a connection on which nothing happens
+    drain_s             for so long after SIGTERM requests are taken on, while /readyz says 503
+    end_within_s        requests under way get so long once no new ones are taken
+    gateway_processes   of the gateway on AWS; one a processor without it
+    access_log          a line for each request and each message; without it on AWS, and not on one machine
     grace_s             how long deleted content can be restored
     upload_ttl_s        how long an upload waits for its next bytes, and a blob for a manifest that names it
     redirect_ttl_s      lets pulls of allowlisted instances leave as links that live this long; 0: stream instead
@@ -29,7 +34,9 @@ class Settings(BaseModel):
     instance_requests_per_s   requests of /v2 that one instance may make in a second; 0: as many as it likes
     table, bucket, …    names of what the `aws` stack uses
     price_…             a month of an enterprise instance, of 5 further namespaces, of 1000 further repositories
-    signing_key         PEM of the P-256 keys of tokens: the first signs, all verify. Made under `data` on one machine
+    keys_secret         name of the secret in AWS Secrets Manager that holds what is not given here of the following two
+    signing_key         PEM of the P-256 keys of tokens: the first signs, all verify. Made under `data` on one machine;
+                        elsewhere it follows from `secret_key`
     secret_key          32 random bytes or more, as text, for keyed hashes. Made under `data` on one machine
     """
 
@@ -49,6 +56,11 @@ class Settings(BaseModel):
     tls_key: Path | None = None
     trusted_proxies: str = ""
     trusted_hops: int = Field(default=0, ge=0, le=8)
+    idle_timeout_s: int = Field(default=60, ge=1, le=4000)
+    drain_s: int = Field(default=0, ge=0, le=3600)
+    end_within_s: int = Field(default=10, ge=1, le=3600)
+    gateway_processes: int | None = Field(default=None, ge=1, le=64)
+    access_log: bool | None = None
     grace_s: int = Field(default=int(timedelta(days=7).total_seconds()), ge=0)
     upload_ttl_s: int = Field(default=int(timedelta(days=1).total_seconds()), ge=60)
     intent_ttl_s: int = Field(default=int(timedelta(minutes=30).total_seconds()), ge=1)
@@ -64,6 +76,7 @@ class Settings(BaseModel):
     price_instance: Decimal = Field(default=Decimal(780), ge=0, le=1_000_000, decimal_places=2)
     price_namespace_pack: Decimal = Field(default=Decimal(25), ge=0, le=1_000_000, decimal_places=2)
     price_repository_pack: Decimal = Field(default=Decimal(100), ge=0, le=1_000_000, decimal_places=2)
+    keys_secret: str = ""
     signing_key: str | None = None
     secret_key: str | None = None
 
@@ -82,6 +95,10 @@ class Settings(BaseModel):
     def one_machine(self) -> bool:
         """One machine holds everything: secrets may be made beside the data, and any host name means somebody here."""
         return self.stack == "embedded"
+
+    @property
+    def logs_requests(self) -> bool:
+        return not self.one_machine if self.access_log is None else self.access_log
 
     @property
     def tls(self) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ParamSpec, Protocol, Self, TypeVar, cast
 
@@ -33,6 +33,8 @@ class Stack:
     ownership whose a bucket is, as the store itself knows it
     read      runs short reads: in line where the table answers in process, else in a thread
     write     runs what waits for a disk or a network: in a thread
+    secrets   what the deployment keeps secret, by the names of `Settings`; read with the first call, which may raise
+              Unavailable
     memory    what this process remembers of the table, forgotten as the table's epoch changes
     exact     the epoch shows every write of every process at once, so that also what moves may be remembered
     """
@@ -47,6 +49,7 @@ class Stack:
     write: Runner
     close: Callable[[], None]
     exact: bool
+    secrets: Callable[[], Mapping[str, str]] = dict
     clock: Clock = field(default_factory=SystemClock)
     memory: EpochCache = field(init=False)
     _kept: dict[str, Any] = field(init=False, default_factory=dict, repr=False, compare=False)

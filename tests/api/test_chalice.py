@@ -80,7 +80,6 @@ def test_api_gateway_can_hold_every_path() -> None:
 
 
 def test_every_function_has_its_memory_and_its_time() -> None:
-    stages = json.loads((PROJECT / ".chalice" / "config.json").read_text())["stages"]
-    functions = stages["dev"]["lambda_functions"]
+    functions = json.loads((PROJECT / ".chalice" / "config.json").read_text())["lambda_functions"]
     assert set(functions) == {"api_handler", *(source.name for source in service.app.event_sources)}
     assert functions["api_handler"]["lambda_timeout"] <= LONGEST_REQUEST_S

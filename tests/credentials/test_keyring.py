@@ -40,16 +40,40 @@ def test_of_many_makers_at_once_all_read_the_same(tmp_path: Path) -> None:
     assert [left.name for left in path.parent.iterdir()] == ["key"]
 
 
-@pytest.mark.parametrize("missing", ["signing_key", "secret_key"])
-def test_several_machines_must_be_given_their_secrets(tmp_path: Path, missing: str) -> None:
+def test_several_machines_must_be_given_their_secret(tmp_path: Path) -> None:
+    """R2: hashes made on each would not be known to the others."""
+    with pytest.raises(ValueError, match="CRS_SECRET_KEY must be set"):
+        open_keyring(Settings(stack="aws", data=tmp_path))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_several_machines_with_one_secret_sign_with_one_key(tmp_path: Path) -> None:
     """R2: keys made on each would refuse each other's tokens."""
-    given = open_keyring(Settings(data=tmp_path))
-    pem = (tmp_path / "secrets" / "token-key.pem").read_text()
-    values = {"stack": "aws", "data": tmp_path, "signing_key": pem, "secret_key": given.hashing.decode()}
-    assert open_keyring(Settings.model_validate(values)).keys[0].id == given.keys[0].id
-    del values[missing]
-    with pytest.raises(ValueError, match=f"CRS_{missing.upper()} must be set"):
-        open_keyring(Settings.model_validate(values))
+    one, same, other = (
+        open_keyring(Settings(stack="aws", data=tmp_path, secret_key=secret * 32)) for secret in ("a", "a", "b")
+    )
+    assert one.keys[0].id == same.keys[0].id
+    assert one.keys[0].private.private_numbers() == same.keys[0].private.private_numbers()
+    assert one.keys[0].id != other.keys[0].id
+
+
+def test_what_a_deployment_keeps_secret_is_taken_where_the_settings_say_nothing(tmp_path: Path) -> None:
+    """G3"""
+    pem = _pem_of(tmp_path)
+    kept = {"secret_key": "k" * 32, "signing_key": pem}
+    keyring = open_keyring(Settings(stack="aws", data=tmp_path), lambda: kept)
+    assert keyring.hashing == b"k" * 32
+    assert keyring.keys[0].id == open_keyring(Settings(data=tmp_path)).keys[0].id
+
+    def unasked() -> dict[str, str]:
+        raise AssertionError("asked though the settings have all that is needed")
+
+    assert open_keyring(Settings(stack="aws", secret_key="s" * 32), unasked).hashing == b"s" * 32
+
+
+def _pem_of(folder: Path) -> str:
+    open_keyring(Settings(data=folder))
+    return (folder / "secrets" / "token-key.pem").read_text()
 
 
 @pytest.mark.parametrize("values", [{"signing_key": "no key"}, {"secret_key": "short"}])

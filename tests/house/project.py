@@ -18,7 +18,7 @@ NO_ROOMS: Final = frozenset({"kernel", "ports", "edge", "host", "cli", "console"
 def sources() -> Iterator[Path]:
     """Every Python file of the product, its tests and its benchmarks."""
     yield from (ROOT / "app.py", ROOT / "gateway.py")
-    for folder in ("chalicelib", "tests", "benchmarks"):
+    for folder in ("chalicelib", "infra", "tests", "benchmarks"):
         yield from sorted((ROOT / folder).rglob("*.py"))
 
 

@@ -6,8 +6,10 @@ import asyncio
 import contextvars
 import threading
 
+import boto3
 import pytest
 
+from chalicelib.kernel.errors import Unavailable
 from chalicelib.ports.aws.clients import Clients
 from chalicelib.ports.aws.stack import open_aws_stack
 from chalicelib.ports.stack import open_stack
@@ -29,6 +31,22 @@ def test_the_environment_alone_opens_it(clients: Clients) -> None:
         assert stack.objects(SETTINGS.bucket) is stack.objects(SETTINGS.bucket)
     finally:
         stack.close()
+
+
+def test_the_secret_of_the_deployment_is_read_when_it_is_asked_for(clients: Clients) -> None:
+    """G3"""
+    settings = SETTINGS.model_copy(update={"keys_secret": "keys"})
+    with open_stack(settings) as stack:
+        with pytest.raises(Unavailable, match="ResourceNotFound"):
+            stack.secrets()
+        secret = boto3.client("secretsmanager")
+        secret.create_secret(Name="keys", SecretString='{"secret_key": "0123456789"}')
+        assert stack.secrets() == {"secret_key": "0123456789"}
+        secret.put_secret_value(SecretId="keys", SecretString="no object")
+        with pytest.raises(Unavailable, match="not a JSON object"):
+            stack.secrets()
+    with open_stack(SETTINGS) as stack:
+        assert stack.secrets() == {}
 
 
 @pytest.mark.parametrize("kind", ["read", "write"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import functools
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, ParamSpec, TypeVar
 
@@ -13,6 +13,7 @@ from chalicelib.kernel.moment import Clock
 from chalicelib.kernel.settings import Settings
 from chalicelib.ports.objects import Objects
 from chalicelib.ports.stack import Runner, Stack
+from chalicelib.ports.versioned import VersionedTable
 
 from .clients import open_clients
 from .objects import S3Objects
@@ -44,8 +45,8 @@ def open_aws_stack(settings: Settings, clock: Clock) -> Stack:
 
     return Stack(
         settings=settings,
-        table=DynamoTable(clients.dynamodb, settings.table),
-        audit=DynamoTable(clients.dynamodb, settings.audit_table),
+        table=VersionedTable(DynamoTable(clients.dynamodb, settings.table)),
+        audit=VersionedTable(DynamoTable(clients.dynamodb, settings.audit_table)),
         objects=objects,
         ownership=S3Ownership(clients.s3),
         queues=SqsQueues(clients.sqs, settings.queue_prefix),
@@ -53,8 +54,17 @@ def open_aws_stack(settings: Settings, clock: Clock) -> Stack:
         write=_in_threads(writers),
         close=close,
         exact=False,
+        secrets=functools.partial(_secrets, settings.keys_secret),
         clock=clock,
     )
+
+
+def _secrets(name: str) -> Mapping[str, str]:
+    if not name:
+        return {}
+    from .secrets import read_secrets
+
+    return read_secrets(name)
 
 
 def _in_threads(threads: ThreadPoolExecutor) -> Runner:
