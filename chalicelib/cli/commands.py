@@ -26,6 +26,14 @@ def serve() -> None:
 
 
 @crs.command()
+def gateway() -> None:
+    """Serve the registry of the AWS stack, as its container does, until SIGTERM or Ctrl-C."""
+    from chalicelib.host.gateway import serve_gateway
+
+    raise SystemExit(serve_gateway(settings()))
+
+
+@crs.command()
 @click.option("--deep", is_flag=True, help="Also read and hash the bytes of every blob.")
 def fsck(deep: bool) -> None:
     """Prove a data folder whole. Prints what is wrong, and exits with 1 if anything is."""

@@ -5,7 +5,6 @@ python -m chalicelib.host.consumers < pipe of the parent's
 
 from __future__ import annotations
 
-import ctypes
 import os
 import re
 import signal
@@ -21,12 +20,12 @@ from chalicelib.ports.embedded.spool import Spool
 from chalicelib.ports.embedded.stack import Buckets
 from chalicelib.ports.stack import Stack
 
+from .parent import die_with_parent
 from .pumps import EventPump, Pump, Pumping, QueuePump, SchedulePump
 
 # Requests come first; work that nobody waits for takes what is left of the processor.
 NICENESS: Final = 10
 END_WITHIN_S: Final = 8.0
-_PR_SET_PDEATHSIG: Final = 1  # linux/prctl.h
 _RATE: Final = re.compile(r"rate\((\d+) (minute|hour|day)s?\)")
 _SECONDS: Final = {"minute": 60, "hour": 3600, "day": 86400}
 # Whoever waits for servers of users: each holds up one of so many.
@@ -69,7 +68,7 @@ def _pump(app: Chalice, source: object, stack: Stack, spool: Spool) -> Pump:
 
 def main() -> None:
     os.nice(NICENESS)
-    _die_with_parent()
+    die_with_parent(os.getppid())
     # Ctrl-C reaches the whole group; the parent decides when this process ends.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     import app
@@ -85,14 +84,6 @@ def main() -> None:
         thread.join(END_WITHIN_S)
     stack.close()
     logger.debug("consumers done")
-
-
-def _die_with_parent() -> None:
-    """The kernel ends this process with its parent, should it be too busy to see the pipe close."""
-    parent = os.getppid()
-    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:
-        sys.exit(0)
 
 
 if __name__ == "__main__":

@@ -53,6 +53,15 @@ def instance_ports(settings: Settings) -> list[int]:
     return ports
 
 
+def require_tls_files(settings: Settings) -> None:
+    """Raises Invalid where TLS is half configured, or a file is missing."""
+    if (settings.tls_cert is None) != (settings.tls_key is None):
+        raise Invalid("CRS_TLS_KEY", "TLS needs both CRS_TLS_CERT and CRS_TLS_KEY")
+    for variable, path in (("CRS_TLS_CERT", settings.tls_cert), ("CRS_TLS_KEY", settings.tls_key)):
+        if path is not None and not path.is_file():
+            raise Invalid(variable, f"{variable}: there is no file {path}")
+
+
 def _bind(host: str, port: int, variable: str) -> socket.socket:
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]

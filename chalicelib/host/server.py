@@ -7,8 +7,10 @@ import contextlib
 import gc
 import logging
 import signal
+import time
 from collections.abc import Callable, Iterator
 from socket import socket
+from types import FrameType
 from typing import Any, Final
 
 import uvicorn
@@ -18,20 +20,40 @@ from chalicelib.edge.log import logger
 from chalicelib.kernel.settings import Settings
 
 from .listeners import BACKLOG
+from .readiness import Draining
 from .sendfile import SendfileProtocol
 
-# Longer than the 60 s after which load balancers and clients let an idle connection go, so that they do it first.
-KEEP_ALIVE_S: Final = 75
-# Requests under way get this long after SIGTERM.
-DRAIN_S: Final = 10
+# Idle connections are kept longer than load balancers and clients keep them, so that they let them go first.
+KEEP_ALIVE_MORE_S: Final = 15
 
 
 class GatewayServer(uvicorn.Server):
-    """uvicorn, except that SIGTERM and Ctrl-C end it without being raised once more, so that the host can clean up."""
+    """uvicorn, except that SIGTERM and Ctrl-C end it without being raised once more, so that the host can clean up,
+    and that after the first SIGTERM it takes requests on for a while.
 
-    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+    drain   that long, in seconds, and what is called as it begins
+    """
+
+    def __init__(
+        self, config: uvicorn.Config, ready: Callable[[], None], drain: tuple[int, Callable[[], None]]
+    ) -> None:
         super().__init__(config)
         self._ready = ready
+        self._drain_s, self._draining = drain
+        self._end_at: float | None = None
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        if sig == signal.SIGTERM and self._drain_s and self._end_at is None:
+            self._draining()
+            self._end_at = time.monotonic() + self._drain_s
+        else:
+            super().handle_exit(sig, frame)
+
+    async def on_tick(self, counter: int) -> bool:
+        """Ten times a second."""
+        if self._end_at is not None and time.monotonic() >= self._end_at:
+            self.should_exit = True
+        return await super().on_tick(counter)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -53,8 +75,9 @@ class GatewayServer(uvicorn.Server):
 def run_gateway(app: Any, settings: Settings, sockets: list[socket], ready: Callable[[], None]) -> None:
     """Serves until SIGTERM or Ctrl-C. `ready` is called once requests are answered."""
     _log_as_the_service_does()
+    draining = Draining(app)
     config = uvicorn.Config(
-        app,
+        draining if settings.drain_s else app,
         http=SendfileProtocol,
         loop="uvloop",
         ws="none",
@@ -65,12 +88,12 @@ def run_gateway(app: Any, settings: Settings, sockets: list[socket], ready: Call
         proxy_headers=False,
         server_header=False,
         backlog=BACKLOG,
-        timeout_keep_alive=KEEP_ALIVE_S,
-        timeout_graceful_shutdown=DRAIN_S,
+        timeout_keep_alive=settings.idle_timeout_s + KEEP_ALIVE_MORE_S,
+        timeout_graceful_shutdown=settings.end_within_s,
         ssl_certfile=settings.tls_cert,
         ssl_keyfile=settings.tls_key,
     )
-    server = GatewayServer(config, ready)
+    server = GatewayServer(config, ready, (settings.drain_s, draining.begin))
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(server.serve(sockets=sockets))
 

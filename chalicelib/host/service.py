@@ -18,7 +18,7 @@ from .allocation import give_large_blocks_back
 from .bridge import ApiBridge
 from .child import ConsumersProcess
 from .first_start import FirstStart, first_start
-from .listeners import listen
+from .listeners import listen, require_tls_files
 from .lock import DataFolderLock
 from .server import run_gateway
 from .welcome import welcome
@@ -64,12 +64,8 @@ def _run(stack: Stack, start: FirstStart, sockets: list[Any], say: Callable[[str
 
 def _check(settings: Settings) -> None:
     if settings.stack != "embedded":
-        raise Invalid("CRS_STACK", "serve runs the embedded stack; on AWS run `uvicorn gateway:app`")
-    if (settings.tls_cert is None) != (settings.tls_key is None):
-        raise Invalid("CRS_TLS_KEY", "TLS needs both CRS_TLS_CERT and CRS_TLS_KEY")
-    for variable, path in (("CRS_TLS_CERT", settings.tls_cert), ("CRS_TLS_KEY", settings.tls_key)):
-        if path is not None and not path.is_file():
-            raise Invalid(variable, f"{variable}: there is no file {path}")
+        raise Invalid("CRS_STACK", "serve runs the embedded stack; on AWS run `gateway`")
+    require_tls_files(settings)
 
 
 def _end_before_serving(_number: int, _frame: FrameType | None) -> None:
