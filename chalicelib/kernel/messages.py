@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from .ids import new_id
 from .moment import Moment
+from .versions import READS, WRITES
 
 
 class Message(BaseModel):
@@ -24,7 +25,7 @@ class Message(BaseModel):
     queue: ClassVar[str]
     id: str = Field(default_factory=new_id)
     caused_by: str = ""
-    schema_version: int = 1
+    schema_version: int = Field(default=WRITES, le=READS)
 
 
 class ImagePushed(Message):

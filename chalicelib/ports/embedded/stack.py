@@ -21,6 +21,7 @@ from chalicelib.kernel.errors import Invalid, NotFound
 from chalicelib.kernel.moment import Clock
 from chalicelib.kernel.settings import Settings
 from chalicelib.ports.stack import Stack
+from chalicelib.ports.versioned import VersionedTable
 
 from .folders import sync_folder
 from .objects import FileObjects
@@ -121,8 +122,8 @@ def open_embedded_stack(settings: Settings, clock: Clock) -> Stack:
 
     return Stack(
         settings=settings,
-        table=table,
-        audit=audit,
+        table=VersionedTable(table),
+        audit=VersionedTable(audit),
         objects=buckets,
         ownership=buckets,
         queues=queues,
