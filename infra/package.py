@@ -17,6 +17,7 @@ import py_compile
 import shutil
 import subprocess
 import sys
+import tempfile
 import zipfile
 from pathlib import Path
 from typing import Final
@@ -45,25 +46,43 @@ Sizes = dict[str, int]
 def package(folder: Path) -> Sizes:
     """Answers bytes: of the zip, and unpacked of each top-level folder in it."""
     shutil.rmtree(folder, ignore_errors=True)
-    project = folder / "project"
-    _stage(project)
-    shutil.copytree(vendored(), project / "vendor")
-    _compile(project)
-    merge = folder / "merge.json"
+    with tempfile.TemporaryDirectory() as parent:
+        project = Path(parent) / "project"
+        stage(project)
+        shutil.copytree(vendored(), project / "vendor")
+        _compile(project)
+        synthesise(project, folder)
+    return sizes(folder / "deployment.zip")
+
+
+def stage(project: Path) -> None:
+    """What Chalice packages: the app and its configuration, without what only one machine needs."""
+    shutil.copytree(ROOT / "chalicelib", project / "chalicelib", ignore=shutil.ignore_patterns("__pycache__"))
+    for name in _LEFT_OUT:
+        shutil.rmtree(project / "chalicelib" / name)
+    (project / ".chalice").mkdir()
+    for file in (template.CONFIG, *template.CONFIG.parent.glob("policy-*.json")):
+        shutil.copy(file, project / ".chalice")
+    shutil.copy(ROOT / "app.py", project)
+    # Chalice would install its packages itself, untrimmed.
+    (project / "requirements.txt").touch()
+
+
+def synthesise(project: Path, folder: Path) -> None:
+    """Chalice's own template and our part, as one: sam.json, beside deployment.zip. Calls nothing of AWS."""
+    merge = project / "merge.json"
     merge.write_text(json.dumps(_part(), indent=2))
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "CRS_"))}
-    subprocess.run(
-        [*_CHALICE, "package", "--stage", STAGE, "--merge-template", merge, folder / "out"],
+    made = subprocess.run(
+        [*_CHALICE, "package", "--stage", STAGE, "--merge-template", merge, folder],
         cwd=project,
         env=environment | {"CRS_STACK": "aws", "AWS_DEFAULT_REGION": "us-east-1", "PYTHONDONTWRITEBYTECODE": "1"},
-        check=True,
-        stdout=subprocess.DEVNULL,
+        check=False,
+        capture_output=True,
+        text=True,
     )
-    for made in (folder / "out").iterdir():
-        made.rename(folder / made.name)
-    (folder / "out").rmdir()
-    shutil.rmtree(project)
-    return sizes(folder / "deployment.zip")
+    if made.returncode:
+        raise RuntimeError(f"chalice package failed: {made.stdout}{made.stderr}")
 
 
 def sizes(archive: Path) -> Sizes:
@@ -113,19 +132,6 @@ def trim(packages: Path) -> None:
         shutil.rmtree(packages / unneeded)
     for tests in [entry for entry in packages.rglob("tests") if entry.is_dir()]:
         shutil.rmtree(tests)
-
-
-def _stage(project: Path) -> None:
-    ignored = shutil.ignore_patterns("__pycache__")
-    shutil.copytree(ROOT / "chalicelib", project / "chalicelib", ignore=ignored)
-    for name in _LEFT_OUT:
-        shutil.rmtree(project / "chalicelib" / name)
-    (project / ".chalice").mkdir()
-    for file in (template.CONFIG, *template.CONFIG.parent.glob("policy-*.json")):
-        shutil.copy(file, project / ".chalice")
-    shutil.copy(ROOT / "app.py", project)
-    # Chalice would install its packages itself, untrimmed.
-    (project / "requirements.txt").touch()
 
 
 def _compile(project: Path) -> None:

@@ -1,0 +1,187 @@
+"""The packaged template: what everything of ours on AWS must be, whoever adds to it."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cfnlint import ManualArgs
+from cfnlint.api import lint
+
+import app as service
+from infra.template import join
+
+Resources = dict[str, dict[str, Any]]
+
+# Policies in which a resource or an action is a wildcard, and why it has to be.
+REASONS = {
+    "WhoRunsTheAccountRulesTheKey": "speaks of its own key alone, and nobody could change that key without it",
+    "AlarmsPublish": "speaks of its own key alone",
+    "NothingWithoutEncryptionOnTheWay": "forbids",
+}
+
+
+@pytest.fixture(scope="session")
+def resources(template: dict[str, Any]) -> Resources:
+    found: Resources = template["Resources"]
+    return found
+
+
+def of(resources: Resources, kind: str) -> Resources:
+    return {name: one for name, one in resources.items() if one["Type"] == kind}
+
+
+def test_the_linter_has_nothing_to_say_at_its_strictest(template_file: Path) -> None:
+    found = lint(template_file.read_text(), config=ManualArgs(include_checks=["I"]))
+    assert [f"{one.rule.id} {one.path}: {one.message}" for one in found] == []
+    broken = json.loads(template_file.read_text())
+    del broken["Resources"]["Table"]["Properties"]["KeySchema"]
+    assert lint(json.dumps(broken), config=ManualArgs(include_checks=["I"])) != []
+
+
+def test_tables_outlive_mistakes(resources: Resources) -> None:
+    """R8"""
+    tables = of(resources, "AWS::DynamoDB::Table")
+    assert set(tables) == {"Table", "AuditTable"}
+    for table in tables.values():
+        properties = table["Properties"]
+        assert properties["BillingMode"] == "PAY_PER_REQUEST"
+        assert properties["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"] is True
+        assert properties["SSESpecification"]["SSEEnabled"] is True
+        assert properties["DeletionProtectionEnabled"] is True
+        assert properties["TimeToLiveSpecification"]["Enabled"] is True
+        assert (table["DeletionPolicy"], table["UpdateReplacePolicy"]) == ("Retain", "Retain")
+
+
+def test_no_bucket_is_public_and_every_bucket_is_encrypted_and_tells_of_new_objects(resources: Resources) -> None:
+    buckets = of(resources, "AWS::S3::Bucket")
+    assert set(buckets) == {"Bucket"}
+    for name, bucket in buckets.items():
+        properties = bucket["Properties"]
+        assert set(properties["PublicAccessBlockConfiguration"].values()) == {True}
+        assert len(properties["PublicAccessBlockConfiguration"]) == 4
+        assert properties["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+        assert properties["NotificationConfiguration"]["EventBridgeConfiguration"]["EventBridgeEnabled"] is True
+        assert (bucket["DeletionPolicy"], bucket["UpdateReplacePolicy"]) == ("Retain", "Retain")
+        assert [one for one in statements(resources) if one[0] == f"{name}Policy" and one[1]["Effect"] == "Allow"] == []
+
+
+def test_deleted_objects_are_kept_as_long_as_tables_can_be_restored(resources: Resources) -> None:
+    """R8"""
+    bucket = resources["Bucket"]["Properties"]
+    window = resources["Table"]["Properties"]["PointInTimeRecoverySpecification"]["RecoveryPeriodInDays"]
+    rules = bucket["LifecycleConfiguration"]["Rules"]
+    assert bucket["VersioningConfiguration"] == {"Status": "Enabled"}
+    [kept] = [rule["NoncurrentVersionExpiration"] for rule in rules if "NoncurrentVersionExpiration" in rule]
+    assert kept["NoncurrentDays"] >= window
+    assert [rule for rule in rules if "AbortIncompleteMultipartUpload" in rule]
+
+
+def test_every_queue_is_encrypted_and_has_dead_letters_with_an_alarm(resources: Resources) -> None:
+    queues = of(resources, "AWS::SQS::Queue")
+    dead = {name for name in queues if name.endswith("DeadQueue")}
+    alarmed = {
+        dimension["Value"]["Fn::GetAtt"][0]
+        for alarm in of(resources, "AWS::CloudWatch::Alarm").values()
+        for dimension in alarm["Properties"].get("Dimensions", ())
+        if dimension["Name"] == "QueueName" and alarm["Properties"]["Threshold"] == 1
+    }
+    assert all(queue["Properties"]["SqsManagedSseEnabled"] is True for queue in queues.values())
+    assert alarmed == dead
+    for name in queues.keys() - dead:
+        redrive = queues[name]["Properties"]["RedrivePolicy"]
+        assert redrive["deadLetterTargetArn"] == {"Fn::GetAtt": [name.replace("Queue", "DeadQueue"), "Arn"]}
+        assert redrive["maxReceiveCount"] == 5
+
+
+def test_every_mapping_reports_what_failed_and_leaves_its_function_time(resources: Resources) -> None:
+    mappings = {
+        name: event["Properties"] | {"Timeout": function["Properties"]["Timeout"]}
+        for name, function in of(resources, "AWS::Serverless::Function").items()
+        for event in function["Properties"].get("Events", {}).values()
+        if event["Type"] == "SQS"
+    }
+    assert set(mappings) == {"Collection", "Tasks", "Webhooks"}
+    for name, mapping in mappings.items():
+        assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+        assert mapping["ScalingConfig"]["MaximumConcurrency"] >= 2
+        assert mapping["Queue"] == {"Fn::Sub": f"${{{name}Queue.Arn}}"}
+        visibility = resources[f"{name}Queue"]["Properties"]["VisibilityTimeout"]
+        assert visibility >= 6 * mapping["Timeout"]
+
+
+def test_every_function_is_there_with_a_role_and_a_log_of_its_own(resources: Resources) -> None:
+    functions = of(resources, "AWS::Serverless::Function")
+    assert len(functions) == len(service.app.event_sources) + 1
+    roles = [json.dumps(one["Properties"]["Role"]) for one in functions.values()]
+    assert len(set(roles)) == len(functions)
+    logs = {one["Properties"]["LogGroupName"]["Fn::Sub"] for one in of(resources, "AWS::Logs::LogGroup").values()}
+    assert {f"/aws/lambda/${{{name}}}" for name in functions} <= logs
+    assert all(one["Properties"]["RetentionInDays"] for one in of(resources, "AWS::Logs::LogGroup").values())
+    assert all(one["Properties"]["Tracing"] == "Active" for one in functions.values())
+
+
+def test_only_the_function_of_the_api_loads_the_api(resources: Resources) -> None:
+    serving = {
+        name
+        for name, function in of(resources, "AWS::Serverless::Function").items()
+        if function["Properties"]["Environment"]["Variables"].get("CRS_SERVE_API") != "false"
+    }
+    assert serving == {"APIHandler"}
+
+
+def test_pushes_are_heard_from_the_stack_s_own_buckets_alone(resources: Resources) -> None:
+    pattern = resources["ObjectCreated"]["Properties"]["Events"]["ObjectCreatedEvent"]["Properties"]["Pattern"]
+    assert pattern["detail"]["bucket"]["name"] == [{"Ref": "Bucket"}, {"prefix": {"Ref": "CustomerBucketPrefix"}}]
+    assert pattern["detail"]["object"] == service.PUSHES["detail"]["object"]  # type: ignore[index]
+
+
+def test_every_function_and_every_schedule_has_its_alarms(resources: Resources) -> None:
+    for name, function in of(resources, "AWS::Serverless::Function").items():
+        assert {f"{name}ErrorAlarm", f"{name}ThrottleAlarm"} <= resources.keys()
+        kinds = {event["Type"] for event in function["Properties"].get("Events", {}).values()}
+        assert ("Schedule" in kinds) == (f"{name}SilentAlarm" in resources)
+    for alarm in of(resources, "AWS::CloudWatch::Alarm").values():
+        assert alarm["Properties"]["AlarmActions"] == [{"Ref": "Alarms"}]
+
+
+def test_the_dashboard_plots_what_is_there(resources: Resources) -> None:
+    body = resources["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
+    named = {name.partition(".")[0] for name in re.findall(r"\$\{(\w[\w.]*)\}", body)}
+    assert named <= resources.keys()
+    assert {"APIHandler", "TasksQueue", "TasksDeadQueue", "Table"} <= named
+    assert json.loads(body)["widgets"]
+
+
+def test_nothing_is_granted_by_wildcard_without_a_reason(resources: Resources) -> None:
+    wild = {
+        statement.get("Sid", name)
+        for name, statement in statements(resources)
+        if any("*" in action for action in listed(statement["Action"])) or "*" in listed(statement["Resource"])
+    }
+    assert wild == set(REASONS)
+
+
+def statements(resources: Resources) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every statement of every policy, with the name of the resource it stands in."""
+    for name, resource in resources.items():
+        properties = resource.get("Properties", {})
+        documents = [policy["PolicyDocument"] for policy in properties.get("Policies", ())]
+        documents += [properties[key] for key in ("PolicyDocument", "KeyPolicy") if key in properties]
+        for document in documents:
+            for statement in document["Statement"]:
+                yield name, statement
+
+
+def listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def test_two_parts_may_not_say_one_thing_differently() -> None:
+    assert join({"a": {"b": 1}}, {"a": {"c": 2}}, "x") == {"a": {"b": 1, "c": 2}}
+    with pytest.raises(ValueError, match="x: a: b is there already"):
+        join({"a": {"b": 1}}, {"a": {"b": 2}}, "x")
