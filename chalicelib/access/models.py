@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from chalicelib.edge.answers import SearchQuery
+from chalicelib.kernel.modelling import GIVEN, KEPT, MADE
 from chalicelib.kernel.moment import Moment
 
 LONGEST_REMARK = 200
@@ -17,7 +18,7 @@ _LONGEST_CIDR = 100
 class Entry(BaseModel):
     """cidr: in its shortest spelling, IPv4 or IPv6."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = KEPT
 
     id: str
     cidr: str
@@ -28,7 +29,7 @@ class Entry(BaseModel):
 class Allowlist(BaseModel):
     """All entries of an instance. None: everybody with credentials gets in. version: 0 before the first was added."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = KEPT
 
     entries: tuple[Entry, ...] = ()
     version: int = 0
@@ -39,7 +40,7 @@ class Standing(BaseModel):
     """Whether an address gets in at the public address, and by which entry: the narrowest; None where the list is
     empty, or nothing lets it in."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = MADE
 
     address: str
     allowed: bool
@@ -49,7 +50,7 @@ class Standing(BaseModel):
 class NewEntry(BaseModel):
     """cidr: an IPv4 or IPv6 network, or an address."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = GIVEN
 
     cidr: Annotated[str, Field(max_length=_LONGEST_CIDR)]
     remark: Annotated[str, Field(max_length=LONGEST_REMARK)] = ""
@@ -62,7 +63,7 @@ class AllowlistQuery(SearchQuery):
 
 
 class EntryView(BaseModel):
-    model_config = ConfigDict(frozen=True)
+    model_config = MADE
 
     id: str
     cidr: str
@@ -77,7 +78,7 @@ class EntryView(BaseModel):
 class AllowlistAnswer(BaseModel):
     """One page of entries. address, allowed, entry: of the address that was asked about, else of the caller's own."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = MADE
 
     items: tuple[EntryView, ...]
     next: str | None = None

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
+from chalicelib.kernel.modelling import GIVEN, KEPT
 from chalicelib.kernel.moment import Moment
 from chalicelib.kernel.roles import Role
 
@@ -19,7 +20,7 @@ AccountState = Literal["running", "suspended"]
 
 
 class Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = KEPT
 
     schema_version: int = 1
 
@@ -40,7 +41,7 @@ class OidcSignIn(BaseModel):
     claim       which of the token's claims is the user name; an email must be a verified one
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = GIVEN
 
     issuer: Annotated[str, Field(min_length=8, max_length=500, pattern=r"^https?://[^\s?#]+$")]
     client_id: Annotated[str, Field(min_length=1, max_length=200)]

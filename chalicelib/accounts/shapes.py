@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+from pydantic import BaseModel, Field, SecretStr, field_validator
 from pydantic_core.core_schema import ValidationInfo
 
 from chalicelib.edge.answers import ListQuery
 from chalicelib.identity.oidc import LONGEST_TOKEN
 from chalicelib.identity.passwords import weakness
+from chalicelib.kernel.modelling import GIVEN, MADE
 from chalicelib.kernel.moment import Moment
 from chalicelib.kernel.roles import RIGHTS, Right, Role
 
@@ -19,11 +20,11 @@ Remark = Annotated[str, Field(max_length=200)]
 
 
 class Input(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = GIVEN
 
 
 class View(BaseModel):
-    model_config = ConfigDict(frozen=True)
+    model_config = MADE
 
 
 class WithNewPassword(Input):

@@ -5,12 +5,13 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Final, Literal
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, Field
 
 from chalicelib.edge.answers import Listing, ListQuery, Text
 from chalicelib.edge.apicall import Call
 from chalicelib.edge.endpoint import Routes
 from chalicelib.kernel.errors import Invalid
+from chalicelib.kernel.modelling import GIVEN
 from chalicelib.kernel.roles import Right
 
 from .export import csv_head, csv_line, json_line
@@ -44,7 +45,7 @@ class Filtering(BaseModel):
     keyword       only entries whose user, namespace, repository, action or source IP holds this text, in any case
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = GIVEN
 
     object_type: Text255 = ""
     since: Annotated[Time | None, Field(alias="from")] = None

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
+from chalicelib.kernel.modelling import KEPT, MADE
 from chalicelib.kernel.moment import Moment
 
 # Where refusals of strangers go that belong to no instance and to no account. No account can be named so.
@@ -24,7 +25,7 @@ class Deed(BaseModel):
     count       how often, for the refusals of strangers that are counted per address and minute
     """
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = KEPT
 
     time: Moment
     user: str
@@ -60,7 +61,7 @@ class Seal(BaseModel):
     hash       SHA-256, in hex, of all that and of the entries (`rules.MinuteHash`)
     """
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = KEPT
 
     scope: str
     minute: str
@@ -119,7 +120,7 @@ class EventView(BaseModel):
     count       how often, in the minute that begins at `time`; 1 for whatever is recorded singly
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config = MADE
 
     id: str
     time: Moment

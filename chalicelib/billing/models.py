@@ -5,9 +5,10 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Annotated, Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from chalicelib.instances.models import Edition, InstanceView
+from chalicelib.kernel.modelling import GIVEN, KEPT, MADE
 from chalicelib.kernel.moment import Moment
 from chalicelib.kernel.money import CURRENCY, Amount, amount
 
@@ -26,7 +27,7 @@ Bought = Literal["instance", "namespace_pack", "repository_pack"]
 
 
 class Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = KEPT
 
     schema_version: int = 1
 
@@ -68,7 +69,7 @@ class TopUp(Record):
 
 
 class Answer(BaseModel):
-    model_config = ConfigDict(frozen=True)
+    model_config = MADE
 
 
 class LineView(Answer):
@@ -150,7 +151,7 @@ class BalanceView(Answer):
 
 
 class Input(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = GIVEN
 
 
 class QuoteQuery(Input):

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, StrictBool, StrictInt
+from pydantic import BaseModel, StrictBool, StrictInt
 
+from chalicelib.kernel.modelling import KEPT
 from chalicelib.kernel.moment import Moment, to_text
 from chalicelib.kernel.names import RepositoryName
 from chalicelib.kernel.patterns import Pattern, SubjectPattern
@@ -33,7 +34,7 @@ class Standing:
 class Permission(BaseModel):
     """What a robot may do in which repositories. repositories: by the name inside their namespace."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = KEPT
 
     namespaces: Pattern
     repositories: Pattern
@@ -55,7 +56,7 @@ class Credential(BaseModel):
     workload        the rule by which a workload's login made it; "" for all others
     """
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = KEPT
 
     instance_id: str
     username: str
@@ -104,7 +105,7 @@ class Workload(BaseModel):
     permissions        of the credential that a job gets, for lifetime_s seconds
     """
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = KEPT
 
     id: str
     instance_id: str

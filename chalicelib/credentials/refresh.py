@@ -8,10 +8,11 @@ import hmac
 from datetime import datetime, timedelta
 from typing import Final
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ValidationError
 
 from chalicelib.identity.keyring import Keyring
 from chalicelib.kernel.errors import Unauthenticated
+from chalicelib.kernel.modelling import GIVEN
 from chalicelib.kernel.principal import Principal
 
 LIFETIME: Final = timedelta(days=30)
@@ -22,7 +23,7 @@ _LONGEST: Final = 1024
 class Claim(BaseModel):
     """What a refresh token says. username: as it logs in, of an access key its id; issued_at: seconds since 1970."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = GIVEN
 
     instance_id: str
     username: str

@@ -7,7 +7,6 @@ from typing import Annotated, Any
 from pydantic import (
     AfterValidator,
     BaseModel,
-    ConfigDict,
     Field,
     SecretStr,
     StringConstraints,
@@ -18,6 +17,7 @@ from pydantic import (
 
 from chalicelib.identity.passwords import weakness
 from chalicelib.kernel.errors import Invalid
+from chalicelib.kernel.modelling import GIVEN, MADE
 from chalicelib.kernel.moment import Moment
 from chalicelib.kernel.patterns import Pattern, SubjectPattern
 from chalicelib.kernel.principal import Action
@@ -57,11 +57,11 @@ _SOME = Field(json_schema_extra={"minItems": 1})
 
 
 class Input(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = GIVEN
 
 
 class View(BaseModel):
-    model_config = ConfigDict(frozen=True)
+    model_config = MADE
 
 
 class NewPermission(Input):

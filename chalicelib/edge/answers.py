@@ -14,8 +14,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
+from chalicelib.kernel.modelling import GIVEN, MADE
 from chalicelib.kernel.paging import Page
 
 T = TypeVar("T")
@@ -27,7 +28,7 @@ MOST_ITEMS = 200
 class Listing(BaseModel, Generic[T]):
     """One page. next: the cursor of the following page, null on the last; total: null where nobody counts."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = MADE
 
     items: tuple[T, ...]
     next: str | None = None
@@ -41,7 +42,7 @@ class Listing(BaseModel, Generic[T]):
 class ListQuery(BaseModel):
     """limit: items a page at most; cursor: `next` of the page before."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = GIVEN
 
     limit: Annotated[int, Field(ge=1, le=MOST_ITEMS)] = 50
     cursor: Annotated[str, Field(max_length=4096)] | None = None
@@ -54,13 +55,13 @@ class SearchQuery(ListQuery):
 
 
 class NoQuery(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = GIVEN
 
 
 class Confirmation(BaseModel):
     """confirm: the name of what is to be deleted; without it the answer says what would be lost."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = GIVEN
 
     confirm: Annotated[str, Field(max_length=255)] = ""
 

@@ -12,9 +12,10 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Final
 
-from pydantic import ConfigDict, RootModel, WithJsonSchema
+from pydantic import RootModel, WithJsonSchema
 
 from chalicelib.kernel.errors import NotFound
+from chalicelib.kernel.modelling import MADE
 
 from .answers import Text
 from .apicall import Call
@@ -37,7 +38,7 @@ _CACHED: Final = {"Cache-Control": "public, max-age=86400"}
 class Document(RootModel[Annotated[dict[str, Any], WithJsonSchema({"type": "object"})]]):
     """An OpenAPI 3.1 document."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = MADE
 
 
 def documentation(api: Callable[[], Sequence[Routes]]) -> Routes:

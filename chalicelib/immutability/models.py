@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
+from chalicelib.kernel.modelling import GIVEN, KEPT
 from chalicelib.kernel.moment import Moment
 from chalicelib.kernel.names import NamespaceName
 from chalicelib.kernel.patterns import Pattern
@@ -14,7 +15,7 @@ from chalicelib.kernel.patterns import Pattern
 class NewRule(BaseModel):
     """repositories: pattern of names inside the namespace; tags: pattern of tags; both `**` for all."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = GIVEN
 
     namespace: NamespaceName
     repositories: Pattern = Pattern("**")
@@ -25,7 +26,7 @@ class NewRule(BaseModel):
 class RuleEdit(BaseModel):
     """What may be changed later; what is left out stays as it is."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = GIVEN
 
     repositories: Pattern | None = None
     tags: Pattern | None = None
@@ -35,7 +36,7 @@ class RuleEdit(BaseModel):
 class Rule(BaseModel):
     """One rule of a namespace, as the namespace's policy holds it."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = KEPT
 
     id: str
     repositories: Pattern
@@ -48,7 +49,7 @@ class Rule(BaseModel):
 class Policy(BaseModel):
     """All rules of a namespace. version: 0 where there never were any; raised by every change."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = KEPT
 
     namespace_id: str
     version: Annotated[int, Field(ge=0)] = 0

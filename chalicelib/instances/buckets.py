@@ -5,10 +5,11 @@ claim     made by the operator's command, or with the first opening in a bucket 
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
 from chalicelib.kernel.errors import Conflict, Invalid, NotFound, Unavailable
 from chalicelib.kernel.ids import new_id
+from chalicelib.kernel.modelling import KEPT
 from chalicelib.kernel.moment import Moment
 from chalicelib.kernel.paging import Page
 from chalicelib.ports import keys, paths
@@ -23,7 +24,7 @@ _PROBE = b"may this instance keep its content here?"
 class Bucket(BaseModel):
     """A bucket that instances of the account can be opened in."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = KEPT
 
     name: str
     claimed_at: Moment

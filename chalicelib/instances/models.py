@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Final, Literal, cast
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
 from chalicelib.edge.apicall import Call
+from chalicelib.kernel.modelling import GIVEN, KEPT, MADE
 from chalicelib.kernel.moment import Moment
 from chalicelib.kernel.names import InstanceName
 
@@ -36,7 +37,7 @@ class Instance(BaseModel):
     version         raised by every change; the fence of the next
     """
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = KEPT
 
     id: str
     account_id: str
@@ -78,7 +79,7 @@ class Instance(BaseModel):
 class Use(BaseModel):
     """How much of one quota is used up. limit: None where there is none."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = MADE
 
     used: int
     limit: int | None
@@ -91,7 +92,7 @@ class StorageUse(Use):
 
 
 class Usage(BaseModel):
-    model_config = ConfigDict(frozen=True)
+    model_config = MADE
 
     namespaces: Use
     repositories: Use
@@ -107,7 +108,7 @@ class InstanceView(BaseModel):
     internal_address  the same past the allowlist; null where the operator opened no internal listener
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config = MADE
 
     id: str
     name: str
@@ -128,7 +129,7 @@ class InstanceView(BaseModel):
 class InstanceEdit(BaseModel):
     """What may be changed later; the name is fixed. auto_renew: prolong by a month before each expiry."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = GIVEN
 
     auto_renew: bool | None = None
 

@@ -8,7 +8,9 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
+
+from .modelling import KEPT
 
 
 class Settings(BaseModel):
@@ -40,7 +42,7 @@ class Settings(BaseModel):
     secret_key          32 random bytes or more, as text, for keyed hashes. Made under `data` on one machine
     """
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = KEPT
 
     stack: Literal["embedded", "aws"] = "embedded"
     data: Path = Path("data")

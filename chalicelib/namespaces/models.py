@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
+from chalicelib.kernel.modelling import GIVEN, KEPT, MADE
 from chalicelib.kernel.moment import Moment
 from chalicelib.kernel.names import NamespaceName
 
@@ -15,7 +16,7 @@ Visibility = Literal["public", "private"]
 class NamespaceEdit(BaseModel):
     """What may be changed later. None leaves a setting as it is."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = GIVEN
 
     auto_create_repository: bool | None = None
     default_visibility: Visibility | None = None
@@ -32,7 +33,7 @@ class NewNamespace(BaseModel):
     allow_sparse_indexes     indexes may name children that are not here
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = GIVEN
 
     name: NamespaceName
     auto_create_repository: bool = False
@@ -45,7 +46,7 @@ class NewNamespace(BaseModel):
 class NamespaceView(BaseModel):
     """A namespace as the API shows it."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = MADE
 
     id: str
     name: str
@@ -58,7 +59,7 @@ class NamespaceView(BaseModel):
 
 
 class Namespace(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = KEPT
 
     id: str
     instance_id: str

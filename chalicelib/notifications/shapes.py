@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, Field, WithJsonSchema
 
 from chalicelib.edge.answers import ListQuery
+from chalicelib.kernel.modelling import GIVEN, MADE
 from chalicelib.kernel.moment import Moment
 from chalicelib.kernel.patterns import Pattern
 from chalicelib.ports.outbound import LONGEST_URL
@@ -42,7 +43,7 @@ class NewWebhook(BaseModel):
     namespaces, repositories, tags   patterns: only events about such; repositories: names inside their namespace
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = GIVEN
 
     url: Url
     events: Events
@@ -60,7 +61,7 @@ class NewWebhook(BaseModel):
 class WebhookEdit(BaseModel):
     """What is left out, or null, stays as it is."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = GIVEN
 
     url: Url | None = None
     events: Events | None = None
@@ -82,7 +83,7 @@ class WebhookView(BaseModel):
     previous_secret_until   until when the secret before the present one signs too
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config = MADE
 
     id: str
     url: str
@@ -134,7 +135,7 @@ class DeliveryView(BaseModel):
     last_status        of the last attempt; null before one, and where no answer came: then `last_error` says why
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config = MADE
 
     id: str
     event_id: str

@@ -9,6 +9,7 @@ from pydantic_core import CoreSchema
 
 from chalicelib.billing.models import Months, Packs
 from chalicelib.instances.models import Edition
+from chalicelib.kernel.modelling import GIVEN
 from chalicelib.kernel.names import InstanceName
 
 
@@ -22,7 +23,7 @@ class Form(BaseModel):
     namespace_packs   each adds 5 namespaces; repository_packs: each adds 1000 repositories
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = GIVEN
 
     name: InstanceName
     edition: Edition

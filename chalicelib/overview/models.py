@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from chalicelib.instances.models import InstanceView, StorageUse, Use
+from chalicelib.kernel.modelling import GIVEN, MADE
 from chalicelib.kernel.moment import Moment
 
 
 class OverviewQuery(BaseModel):
     """days: how far back the series goes; an hour a point up to a week, a day a point beyond."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = GIVEN
 
     days: Annotated[int, Field(ge=1, le=92)] = 7
 
@@ -22,7 +23,7 @@ class Point(BaseModel):
     """One hour or one day, from `time` on. storage: bytes in use at its end, null until it was noted for the first
     time; pulls, pushes: of manifests in it."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = MADE
 
     time: Moment
     storage: int | None

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from chalicelib.edge.answers import SearchQuery
+from chalicelib.kernel.modelling import GIVEN, MADE
 from chalicelib.kernel.moment import Moment
 
 Kind = Literal["tag", "manifest", "repository", "namespace"]
@@ -25,7 +26,7 @@ class RestoreOrder(BaseModel):
     leave_taken  of a manifest: tags that point elsewhere by now stay where they are, and the others come back
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = GIVEN
 
     name: Annotated[str, Field(min_length=1, max_length=255)] | None = None
     leave_taken: bool = False
@@ -44,7 +45,7 @@ class EntryView(BaseModel):
     restorable   whether it can be restored now; reason: why not
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config = MADE
 
     id: str
     kind: Kind
@@ -67,7 +68,7 @@ class RestoredView(BaseModel):
     """What came back, under the names it has now. tags: that point to the digest again; left: those that were left
     where they are; both of tags and manifests only."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = MADE
 
     kind: Kind
     namespace: str

@@ -13,8 +13,9 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Final
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
+from chalicelib.kernel.modelling import MADE
 from chalicelib.ports import keys
 from chalicelib.ports.stack import Stack
 from chalicelib.ports.table import Item
@@ -37,7 +38,7 @@ MOST_SIBLINGS: Final = 100
 class GoingDigest(BaseModel):
     """A manifest that goes. size: of its body, in bytes."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = MADE
 
     digest: str
     media_type: str
@@ -47,7 +48,7 @@ class GoingDigest(BaseModel):
 class Sibling(BaseModel):
     """A tag that stays, and points to what a tag that goes points to."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = MADE
 
     tag: str
     digest: str
@@ -57,7 +58,7 @@ class Consequences(BaseModel):
     """digests: manifests that go; bytes: of blobs that go with them; siblings: tags of the same digests that stay.
     complete: everything was looked into; otherwise more may go than is listed."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = MADE
 
     digests: tuple[GoingDigest, ...]
     bytes: int

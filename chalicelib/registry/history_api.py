@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
 from chalicelib.edge.answers import Listing, ListQuery
 from chalicelib.edge.apicall import Call
 from chalicelib.edge.endpoint import Routes
 from chalicelib.instances.models import instance_of
 from chalicelib.kernel.errors import NameInvalid, NotFound
+from chalicelib.kernel.modelling import GIVEN
 from chalicelib.kernel.moment import Moment
 from chalicelib.kernel.names import Digest, TagName
 from chalicelib.kernel.roles import Right
@@ -63,7 +64,7 @@ class MoveView(View):
 class NewRollback(BaseModel):
     """digest: one that the tag pointed to before."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = GIVEN
 
     digest: Digest
 

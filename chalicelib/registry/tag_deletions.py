@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Annotated, Final, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, Field, model_validator
 
 from chalicelib.immutability.service import Immutability
 from chalicelib.instances.models import Instance
 from chalicelib.instances.service import Instances
 from chalicelib.kernel.errors import ManifestUnknown, Refused, TagImmutable
+from chalicelib.kernel.modelling import GIVEN, MADE
 from chalicelib.kernel.moment import Moment, to_text
 from chalicelib.kernel.names import TagName
 from chalicelib.kernel.paging import bounded_pass
@@ -46,7 +47,7 @@ Outcomes = dict[TagName, Refused | None]
 class Matching(BaseModel):
     """prefix: tags whose name begins so; search: whose name holds this text. Together: both. Empty: every tag."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = GIVEN
 
     prefix: Annotated[str, Field(max_length=128)] = ""
     search: Annotated[str, Field(max_length=128)] = ""
@@ -56,7 +57,7 @@ class TagDeletionOrder(BaseModel):
     """tags: by name; all_matching: all that match and were not pushed after this was asked; one of the two.
     dry_run: only tell what would go."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = GIVEN
 
     tags: Annotated[tuple[TagName, ...], Field(min_length=1, max_length=MOST_NAMED)] | None = None
     all_matching: Matching | None = None
@@ -70,7 +71,7 @@ class TagDeletionOrder(BaseModel):
 
 
 class DeletedTag(BaseModel):
-    model_config = ConfigDict(frozen=True)
+    model_config = MADE
 
     tag: str
     digest: str
@@ -79,7 +80,7 @@ class DeletedTag(BaseModel):
 class KeptTag(BaseModel):
     """rule_id: of the immutability rule that keeps it, "" where it stays for another reason."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = MADE
 
     tag: str
     digest: str

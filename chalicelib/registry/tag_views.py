@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
 from chalicelib.immutability.service import Immutability
 from chalicelib.instances.models import Instance
 from chalicelib.instances.service import Instances
+from chalicelib.kernel.modelling import MADE
 from chalicelib.kernel.moment import Moment, from_text
 from chalicelib.ports import keys
 from chalicelib.ports.stack import Stack
@@ -21,7 +22,7 @@ from .models import ManifestRecord, TagRecord
 
 
 class View(BaseModel):
-    model_config = ConfigDict(frozen=True)
+    model_config = MADE
 
 
 class ScanState(View):

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from chalicelib.edge.answers import Created, Listing, SearchQuery
 from chalicelib.edge.apicall import Call
 from chalicelib.edge.endpoint import Routes
 from chalicelib.instances.models import instance_of
 from chalicelib.kernel.errors import Invalid, NameInvalid, NotFound
+from chalicelib.kernel.modelling import GIVEN
 from chalicelib.kernel.names import NamespaceName, RepositoryName, TagName
 from chalicelib.kernel.roles import Right
 from chalicelib.repositories.api import REPOSITORY, path_of, repository_of
@@ -58,7 +59,7 @@ class NewCopy(BaseModel):
     """namespace, repository: where to, both inside the instance; left out, the tag's own. referrers: signatures, SBOMs
     and other artifacts about the image go along."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = GIVEN
 
     namespace: NamespaceName | None = None
     repository: Annotated[str, Field(min_length=1, max_length=255)] | None = None

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from chalicelib.credentials.robots import Robots
 from chalicelib.edge.answers import Created, Listing, Text
@@ -17,6 +17,7 @@ from chalicelib.edge.endpoint import Routes
 from chalicelib.instances.models import instance_of
 from chalicelib.instances.service import Instances
 from chalicelib.kernel.errors import Invalid, NameInvalid
+from chalicelib.kernel.modelling import GIVEN
 from chalicelib.kernel.names import RepositoryName, TagName
 from chalicelib.kernel.roles import RIGHTS, Right
 from chalicelib.namespaces.service import Namespaces
@@ -35,7 +36,7 @@ _MOST_CREDENTIALS = 200
 class KubernetesQuery(BaseModel):
     """tag: which image the Deployment runs."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = GIVEN
 
     tag: Annotated[TagName, Field(max_length=128)] = TagName("latest")
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from chalicelib.edge.answers import SearchQuery, Sorting
+from chalicelib.kernel.modelling import GIVEN, KEPT, MADE
 from chalicelib.kernel.moment import Moment
 from chalicelib.kernel.names import RepositoryName
 from chalicelib.namespaces.models import Visibility
@@ -17,7 +18,7 @@ Kind = Literal["image", "chart"]
 class RepositoryEdit(BaseModel):
     """What may be changed later. None leaves it as it is."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = GIVEN
 
     summary: str | None = Field(default=None, max_length=1000)
     visibility: Visibility | None = None
@@ -28,7 +29,7 @@ class Repository(BaseModel):
     """name: the full one, unique in its instance. Content hangs on the id, so that a new repository of an old name
     holds nothing of the old one. kind: of what was pushed into it first; "" while it is empty."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = KEPT
 
     id: str
     instance_id: str
@@ -46,7 +47,7 @@ class Repository(BaseModel):
 class NewRepository(BaseModel):
     """name: inside its namespace; may hold slashes. visibility: the namespace's default where it is not said."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = GIVEN
 
     name: str = Field(max_length=255)
     summary: str = Field(default="", max_length=1000)
@@ -63,7 +64,7 @@ class RepositoryView(BaseModel):
     kind                    of what was pushed into it first; "" while it is empty
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config = MADE
 
     id: str
     name: str

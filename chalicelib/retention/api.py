@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
 from chalicelib.edge.answers import Accepted, Created, Listing, ListQuery
 from chalicelib.edge.apicall import Call
 from chalicelib.edge.endpoint import Routes
 from chalicelib.instances.models import instance_of
+from chalicelib.kernel.modelling import GIVEN
 from chalicelib.kernel.roles import Right
 from chalicelib.namespaces.models import Namespace
 from chalicelib.namespaces.service import Namespaces
@@ -40,7 +41,7 @@ _CHANGING: dict[str, Any] = {"needs": Right.CHANGE_CONTENT, "feature": "retentio
 class Acknowledgement(BaseModel):
     """acknowledged: the tags that the rules would delete were looked at; asked for where a schedule is set."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = GIVEN
 
     acknowledged: bool = False
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
 from chalicelib.instances.models import Instance
 from chalicelib.kernel.errors import ManifestUnknown, Refused, TagImmutable
+from chalicelib.kernel.modelling import KEPT
 from chalicelib.kernel.names import Digest, TagName
 from chalicelib.ports import keys
 from chalicelib.ports.stack import Stack
@@ -22,7 +23,7 @@ from .models import Reason, Verdict
 class GoingTag(BaseModel):
     """push: the one that was decided of."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = KEPT
 
     name: TagName
     digest: str
@@ -47,7 +48,7 @@ class GoingTag(BaseModel):
 class Going(BaseModel):
     """bytes: that all of them free together."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = KEPT
 
     repository_id: str
     repository: str

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Final, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, Field
 
+from chalicelib.kernel.modelling import GIVEN, KEPT, MADE
 from chalicelib.kernel.moment import Moment
 from chalicelib.kernel.names import TagName
 from chalicelib.kernel.patterns import Pattern
@@ -30,7 +31,7 @@ class RuleDraft(BaseModel):
     """repositories: pattern of names inside the namespace; tags: pattern of tags; both `**` for all.
     keep_last: so many of the tags that match stay in each repository, the most recently pushed."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = GIVEN
 
     repositories: Pattern
     tags: Pattern
@@ -46,7 +47,7 @@ class NewRetentionRule(RuleDraft):
 class RetentionRuleEdit(BaseModel):
     """What is left out stays as it is. acknowledged: as with a new rule."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = GIVEN
 
     repositories: Pattern | None = None
     tags: Pattern | None = None
@@ -55,7 +56,7 @@ class RetentionRuleEdit(BaseModel):
 
 
 class RetentionRule(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = KEPT
 
     id: str
     repositories: Pattern
@@ -68,7 +69,7 @@ class RetentionRule(BaseModel):
 class Schedule(BaseModel):
     """cron: minute, hour, day of month, month, day of week; timezone: a name of the IANA database."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = GIVEN
 
     cron: Annotated[str, Field(max_length=LONGEST), AfterValidator(require_cron)]
     timezone: Annotated[str, Field(max_length=64), AfterValidator(require_zone)]
@@ -77,7 +78,7 @@ class Schedule(BaseModel):
 class RetentionOrder(BaseModel):
     """schedule: null runs nothing by itself. acknowledged: the tags that the rules would delete were looked at."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = GIVEN
 
     schedule: Schedule | None
     acknowledged: bool = False
@@ -93,7 +94,7 @@ class Policy(BaseModel):
     outdated   id of the latest run if it had stopped when the rules were changed: it does not go on by those of before
     """
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = KEPT
 
     namespace_id: str
     instance_id: str
@@ -113,7 +114,7 @@ class RetentionView(BaseModel):
     """next_runs: the next five times, empty without a schedule. acknowledged_at, acknowledged_by: when it was last
     said that the rules were checked, and by whom. run: id of the latest run that deletes, "" before the first."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = MADE
 
     schedule: Schedule | None
     next_runs: tuple[Moment, ...]
@@ -128,7 +129,7 @@ class Run(BaseModel):
     due_at   the time of the schedule that it stands for; None for one that somebody began
     """
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = KEPT
 
     task_id: str
     instance_id: str
@@ -146,7 +147,7 @@ class RunOrder(BaseModel):
     """dry_run: delete nothing, only tell what would become of each tag. acknowledged: the tags that would go were
     looked at; a dry run needs none."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = GIVEN
 
     dry_run: bool = False
     acknowledged: bool = False
@@ -161,7 +162,7 @@ class RunView(BaseModel):
     bytes       freed, or of a dry run to be freed, once the recycle bin lets go of them
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config = MADE
 
     id: str
     dry_run: bool
@@ -183,7 +184,7 @@ class RunView(BaseModel):
 class Proposal(BaseModel):
     """rules: all that there would be."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = GIVEN
 
     rules: Annotated[tuple[RuleDraft, ...], Field(max_length=MOST_RULES)]
 
@@ -191,7 +192,7 @@ class Proposal(BaseModel):
 class UnmatchedTag(BaseModel):
     """A tag that no pattern matches, in a repository that some rule covers: the next run deletes it."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = MADE
 
     repository_id: str
     repository: str

@@ -19,11 +19,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
 from chalicelib.instances.models import Instance
 from chalicelib.instances.service import Instances
 from chalicelib.kernel.errors import NotFound
+from chalicelib.kernel.modelling import KEPT
 from chalicelib.kernel.moment import Moment
 from chalicelib.kernel.names import RepositoryName
 from chalicelib.kernel.paging import Page, every
@@ -62,7 +63,7 @@ class Work(BaseModel):
     ends_at  everything is done; None until then
     """
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = KEPT
 
     namespace_id: str
     begun: bool = False

@@ -11,10 +11,11 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from chalicelib.immutability.service import Immutability
 from chalicelib.instances.models import Instance
+from chalicelib.kernel.modelling import KEPT
 from chalicelib.kernel.moment import to_text
 from chalicelib.kernel.names import TagName
 from chalicelib.ports import keys
@@ -41,7 +42,7 @@ class Place(BaseModel):
     second      it is walked for those
     """
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = KEPT
 
     repository_id: str
     repository: str

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
 from chalicelib.accounts.models import AccountName, Username
+from chalicelib.kernel.modelling import GIVEN, KEPT, MADE
 from chalicelib.kernel.moment import Moment
 
 
 class NewShare(BaseModel):
     """A user of another account. Whether there is one of that name is not told."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = GIVEN
 
     account: AccountName
     username: Username
@@ -21,7 +22,7 @@ class Share(BaseModel):
     """id: made of the repository and the guest, so that a guest has one share of a repository at most.
     owner_account: whose instance and repository it is; account, username: of the guest."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = KEPT
 
     id: str
     instance_id: str
@@ -37,7 +38,7 @@ class Share(BaseModel):
 class ShareView(BaseModel):
     """A share as the repository's owner sees it."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = MADE
 
     id: str
     account: str
@@ -54,7 +55,7 @@ class SharedRepository(BaseModel):
     login_command    asks for the secret of the access key that takes the place of `<access key>`
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config = MADE
 
     id: str
     account: str
