@@ -19,11 +19,11 @@ import os
 from functools import cache
 from typing import Any
 
-from chalice.app import Chalice, CloudWatchEvent, ConvertToMiddleware, Rate, SQSEvent
+from chalice.app import Chalice, CloudWatchEvent, Rate, SQSEvent
 
 from chalicelib.chain import CHAIN
 from chalicelib.edge.consume import consume, send
-from chalicelib.edge.log import logger
+from chalicelib.edge.invocations import observing
 from chalicelib.edge.tally import flushing
 from chalicelib.kernel.settings import Settings
 from chalicelib.ports.stack import Stack, open_stack
@@ -37,9 +37,10 @@ PUSHES = {
 }
 
 app = Chalice(app_name="crs", configure_logs=False)
-# Not for http: one process of the embedded host answers many requests at once, and the logger's keys are one set.
-for kind in ("cloudwatch", "scheduled", "sqs"):
-    app.register_middleware(ConvertToMiddleware(logger.inject_lambda_context), kind)
+# On one machine the gateway counts requests of the API, and a function is what brings events.
+KINDS = ("cloudwatch", "scheduled", "sqs", *(("http",) if "AWS_LAMBDA_FUNCTION_NAME" in os.environ else ()))
+for kind in KINDS:
+    app.register_middleware(observing(SETTINGS), kind)
 
 
 @cache
@@ -57,7 +58,7 @@ if SETTINGS.serve_api:
     for routes in API:
         app.register_blueprint(routes.blueprint)
 # A function may be frozen after its event and never wake; on one machine the gateway writes its counts by the minute.
-for kind in ("cloudwatch", "scheduled", "sqs", *(("http",) if "AWS_LAMBDA_FUNCTION_NAME" in os.environ else ())):
+for kind in KINDS:
     app.register_middleware(flushing(lambda: stack()), kind)
 
 

@@ -3,6 +3,7 @@
 uvicorn gateway:app --factory     from the environment; API Gateway serves the management API
 build(stack)                      on ports that somebody else opened, and closes
 build(stack, api)                 the same, with what serves the management API (`host.bridge`)
+build(stack, api, pool)           one process of several, which answers for all of them at /metrics
 """
 
 from __future__ import annotations
@@ -13,10 +14,13 @@ from typing import Final
 
 from chalicelib.credentials.endpoint import TokenApplication
 from chalicelib.edge.asgi import Answer, Application, Body, Receive, Scope, Send, Visit, send_answer
+from chalicelib.edge.exposition import Exposition, may_read
 from chalicelib.edge.log import logger
+from chalicelib.edge.pooling import Pool
 from chalicelib.edge.refusals import error
-from chalicelib.edge.requests import new_request_id
+from chalicelib.edge.requests import request_id_of
 from chalicelib.edge.tally import Flushing
+from chalicelib.edge.traffic import Traffic
 from chalicelib.kernel.errors import Refused
 from chalicelib.kernel.settings import Settings
 from chalicelib.ports.objects import ObjectMissing
@@ -32,31 +36,42 @@ READY_TIMEOUT_S: Final = 5.0
 class Gateway:
     """Sends each request to whom its path belongs. owns: the stack is closed at shutdown."""
 
-    def __init__(self, stack: Stack, api: Application | None = None, *, owns: bool) -> None:
+    def __init__(self, stack: Stack, api: Application | None = None, pool: Pool | None = None, *, owns: bool) -> None:
         self._stack = stack
         self._api = api
         self._owns = owns
         self._registry = Protocol(stack)
         self._token = TokenApplication(stack, Repositories(stack).permitted)
         self._flushing = Flushing(stack)
+        self._traffic = Traffic(stack.clock, logs=stack.settings.logs_requests)
+        self._exposition = Exposition(stack, "gateway", self._traffic, pool)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            path: str = scope["path"]
-            if path.startswith("/v2/") or path == "/v2":
-                await self._registry(scope, receive, send)
-            elif path == "/token":
-                await self._token(scope, receive, send)
-            elif self._api is not None and path.startswith("/api/"):
-                await self._api(scope, receive, send)
-            else:
-                answer = await self._plain(path)
-                headers = (*answer.headers, (b"x-request-id", new_request_id()))
-                await send_answer(send, Body.of(Visit(scope), receive), Answer(answer.status, headers, answer.body))
+            await self._traffic.serve(self._application(scope["path"]), scope, receive, send)
         elif scope["type"] == "lifespan":
             await self._live(receive, send)
 
-    async def _plain(self, path: str) -> Answer:
+    def _application(self, path: str) -> Application:
+        if path.startswith("/v2/") or path == "/v2":
+            return self._registry
+        if path == "/token":
+            return self._token
+        if self._api is not None and path.startswith("/api/"):
+            return self._api
+        return self._others
+
+    async def _others(self, scope: Scope, receive: Receive, send: Send) -> None:
+        answer = await self._plain(scope)
+        headers = (*answer.headers, (b"x-request-id", request_id_of(scope)))
+        await send_answer(send, Body.of(Visit(scope), receive), Answer(answer.status, headers, answer.body))
+
+    async def _plain(self, scope: Scope) -> Answer:
+        path: str = scope["path"]
+        if path == "/metrics" and scope["method"] in ("GET", "HEAD") and may_read(scope, self._stack.settings):
+            media_type, body = await self._stack.write(self._exposition.text)
+            headers = ((b"content-type", media_type), (b"content-length", b"%d" % len(body)))
+            return Answer(200, headers, body)
         if path == "/healthz":
             return _text(200, b"alive\n")
         if path == "/readyz":
@@ -76,18 +91,20 @@ class Gateway:
             message = await receive()
             if message["type"] == "lifespan.startup":
                 self._flushing.start()
+                self._exposition.start()
                 await send({"type": "lifespan.startup.complete"})
             elif message["type"] == "lifespan.shutdown":
                 await asyncio.to_thread(self._flushing.stop)
+                await asyncio.to_thread(self._exposition.stop)
                 if self._owns:
                     self._stack.close()
                 await send({"type": "lifespan.shutdown.complete"})
                 return
 
 
-def build(stack: Stack, api: Application | None = None) -> Application:
+def build(stack: Stack, api: Application | None = None, pool: Pool | None = None) -> Application:
     """The application on these ports, which the caller opened and closes. api: whatever lies under /api/."""
-    return Gateway(stack, api, owns=False)
+    return Gateway(stack, api, pool, owns=False)
 
 
 def app() -> Application:

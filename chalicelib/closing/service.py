@@ -11,8 +11,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Final
 
-from aws_lambda_powertools import Logger
-
+from chalicelib.edge.log import logger
 from chalicelib.instances.models import Instance
 from chalicelib.instances.service import Instances
 from chalicelib.kernel.errors import Conflict, NotFound
@@ -30,8 +29,6 @@ LOOKS_A_STEP: Final = 25
 THINGS_A_STEP: Final = 200
 # Beyond an intent's life: what its end leaves behind is cleared by then.
 MARGIN: Final = timedelta(minutes=5)
-
-logger = Logger(service="closing", child=True)
 
 
 class Closing:

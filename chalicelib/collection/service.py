@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Final
 
-from aws_lambda_powertools import Logger
-
+from chalicelib.edge.log import logger
+from chalicelib.edge.metrics import gauge
+from chalicelib.kernel.moment import from_text
 from chalicelib.ports import keys
 from chalicelib.ports.stack import Stack
 from chalicelib.ports.table import Item
@@ -20,17 +22,20 @@ BATCH: Final = 100
 # Rows that fail, and are passed over in one shard.
 MOST_PASSED: Final = 1000
 
-logger = Logger(service="collection", child=True)
-
 
 class Sweeper:
     def __init__(self, stack: Stack) -> None:
         self._upkeep = Upkeep(stack)
+        self._clock = stack.clock
 
     def overdue(self) -> list[tuple[str, str]]:
         """(kind, shard) of everything that is due by now: one short query for each."""
         shards = [(kind, partition) for kind in KINDS for partition in keys.due_partitions(kind)]
-        return [(kind, partition) for kind, partition in shards if self._upkeep.due(partition, 1)]
+        found = {shard: rows[0] for shard in shards if (rows := self._upkeep.due(shard[1], 1))}
+        longest = min((str(row["i1sk"]).partition("#")[0] for row in found.values()), default="")
+        late = self._clock.now() - from_text(longest) if longest else timedelta()
+        gauge("sweep_lag_seconds", late.total_seconds())
+        return list(found)
 
     def clear(self, kind: str, partition: str) -> bool:
         """Does up to one batch; answers whether there may be more. A row that fails holds up no other."""

@@ -12,7 +12,7 @@ from chalicelib.edge.address import AddressPolicy, client_address
 from chalicelib.edge.asgi import Answer, Body, ClientGone, Headers, Receive, Scope, Send, Visit, send_answer
 from chalicelib.edge.log import logger
 from chalicelib.edge.refusals import error, refusal
-from chalicelib.edge.requests import new_request_id
+from chalicelib.edge.requests import INSTANCE_KEY, request_id_of
 from chalicelib.instances.service import Instances
 from chalicelib.kernel.errors import AddressNotAllowed, Invalid, NotFound, Refused
 from chalicelib.ports.stack import Stack
@@ -37,7 +37,7 @@ class TokenApplication:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         visit = Visit(scope)
-        request_id = new_request_id()
+        request_id = request_id_of(scope)
         body = Body(receive, None, taken=False)
         try:
             body = Body.of(visit, receive)
@@ -87,6 +87,7 @@ class TokenApplication:
         address = client_address(visit.peer, visit.raw_headers, self._policy)
         internal = settings.internal_port is not None and visit.port == settings.internal_port
         self._access.admit(instance, address, internal)
+        visit.scope[INSTANCE_KEY] = instance.id
         return address
 
     def _issue(self, visit: Visit, parameters: list[tuple[str, str]], address: str) -> dict[str, str | int]:

@@ -11,19 +11,21 @@ so a crash in between repeats work and loses none.
 from __future__ import annotations
 
 import json
+import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, FailureResponse, process_partial_response
-from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from pydantic import ValidationError
 
 from chalicelib.kernel.errors import Invalid
 from chalicelib.kernel.messages import Message
+from chalicelib.kernel.origin import following
 from chalicelib.ports.stack import Stack
 
 from .log import logger
+from .metrics import count
+from .tracing import traced
 
 Handler = Callable[[Stack, Any], Sequence[Message]]
 Chain = Mapping[type[Message], tuple[Handler, ...]]
@@ -61,26 +63,25 @@ def send(stack: Stack, messages: Iterable[Message], chain: Chain) -> None:
 
 
 def handle(stack: Stack, message: Message, chain: Chain) -> None:
-    """Calls the message's handlers in order and sends what follows."""
-    for handler in chain.get(type(message), ()):
-        send(stack, handler(stack, message), chain)
+    """Calls the message's handlers in order and sends what follows. All of it follows from the message's request."""
+    kind, began = type(message).__name__, time.perf_counter()
+    with following(message.origin, message.id), traced(kind):
+        try:
+            for handler in chain.get(type(message), ()):
+                send(stack, handler(stack, message), chain)
+        except Exception:
+            count("messages", kind=kind, result="failed")
+            raise
+        count("messages", kind=kind, result="handled")
+        if stack.settings.logs_requests:
+            duration_ms = round((time.perf_counter() - began) * 1000, 1)
+            logger.info("message handled", kind=kind, caused_by=message.caused_by, duration_ms=duration_ms)
 
 
 def consume(stack: Stack, event: Mapping[str, Any], context: Any, chain: Chain, queue: str) -> dict[str, Any]:
     """One batch of an SQS-shaped event; answers `{"batchItemFailures": [{"itemIdentifier": message id}, …]}`."""
+    # Takes longer to import than all of what handlers need otherwise, and only queues have batches.
+    from .batches import work_off
+
     classes = [known for known in chain if known.queue == queue]
-
-    def record_handler(record: SQSRecord) -> None:
-        handle(stack, decode(record.body, classes), chain)
-
-    processor = _Processor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
-    answer = process_partial_response(dict(event), record_handler, processor, context)
-    return dict(answer)
-
-
-class _Processor(BatchProcessor):
-    """Powertools' batch, saying which record failed and why; bodies stay out of the log."""
-
-    def failure_handler(self, record: Any, exception: Any) -> FailureResponse:
-        logger.error("failed to consume", message_id=record.message_id, exc_info=exception)
-        return super().failure_handler(record, exception)
+    return work_off(event, context, lambda body: handle(stack, decode(body, classes), chain))

@@ -31,6 +31,7 @@ from pydantic import BaseModel, ValidationError
 
 from chalicelib.kernel.errors import Denied, Invalid, Refused, Unavailable
 from chalicelib.kernel.ids import new_id
+from chalicelib.kernel.origin import following
 from chalicelib.kernel.principal import Principal
 from chalicelib.kernel.roles import RIGHTS, Right
 from chalicelib.ports.table import OutcomeUnknown
@@ -40,6 +41,7 @@ from .apicall import Call, Context, Request, current
 from .log import logger
 from .problems import invalid, problem
 from .replay import Replay
+from .tracing import traced
 
 PREFIX: Final = "/api/v1"
 # No name or id is longer. What is cut here is still too long for any, so it is not there.
@@ -200,7 +202,8 @@ def _respond(endpoint: Endpoint, parts: dict[str, str]) -> Response:
     try:
         request = Request.of(context.event)
         request_id = request.id
-        return _carry_out(context, endpoint, request, parts)
+        with following(request_id, request_id), traced(endpoint.name):
+            return _carry_out(context, endpoint, request, parts)
     except Refused as refused:
         status, headers, body = problem(refused, request_id)
     except Exception:

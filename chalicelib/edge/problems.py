@@ -9,6 +9,8 @@ from pydantic import ValidationError
 
 from chalicelib.kernel import errors
 
+from .metrics import count
+
 MEDIA_TYPE: Final = "application/problem+json"
 # As many as one request may name tags. A body of 1 MiB has room for a million; its answer would be 65 times as long.
 _MOST_FINDINGS: Final = 1000
@@ -34,6 +36,7 @@ _TITLES: Final = {
 
 def problem(refused: errors.Refused, request_id: str) -> tuple[int, dict[str, str], str]:
     """Status, headers and body."""
+    count("refusals", reason=refused.code)
     document: dict[str, Any] = {
         "code": refused.code,
         "title": _TITLES.get(refused.status, "Refused"),

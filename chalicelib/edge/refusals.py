@@ -12,6 +12,7 @@ from typing import Final
 from chalicelib.kernel import errors
 
 from .asgi import Answer, Headers
+from .metrics import count
 
 # The first class that matches wins: narrow ones stand before wide ones.
 _CODES: Final[tuple[tuple[type[errors.Refused], str], ...]] = (
@@ -37,6 +38,7 @@ _JSON: Final = (b"content-type", b"application/json")
 
 def refusal(refused: errors.Refused, *, status: int | None = None, code: str | None = None) -> Answer:
     """The answer to a request that is not carried out."""
+    count("refusals", reason=refused.code)
     if code is None:
         code = next((code for kind, code in _CODES if isinstance(refused, kind)), "UNSUPPORTED")
         if refused.status >= 500:

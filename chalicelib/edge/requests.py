@@ -4,12 +4,38 @@ from __future__ import annotations
 
 import itertools
 import os
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 _REQUESTS: Final = itertools.count()
+
+# What the gateway and its applications note in an ASGI scope, for one another and for the log. No client can write it.
+SCOPE_KEY: Final = "crs.request_id"
+ROUTE_KEY: Final = "crs.route"
+INSTANCE_KEY: Final = "crs.instance"
+
+
+def _new_process() -> str:
+    return os.urandom(8).hex()
+
+
 # Tells this process's requests from every other's.
-_PROCESS: Final = os.urandom(8).hex()
+_process = _new_process()
+
+
+def _be_another() -> None:
+    global _process
+    _process = _new_process()
+
+
+os.register_at_fork(after_in_child=_be_another)
 
 
 def new_request_id() -> bytes:
-    return f"{_PROCESS}{next(_REQUESTS):06x}".encode()
+    return f"{_process}{next(_REQUESTS):06x}".encode()
+
+
+def request_id_of(scope: Mapping[str, Any]) -> bytes:
+    """The id that the gateway gave, a new one where no gateway stands before."""
+    given: bytes | None = scope.get(SCOPE_KEY)
+    return given or new_request_id()

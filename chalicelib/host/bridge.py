@@ -20,6 +20,7 @@ from chalicelib.edge.apicall import BODY_LIMIT_BYTES, given
 from chalicelib.edge.asgi import Answer, Body, ClientGone, Headers, Receive, Scope, Send, Visit, send_answer
 from chalicelib.edge.log import logger
 from chalicelib.edge.problems import problem
+from chalicelib.edge.requests import INSTANCE_KEY, ROUTE_KEY, SCOPE_KEY
 from chalicelib.kernel.errors import Invalid, NotFound, Refused, Unavailable
 from chalicelib.kernel.ids import new_id
 from chalicelib.ports.stack import Stack
@@ -64,7 +65,7 @@ class ApiBridge:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         visit = Visit(scope)
-        request_id = new_id()
+        request_id = scope[SCOPE_KEY].decode() if SCOPE_KEY in scope else new_id()
         body = Body(receive, None, taken=False)
         try:
             body = Body.of(visit, receive)
@@ -87,6 +88,7 @@ class ApiBridge:
         route, parameters = found
         if visit.method not in self._methods[route]:
             raise MethodNotAllowed(self._methods[route])
+        visit.scope[ROUTE_KEY], visit.scope[INSTANCE_KEY] = route, parameters.get("instance", "")
         visit.query()
         event = proxy_event(
             method=visit.method,

@@ -10,6 +10,7 @@ import time
 from typing import Final
 
 from chalicelib.edge.log import logger
+from chalicelib.edge.pooling import Pool
 from chalicelib.kernel.settings import Settings
 
 FIRST_PAUSE_S: Final = 0.5
@@ -22,9 +23,16 @@ END_WITHIN_S: Final = 10.0
 class ConsumersProcess:
     """Keeps `python -m chalicelib.host.consumers` alive. A pipe that closes tells the child that we are gone."""
 
-    def __init__(self, settings: Settings, command: tuple[str, ...] = ("-m", "chalicelib.host.consumers")) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        command: tuple[str, ...] = ("-m", "chalicelib.host.consumers"),
+        pool: Pool | None = None,
+    ) -> None:
+        """pool: where the child's metrics go."""
         self._environment = environment_of(settings)
-        self._command = command
+        self._inherited = () if pool is None else (pool.descriptor,)
+        self._command = (*command, *(str(descriptor) for descriptor in self._inherited))
         self._ending = threading.Event()
         self._child: subprocess.Popen[bytes] | None = None
         self._watch = threading.Thread(target=self._keep_alive, name="consumers", daemon=True)
@@ -51,7 +59,10 @@ class ConsumersProcess:
 
     def _spawn(self) -> subprocess.Popen[bytes]:
         return subprocess.Popen(  # noqa: S603 (our own interpreter and module)
-            [sys.executable, *self._command], stdin=subprocess.PIPE, env=self._environment
+            [sys.executable, *self._command],
+            stdin=subprocess.PIPE,
+            env=self._environment,
+            pass_fds=self._inherited,
         )
 
     def _keep_alive(self) -> None:

@@ -1,6 +1,6 @@
 """The consumers' process: brings app.py's handlers their events, as Lambda would. Ends when its parent does.
 
-python -m chalicelib.host.consumers < pipe of the parent's
+python -m chalicelib.host.consumers [descriptor of the pool of metrics] < pipe of the parent's
 """
 
 from __future__ import annotations
@@ -14,7 +14,9 @@ from typing import Final
 
 from chalice.app import Chalice, CloudWatchEventConfig, ScheduledEventConfig, SQSEventConfig
 
+from chalicelib.edge.exposition import Exposition
 from chalicelib.edge.log import logger
+from chalicelib.edge.pooling import Pool
 from chalicelib.kernel.settings import Settings
 from chalicelib.ports.embedded.spool import Spool
 from chalicelib.ports.embedded.stack import Buckets
@@ -75,6 +77,8 @@ def main() -> None:
 
     ending = threading.Event()
     stack = app.stack()
+    exposition = Exposition(stack, "consumers", None, Pool(int(sys.argv[1])) if len(sys.argv) > 1 else None)
+    exposition.start()
     threads = [Pumping(pump, ending) for pump in pumps_of(app.app, stack)]
     for thread in threads:
         thread.start()
@@ -82,6 +86,7 @@ def main() -> None:
     ending.set()
     for thread in threads:
         thread.join(END_WITHIN_S)
+    exposition.stop()
     stack.close()
     logger.debug("consumers done")
 

@@ -14,6 +14,7 @@ from types import FrameType
 from typing import Final
 
 from chalicelib.edge.log import logger
+from chalicelib.edge.pooling import Pool
 from chalicelib.kernel.errors import Invalid
 from chalicelib.kernel.settings import Settings
 
@@ -36,7 +37,10 @@ def serve_gateway(settings: Settings) -> int:
     count = settings.gateway_processes or len(os.sched_getaffinity(0))
     logger.info("gateway starts", processes=count, port=listeners.settings.port)
     environment = environment_of(listeners.settings)
-    program = Program(("-m", "chalicelib.host.gateway_process"), environment, listeners.sockets)
+    pool = Pool.make()
+    os.set_inheritable(pool.descriptor, True)
+    arguments = ("-m", "chalicelib.host.gateway_process", str(pool.descriptor))
+    program = Program(arguments, environment, listeners.sockets)
     code = Processes(program, count, settings.drain_s + settings.end_within_s + _MORE_S).run()
     listeners.close()
     logger.info("gateway ended", exit_code=code)

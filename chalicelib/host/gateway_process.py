@@ -1,6 +1,8 @@
 """One of the gateway's processes: an interpreter, an event loop, connections to the stores of its own.
 
-python -m chalicelib.host.gateway_process <parent's id> <descriptor to tell> <descriptor of a socket> …
+python -m chalicelib.host.gateway_process <pool of metrics> <parent's id> <pipe to tell> <socket> …
+
+All but the id are descriptors that it inherits.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ import socket
 import sys
 from collections.abc import Sequence
 
+from chalicelib.edge.pooling import Pool
 from chalicelib.kernel.settings import Settings
 from chalicelib.ports.stack import open_stack
 
@@ -19,14 +22,14 @@ from .readiness import ReadyOnce
 from .server import run_gateway
 
 
-def main(parent: int, tell: int, sockets: Sequence[int]) -> None:
+def main(pool: int, parent: int, tell: int, sockets: Sequence[int]) -> None:
     die_with_parent(parent)
     give_large_blocks_back()
     import gateway
 
     settings = Settings.from_environment(os.environ)
     with open_stack(settings) as stack:
-        app = ReadyOnce(gateway.build(stack))
+        app = ReadyOnce(gateway.build(stack, pool=Pool(pool)))
         run_gateway(app, settings, [socket.socket(fileno=one) for one in sockets], lambda: _tell(tell))
 
 
@@ -36,5 +39,5 @@ def _tell(descriptor: int) -> None:
 
 
 if __name__ == "__main__":
-    given_parent, given_tell, *given_sockets = map(int, sys.argv[1:])
-    main(given_parent, given_tell, given_sockets)
+    given_pool, given_parent, given_tell, *given_sockets = map(int, sys.argv[1:])
+    main(given_pool, given_parent, given_tell, given_sockets)

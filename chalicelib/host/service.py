@@ -10,6 +10,7 @@ from types import FrameType
 from typing import Any
 
 from chalicelib.edge.log import logger
+from chalicelib.edge.pooling import Pool
 from chalicelib.kernel.errors import Invalid
 from chalicelib.kernel.settings import Settings
 from chalicelib.ports.stack import Stack, open_stack
@@ -47,7 +48,8 @@ def serve(settings: Settings, say: Callable[[str], None] = print) -> None:
 
 
 def _run(stack: Stack, start: FirstStart, sockets: list[Any], say: Callable[[str], None]) -> None:
-    consumers = ConsumersProcess(stack.settings)
+    pool = Pool.make()
+    consumers = ConsumersProcess(stack.settings, pool=pool)
 
     def ready() -> None:
         # Requests first: the consumers' start takes a core for half a second.
@@ -56,7 +58,7 @@ def _run(stack: Stack, start: FirstStart, sockets: list[Any], say: Callable[[str
 
     try:
         chalice = importlib.import_module("app").app
-        app = importlib.import_module("gateway").build(stack, ApiBridge(stack, chalice, chalice.routes))
+        app = importlib.import_module("gateway").build(stack, ApiBridge(stack, chalice, chalice.routes), pool)
         run_gateway(app, stack.settings, sockets, ready)
     finally:
         consumers.end()

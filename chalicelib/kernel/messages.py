@@ -7,24 +7,31 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from .ids import new_id
+from .modelling import KEPT
 from .moment import Moment
+from .origin import cause, request_id
 from .versions import READS, WRITES
 
 
 class Message(BaseModel):
     """`id` is the idempotency key; `caused_by` is the id of the message or request this one follows from.
 
-    queue   "" for what is handled where it is made: something durable repeats it until that is done
+    queue    "" for what is handled where it is made: something durable repeats it until that is done
+    origin   id of the client's request that it follows from in the end, however many messages lie between; "" for what
+             nobody asked for
+
+    Both ids are known where a message is made (`kernel.origin`); nobody has to pass them on.
     """
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = KEPT
 
     queue: ClassVar[str]
     id: str = Field(default_factory=new_id)
-    caused_by: str = ""
+    caused_by: str = Field(default_factory=cause)
+    origin: str = Field(default_factory=request_id)
     schema_version: int = Field(default=WRITES, le=READS)
 
 

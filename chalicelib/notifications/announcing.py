@@ -12,10 +12,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
-from aws_lambda_powertools import Logger
-
+from chalicelib.edge.log import logger
 from chalicelib.kernel.messages import DeliverWebhook
 from chalicelib.kernel.moment import to_text
+from chalicelib.kernel.origin import following
 from chalicelib.kernel.paging import every
 from chalicelib.ports import keys
 from chalicelib.ports.stack import Stack
@@ -35,8 +35,6 @@ MOST_PASSED: Final = 1000
 
 # What a room above does when a task of its kind has ended. It may be told twice.
 Ending = Callable[[Stack, Task], None]
-
-logger = Logger(service="notifications", child=True)
 
 
 class Announcing:
@@ -91,10 +89,11 @@ class Announcing:
         record = _record(row.get("row", row))
         if isinstance(record, Task) and record.claimed_until > to_text(self._stack.clock.now()):
             return None
-        told = [message for event in _events(record) for message in self.tell(event)]
-        if isinstance(record, Task) and record.finished and record.kind in self._endings:
-            self._endings[record.kind](self._stack, record)
-        self._take_off(key, row)
+        with following(record.origin if record is not None else ""):
+            told = [message for event in _events(record) for message in self.tell(event)]
+            if isinstance(record, Task) and record.finished and record.kind in self._endings:
+                self._endings[record.kind](self._stack, record)
+            self._take_off(key, row)
         return told
 
     def _take_off(self, key: Key, row: Item) -> None:

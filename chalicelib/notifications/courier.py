@@ -15,9 +15,9 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Final
 
-from aws_lambda_powertools import Logger
-
 from chalicelib.edge.consume import encode
+from chalicelib.edge.log import logger
+from chalicelib.edge.metrics import count
 from chalicelib.identity.service import Identity
 from chalicelib.instances.models import State
 from chalicelib.instances.service import Instances
@@ -25,6 +25,7 @@ from chalicelib.kernel.errors import Invalid, NotFound, Unavailable
 from chalicelib.kernel.ids import new_id
 from chalicelib.kernel.messages import DeliverWebhook
 from chalicelib.kernel.moment import from_text, to_text
+from chalicelib.kernel.origin import following
 from chalicelib.ports.outbound import Outbound, outbound
 from chalicelib.ports.stack import Stack
 from chalicelib.ports.table import Delete
@@ -49,8 +50,6 @@ FROZEN_WAIT: Final = timedelta(minutes=10)
 _SOON: Final = timedelta(minutes=1)
 _GONE_AT_ONCE: Final = 50
 MEDIA_TYPE: Final = "application/cloudevents+json; charset=utf-8"
-
-logger = Logger(service="notifications", child=True)
 
 
 class Courier:
@@ -103,11 +102,13 @@ class Courier:
                 break
             if rules.is_held(webhook, self._stack.clock.now()) and not delivery.urgent:
                 break
-            attempt = self._attempt(webhook, delivery)
-            failed = failed or not attempt.succeeded
-            if not store.replace(self._table, delivery, rules.after_attempt(delivery, attempt), relaxed=True):
-                continue  # Somebody else has tried it, or asked for it, meanwhile: they say what becomes of it.
-            known = self._note_health(webhook, delivery, attempt)
+            with following(delivery.origin):
+                attempt = self._attempt(webhook, delivery)
+                self._tell(delivery, attempt)
+                failed = failed or not attempt.succeeded
+                if not store.replace(self._table, delivery, rules.after_attempt(delivery, attempt), relaxed=True):
+                    continue  # Somebody else has tried it, or asked for it, meanwhile: they say what becomes of it.
+                known = self._note_health(webhook, delivery, attempt)
             if known is None:
                 break
             webhook = known
@@ -131,6 +132,18 @@ class Courier:
             status, answer = answered.status, answered.beginning.decode(errors="replace").replace("\0", "\ufffd")
         duration_ms = int((self._timer() - began) * 1000)
         return Attempt(time=now, duration_ms=duration_ms, status=status, answer=answer, error=error)
+
+    def _tell(self, delivery: Delivery, attempt: Attempt) -> None:
+        count("webhook_deliveries", result="ok" if attempt.succeeded else "failed")
+        if self._stack.settings.logs_requests or not attempt.succeeded:
+            logger.info(
+                "webhook tried",
+                delivery_id=delivery.id,
+                webhook_id=delivery.webhook_id,
+                status=attempt.status,
+                error=attempt.error or None,
+                duration_ms=attempt.duration_ms,
+            )
 
     def _note_health(self, webhook: Webhook, delivery: Delivery, attempt: Attempt) -> Webhook | None:
         """None where the webhook is not this worker's any more, or people changed it."""

@@ -9,6 +9,7 @@ from chalicelib.edge.consume import encode
 from chalicelib.kernel.errors import Conflict, Invalid, NotFound
 from chalicelib.kernel.ids import is_id, new_id
 from chalicelib.kernel.messages import DeliverWebhook
+from chalicelib.kernel.origin import request_id
 from chalicelib.kernel.paging import Page
 from chalicelib.ports.stack import Stack
 
@@ -52,7 +53,13 @@ class Deliveries:
         _require_enabled(webhook)
         for _ in range(_ATTEMPTS):
             seen = self.get(webhook, delivery_id)
-            change = {"state": "pending", "due": self._stack.clock.now(), "urgent": True, "tries": 0}
+            change = {
+                "state": "pending",
+                "due": self._stack.clock.now(),
+                "urgent": True,
+                "tries": 0,
+                "origin": request_id(),
+            }
             wanted = seen.model_copy(update={**change, "version": seen.version + 1})
             if store.replace(self._table, seen, wanted):
                 self._wake(webhook)
@@ -93,6 +100,7 @@ def _delivery(webhook: Webhook, event: Event, now: datetime, *, urgent: bool = F
         due=now,
         urgent=urgent,
         created_at=now,
+        origin=request_id(),
     )
 
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 
+from chalicelib.edge.metrics import gauge
 from chalicelib.kernel.messages import AnnounceUntold, DeliverWebhook, ImagePushed, Message
+from chalicelib.kernel.moment import from_text
 from chalicelib.ports import keys
 from chalicelib.ports.stack import Stack
 
@@ -25,10 +28,12 @@ def tell_of_push(stack: Stack, message: ImagePushed) -> list[Message]:
 def announce(stack: Stack) -> list[Message]:
     """A command for each shard that has events nobody was told of, and each webhook that has something due."""
     announcing = Announcing(stack)
-    shards = [partition for partition in keys.untold_partitions() if announcing.untold(partition, 1)]
+    oldest = {shard: rows[0]["i2sk"] for shard in keys.untold_partitions() if (rows := announcing.untold(shard, 1))}
+    waited = stack.clock.now() - from_text(min(oldest.values()).partition("#")[0]) if oldest else timedelta()
+    gauge("untold_lag_seconds", waited.total_seconds())
     due = store.due_webhooks(stack.table, stack.clock.now(), MOST_DUE)
     return [
-        *(AnnounceUntold(partition=partition) for partition in shards),
+        *(AnnounceUntold(partition=partition) for partition in oldest),
         *(DeliverWebhook(instance_id=instance, webhook_id=webhook) for instance, webhook in due),
     ]
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Final, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
+from chalicelib.kernel.modelling import KEPT
 from chalicelib.kernel.moment import Moment
 from chalicelib.kernel.patterns import Pattern
 
@@ -28,7 +29,7 @@ class Webhook(BaseModel):
     wakes          how often there was something new to deliver; woken_at: the last time
     """
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = KEPT
 
     id: str
     instance_id: str
@@ -58,7 +59,7 @@ class Webhook(BaseModel):
 class Attempt(BaseModel):
     """One try. status: None where no answer came, and then `error` says why; answer: how it began."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = KEPT
 
     time: Moment
     duration_ms: int
@@ -81,9 +82,10 @@ class Delivery(BaseModel):
     tries     since it was made, or since somebody asked for it again
     attempts  the last of them
     version   raised by every change; the fence of every try
+    origin    id of the request that the event follows from, or that asked for it again; "" for what nobody asked for
     """
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = KEPT
 
     id: str
     webhook_id: str
@@ -99,4 +101,5 @@ class Delivery(BaseModel):
     attempts: tuple[Attempt, ...] = ()
     created_at: Moment
     version: int = 1
+    origin: str = ""
     schema_version: int = 1

@@ -18,6 +18,7 @@ from typing import Any
 from chalicelib.instances.models import Instance
 from chalicelib.instances.service import Instances
 from chalicelib.kernel.moment import to_text
+from chalicelib.kernel.origin import request_id
 from chalicelib.ports import keys
 from chalicelib.ports.stack import Stack
 from chalicelib.ports.table import Delete, Put, Update, Write, present
@@ -52,6 +53,7 @@ class BinEntries:
             expires_at=to_text(moment + timedelta(seconds=self._stack.settings.grace_s)),
             stood_still_s=instance.stood_still_s,
             counted=not what.get("parent"),
+            origin=request_id(),
             **what,
         )
 

@@ -7,22 +7,27 @@ made anew each time (`fresh`), so that a revocation holds at once.
 from __future__ import annotations
 
 import math
+from contextlib import suppress
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
 from chalicelib.access.service import Access
 from chalicelib.credentials.service import Credentials
 from chalicelib.edge.address import AddressPolicy, client_address, parse_address
 from chalicelib.edge.asgi import Visit
+from chalicelib.edge.requests import INSTANCE_KEY
 from chalicelib.instances.models import Instance
 from chalicelib.instances.service import Instances
-from chalicelib.kernel.errors import AddressNotAllowed, Unauthenticated
+from chalicelib.kernel.errors import AddressNotAllowed, Refused, Unauthenticated
 from chalicelib.kernel.principal import ANONYMOUS, Principal
+from chalicelib.ports.memory import Knowledge
 from chalicelib.ports.stack import Stack
+from chalicelib.repositories.service import Repositories
 
 from .ceilings import Ceilings
 from .models import Caller
 from .remembered import Remembered
+from .routes import route
 
 # A checked password is looked at again after so long; `credentials` remembers the check itself for 300 s.
 BASIC_TTL_S: Final = 60.0
@@ -48,6 +53,7 @@ class Callers:
         self._instances = Instances(stack)
         self._access = Access(stack)
         self._credentials = Credentials(stack)
+        self._repositories = Repositories(stack)
         self._policy = AddressPolicy.of(stack.settings)
         per_s = stack.settings.instance_requests_per_s
         self.ceilings = Ceilings(per_s, stack.clock) if per_s else None
@@ -60,6 +66,7 @@ class Callers:
         key = (visit.port, visit.peer, host, authorization, forwarded)
         admitted: Admitted | None = remembered.get(key)
         if admitted is not None and admitted.until > self._stack.clock.now().timestamp():
+            visit.scope[INSTANCE_KEY] = admitted.caller.instance.id
             return admitted
         # A password may take 30 ms to check, which must not hold up the event loop.
         run = self._stack.write if authorization[:6].lower() == b"basic " else self._stack.read
@@ -96,7 +103,9 @@ class Callers:
         return self._instances.public_address(instance)
 
     def decide(self, visit: Visit, *, fresh: bool) -> Admitted:
+        self._foresee(visit, fresh=fresh)
         instance = self.instance(visit)
+        visit.scope[INSTANCE_KEY] = instance.id
         internal = self._stack.settings.internal_port is not None and visit.port == self._stack.settings.internal_port
         address = client_address(visit.peer, visit.raw_headers, self._policy)
         self._access.admit(instance, address, internal)
@@ -105,6 +114,24 @@ class Callers:
             expires_at = instance.expires_at.timestamp()
             until = min(until, expires_at) if expires_at > self._stack.clock.now().timestamp() else until
         return Admitted(Caller(instance, principal), address, internal, until)
+
+    def _foresee(self, visit: Visit, *, fresh: bool) -> None:
+        """Everything that is decided by, in one batch read, where it is not remembered.
+
+        fresh   who asks, and what that may do, is left to whoever reads it from the table
+        """
+        text = visit.text(b"authorization") or None
+        audience = self._credentials.audience(text)
+        instance_id, wanted = self._instances.foreseen(visit.text(b"host"), visit.port, audience)
+        if not instance_id:
+            return
+        knowledge: list[Knowledge[Any]] = [*wanted, self._access.knowledge(instance_id)]
+        if not fresh:
+            knowledge += self._credentials.foreseen(instance_id, text)
+            with suppress(Refused):
+                if name := route(visit.path, visit.raw_path).name:
+                    knowledge.append(self._repositories.knowledge(instance_id, name))
+        self._stack.memory.foresee(knowledge)
 
     def may_redirect(self, admitted: Admitted) -> bool:
         """Whether a link that reads without credentials may be given: it carries an allowlisted client's right away."""

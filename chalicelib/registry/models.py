@@ -12,9 +12,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from chalicelib.instances.models import Instance
+from chalicelib.kernel.modelling import KEPT
 from chalicelib.kernel.names import Digest, TagName
 from chalicelib.kernel.principal import Principal
 
@@ -23,7 +24,7 @@ How = Literal["push", "copy", "rollback", "restore"]
 
 
 class Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = KEPT
 
     schema_version: int = 1
 
@@ -144,6 +145,7 @@ class BinEntry(Record):
     size        bytes of what it holds, as far as known when it was made; of a namespace all of it, of its parts 0
     counted     the instance's counter has its size; entries of before there was one are not in it
     stood_still_s   how long its instance had been frozen when it was deleted: `expires_at` moves by what comes after
+    origin      id of the request that deleted it, at once or by a task; "" for what nobody asked for
     i2sk        there as long as nobody was told of it (`keys.untold`)
     """
 
@@ -166,6 +168,7 @@ class BinEntry(Record):
     deleted_by: str
     expires_at: str
     stood_still_s: int = 0
+    origin: str = ""
     i2sk: Annotated[str, Field(exclude=True)] = ""
 
 

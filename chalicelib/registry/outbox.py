@@ -62,6 +62,8 @@ class Outbox:
             pushed_by=row["pushed_by"],
             request_id=row.get("request_id", ""),
             source_ip=row.get("source_ip", ""),
+            caused_by=(origin := row.get("origin") or row.get("request_id", "")),
+            origin=origin,
         )
 
     def claim_entry(self, incarnation: str, seen: str, wanted: str) -> str:

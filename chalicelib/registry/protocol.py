@@ -17,7 +17,7 @@ from typing import Final
 from chalicelib.edge.asgi import Answer, Body, ClientGone, Headers, Receive, Scope, Send, Visit, send_answer
 from chalicelib.edge.log import logger
 from chalicelib.edge.refusals import error, refusal
-from chalicelib.edge.requests import new_request_id
+from chalicelib.edge.requests import request_id_of
 from chalicelib.kernel.errors import NameInvalid, RangeInvalid, Refused, Unauthenticated, Unavailable
 from chalicelib.kernel.names import RepositoryName
 from chalicelib.ports.stack import Stack
@@ -91,7 +91,7 @@ class Protocol:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         visit = Visit(scope)
-        visit.raw_request_id = new_request_id()
+        visit.raw_request_id = request_id_of(scope)
         own = (API_VERSION, (b"x-request-id", visit.raw_request_id))
         if visit.method in ("GET", "HEAD"):
             await self._read(visit, receive, send, own)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
 from chalicelib.kernel.ids import new_id
+from chalicelib.kernel.origin import request_id
 from chalicelib.ports import keys
 from chalicelib.ports.table import Condition, Item, Key, Table, Update, all_of, equals
 
@@ -228,5 +229,8 @@ def early_event_item(entry: BinEntry) -> dict[str, Any]:
 
 
 def outbox_item(push: Item, moment: str) -> dict[str, Any]:
+    """`request_id` of a push is there for the audit record, and empty of those that the management API records itself;
+    `origin` then says whose it is."""
     key = keys.outbox(push["incarnation"])
-    return {"pk": key.pk, "sk": key.sk, **push, **keys.due("outbox", moment, push["incarnation"])}
+    origin = {} if push["request_id"] else {"origin": request_id()}
+    return {"pk": key.pk, "sk": key.sk, **push, **origin, **keys.due("outbox", moment, push["incarnation"])}

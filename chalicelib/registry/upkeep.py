@@ -13,6 +13,7 @@ from typing import Any, Final
 from chalicelib.instances.service import Instances
 from chalicelib.kernel.errors import NotFound, UploadUnknown
 from chalicelib.kernel.moment import from_text, to_text
+from chalicelib.kernel.origin import following
 from chalicelib.ports import keys
 from chalicelib.ports.stack import Stack
 from chalicelib.ports.table import ConditionFailed, Item, Key, Table, Update, equals
@@ -72,7 +73,8 @@ class Upkeep:
         row = self._table.get(key)
         if row is None or row.get("i1sk", "~") > f"{to_text(self._stack.clock.now())}~":
             return
-        self._steps[kind](row)
+        with following(row.get("origin") or row.get("request_id") or ""):
+            self._steps[kind](row)
 
     def _intent(self, row: Item) -> None:
         self._intents.abandon(row["incarnation"])

@@ -11,8 +11,7 @@ from __future__ import annotations
 from datetime import datetime
 from functools import partial
 
-from aws_lambda_powertools import Logger
-
+from chalicelib.edge.log import logger
 from chalicelib.instances.models import Instance
 from chalicelib.instances.service import Instances
 from chalicelib.kernel.errors import InstanceFrozen, NotFound
@@ -29,8 +28,6 @@ from .models import Policy
 from .namespaces import find_namespace
 from .service import Retention
 from .timetable import times
-
-logger = Logger(service="retention", child=True)
 
 
 class Firing:

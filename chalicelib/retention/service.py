@@ -14,8 +14,7 @@ from datetime import datetime
 from itertools import islice
 from typing import Any, Final
 
-from aws_lambda_powertools import Logger
-
+from chalicelib.edge.log import logger
 from chalicelib.kernel.errors import ConfirmationRequired, Conflict, NotFound, Unavailable
 from chalicelib.kernel.ids import new_id
 from chalicelib.kernel.paging import Page
@@ -48,8 +47,6 @@ from .unmatched import Unmatched
 NEXT_RUNS: Final = 5
 # Edits of one namespace's rules that meet each other.
 _ATTEMPTS: Final = 20
-
-logger = Logger(service="retention", child=True)
 
 
 class Retention:

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from chalicelib.edge.answers import ListQuery
+from chalicelib.kernel.modelling import KEPT, MADE
 from chalicelib.kernel.moment import Moment
 
 Kind = Literal["scan", "acceleration", "sync", "retention", "deletion", "migration", "restoration"]
@@ -29,10 +30,11 @@ class Task(BaseModel):
     claimed_until  somebody carries a step out until then, "" for nobody
     claim          of whoever carries it out; the fence of what the step came to, never given twice
     version        raised by every change; the fence of every change
+    origin         id of the request that made it, or retried it; "" for what schedules made
     i2sk           there as long as nobody was told of its end (`keys.untold`)
     """
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = KEPT
 
     id: str
     instance_id: str
@@ -55,6 +57,7 @@ class Task(BaseModel):
     claimed_until: str = ""
     claim: str = ""
     version: int = 1
+    origin: str = ""
     i2sk: Annotated[str, Field(exclude=True)] = ""
     schema_version: int = 1
 
@@ -71,7 +74,7 @@ class TaskItem(BaseModel):
     size     bytes that were freed, moved or read
     """
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = KEPT
 
     id: str
     time: Moment
@@ -108,7 +111,7 @@ class Step:
 class Progress(BaseModel):
     """done and total count things; total is null while nobody knows it."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = MADE
 
     done: int
     total: int | None
@@ -119,7 +122,7 @@ class TaskView(BaseModel):
     """A task as the API shows it. counts: things by what became of them, `deleted`, `kept` …, as far as the kind of
     task counts them. error: empty unless it failed."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = MADE
 
     id: str
     kind: Kind

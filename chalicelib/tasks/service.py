@@ -17,13 +17,14 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Final
 
-from aws_lambda_powertools import Logger
-
 from chalicelib.edge.consume import encode
+from chalicelib.edge.log import logger
+from chalicelib.edge.metrics import count
 from chalicelib.kernel.errors import Conflict, Invalid, NotFound, Refused, Unavailable
 from chalicelib.kernel.ids import is_id, new_id
 from chalicelib.kernel.messages import ContinueTask
 from chalicelib.kernel.moment import to_text
+from chalicelib.kernel.origin import following, request_id
 from chalicelib.kernel.paging import Page
 from chalicelib.ports import keys
 from chalicelib.ports.passes import rows_wanted
@@ -48,8 +49,6 @@ MOST_OVERDUE: Final = 100
 _ATTEMPTS: Final = 20
 # Tags are the longest things that items are about; beyond a kilobyte DynamoDB takes no key.
 _LONGEST_ITEM_ID_BYTES: Final = 512
-
-logger = Logger(service="tasks", child=True)
 
 
 class Tasks:
@@ -88,6 +87,7 @@ class Tasks:
             trigger=trigger,
             created_at=now,
             created_by=by,
+            origin=request_id(),
         )
         return task, store.creation(task, to_text(now + PATIENCE))
 
@@ -105,6 +105,11 @@ class Tasks:
         task = self._claim(instance_id, task_id)
         if task is None:
             return []
+        # The message may be older than the task's last retry, or than messages that say whose they are.
+        with following(task.origin):
+            return self._carry_out(task, workers)
+
+    def _carry_out(self, task: Task, workers: Mapping[str, Worker]) -> list[ContinueTask]:
         try:
             step = workers[task.kind](self._stack, task)
         except Unavailable:
@@ -122,7 +127,7 @@ class Tasks:
         """Messages for unfinished tasks that nobody looks after: theirs got lost, or their process died."""
         now = to_text(self._stack.clock.now())
         found = store.overdue(self._table, now, MOST_OVERDUE)
-        return [ContinueTask(instance_id=instance, task_id=task) for instance, task in found]
+        return [ContinueTask(instance_id=instance, task_id=task, origin=origin) for instance, task, origin in found]
 
     def _claim(self, instance_id: str, task_id: str) -> Task | None:
         task = store.load(self._table, instance_id, task_id)
@@ -257,11 +262,12 @@ class Tasks:
         """Goes on where it stopped. Raises Conflict unless it failed or was cancelled."""
         stopped = ("failed", "cancelled")
         again = self._change(task, lambda seen: seen.state in stopped, "neither failed nor was cancelled", self._again)
+        logger.info("task retried", task_id=task.id, kind=task.kind, instance_id=task.instance_id, before=task.origin)
         self.start(again)
         return again
 
     def _again(self, task: Task) -> Task | None:
-        fields = {"state": "queued", "error": "", "failures": 0, "finished_at": None}
+        fields = {"state": "queued", "error": "", "failures": 0, "finished_at": None, "origin": request_id()}
         return store.begin_anew(self._table, task, fields, to_text(self._stack.clock.now() + PATIENCE))
 
     def _change(
@@ -308,6 +314,7 @@ class Tasks:
 
 def _log_end(before: Task, after: Task) -> None:
     if after.finished and not before.finished:
+        count("tasks_ended", kind=after.kind, state=after.state)
         logger.info("task ended", task_id=after.id, kind=after.kind, instance_id=after.instance_id, state=after.state)
 
 
