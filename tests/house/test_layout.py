@@ -12,6 +12,7 @@ from tests.house.project import ROOT, name_of, parsed, product_sources, rooms, s
 TOP_LEVEL = {
     ".chalice",
     ".ci",
+    ".dockerignore",
     ".gitignore",
     "LICENSE",
     "Makefile",

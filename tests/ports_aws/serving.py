@@ -14,7 +14,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import httpx
@@ -26,7 +26,7 @@ from .emulators import ROOT, aws_emulator, clean_environment, free_port
 PASSWORD = "correct-horse-battery-42"
 SPARSE_NAMESPACE = "sparse"
 _START_S = 60.0
-# Prints the id of the instance that it makes: the host name `127.0.0.1` names none on AWS, so a port has to.
+# Prints the id of the instance that it makes.
 _OPEN = f"""
 import os
 from chalicelib.cli.instances import create_namespace
@@ -43,11 +43,11 @@ stack.close()
 
 @dataclass(frozen=True)
 class AwsService:
-    """A gateway process, and the environment in which it and the command line see the same stores."""
+    """A gateway process, and the environment in which it and the command line see the same stores. pid: 0 without."""
 
     url: str
     environment: dict[str, str]
-    pid: int
+    pid: int = 0
     username: str = "admin"
     password: str = PASSWORD
 
@@ -55,24 +55,34 @@ class AwsService:
 @contextmanager
 def serving_on_aws(folder: Path) -> Iterator[AwsService]:
     """folder   keeps the engines' files and every log; nothing of the registry's is in it."""
-    port = free_port()
-    with aws_emulator(folder) as emulated:
-        environment = clean_environment() | emulated
-        environment |= {"CRS_DATA": str(folder / "data"), "CRS_PORT": str(port), "CRS_ADMIN_PASSWORD": PASSWORD}
-        environment |= {"CRS_SIGNING_KEY": signing_key(), "CRS_SECRET_KEY": secrets.token_urlsafe(32)}
-        opened = subprocess.run(
-            [sys.executable, "-c", _OPEN], cwd=ROOT, env=environment, check=True, stdout=subprocess.PIPE, text=True
-        )
-        environment["CRS_INSTANCE_PORTS"] = f"{opened.stdout.split()[-1]}={port}"
-        command = [sys.executable, "-m", "uvicorn", "gateway:app", "--factory", "--port", str(port), "--no-access-log"]
+    with opened_on_aws(folder) as opened:
+        command = [sys.executable, "-m", "chalicelib.cli", "gateway"]
         with (folder / "gateway.log").open("wb") as log:
-            gateway = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
+            gateway = subprocess.Popen(command, cwd=ROOT, env=opened.environment, stdout=log, stderr=log)
         try:
-            _wait_for(gateway, f"http://127.0.0.1:{port}", folder / "gateway.log")
-            yield AwsService(f"http://127.0.0.1:{port}", environment, gateway.pid)
+            _wait_for(gateway, opened.url, folder / "gateway.log")
+            yield replace(opened, pid=gateway.pid)
         finally:
             gateway.terminate()
             gateway.wait(30)
+
+
+@contextmanager
+def opened_on_aws(folder: Path) -> Iterator[AwsService]:
+    """The same without the gateway, whose environment it says: stores, a first instance, the ports to listen on.
+
+    `url` is the instance's own port, because the host name `127.0.0.1` names no instance on AWS.
+    """
+    with aws_emulator(folder) as emulated:
+        environment = clean_environment() | emulated
+        environment |= {"CRS_DATA": str(folder / "data"), "CRS_ADMIN_PASSWORD": PASSWORD}
+        environment |= {"CRS_SIGNING_KEY": signing_key(), "CRS_SECRET_KEY": secrets.token_urlsafe(32)}
+        done = subprocess.run(
+            [sys.executable, "-c", _OPEN], cwd=ROOT, env=environment, check=True, stdout=subprocess.PIPE, text=True
+        )
+        port = free_port()
+        environment |= {"CRS_PORT": str(free_port()), "CRS_INSTANCE_PORTS": f"{done.stdout.split()[-1]}={port}"}
+        yield AwsService(f"http://127.0.0.1:{port}", environment)
 
 
 def signing_key() -> str:
