@@ -28,11 +28,14 @@ from chalicelib.ports.aws.queues import SqsQueues
 from chalicelib.ports.aws.table import DynamoTable
 
 from .emulators import environment_of, installed, s3_and_sqs, table_engine
+from .quick_moto import be_quick
 from .resources import create_bucket, create_queue, create_table
 
 # Where CRS_EMULATORS is `required`, an engine that is missing fails the tests instead of leaving them out.
 REQUIRED = os.environ.get("CRS_EMULATORS") == "required"
 BUCKETS = ("one", "two")
+
+be_quick()
 
 
 @contextmanager
