@@ -4,6 +4,7 @@
   A value says its type itself.
 - It copies the whole table for each write of a transaction, to have it back if the transaction fails. The rows that
   the transaction names are all that can change.
+- It waits for messages that nobody can send, as whoever would send them runs in the same thread.
 - It catches `requests` too, with 1 300 patterns that it adds anew at each start. Only botocore calls AWS here.
 """
 
@@ -16,7 +17,9 @@ from typing import Any, Final
 
 from moto.core.models import RESPONSES_METHODS
 from moto.core.serialize import SERVICE_SPECIFIC_SERIALIZERS, JSONSerializer
+from moto.core.utils import unix_time_millis
 from moto.dynamodb.models import DynamoDBBackend, dynamodb_backends
+from moto.sqs.models import SQSBackend, sqs_backends
 
 VALUE: Final = "AttributeValue"
 
@@ -81,7 +84,26 @@ def _standing_in_for_copies(tables: list[Any]) -> Iterator[None]:
             table.__dict__.pop("__deepcopy__", None)
 
 
+class Queues(SQSBackend):
+    __module__ = SQSBackend.__module__
+
+    def receive_message(
+        self,
+        queue_name: str,
+        count: int,
+        wait_seconds_timeout: int,
+        visibility_timeout: int,
+        message_attribute_names: list[str] | None = None,
+    ) -> Any:
+        until = unix_time_millis() + wait_seconds_timeout * 1000
+        held = self.get_queue(queue_name)._messages
+        comes = any(max(one.visible_at, one.delayed_until) <= until for one in held)
+        wait_s = wait_seconds_timeout if comes else 0
+        return super().receive_message(queue_name, count, wait_s, visibility_timeout, message_attribute_names)
+
+
 def be_quick() -> None:
     SERVICE_SPECIFIC_SERIALIZERS["dynamodb"] = {"json": AttributeValues}
     dynamodb_backends.backend = Tables
+    sqs_backends.backend = Queues
     RESPONSES_METHODS.clear()
