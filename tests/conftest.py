@@ -4,24 +4,53 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
 import pytest
+from argon2 import PasswordHasher
 
+from chalicelib.identity import passwords
 from chalicelib.ports.stack import Stack
 from tests.stacks import FrozenClock, embedded_stack
 
 MEMORY: Final = Path("/dev/shm")
 # More than all that is written between one test's end and the next one's, in as many processes as a machine has cores.
 ROOM_BYTES: Final = 4 * 1024**3
+# The least there is: a thousand tests hash passwords, and the costs of each hash are written in it.
+CHEAP: Final = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+PRODUCTION_HASH: Final = PasswordHasher.hash
+PRODUCTION_NOBODY: Final = passwords._NOBODY
 
 
 def pytest_configure() -> None:
     """Folders of tests lie in memory where the machine has room: else every write of a test waits for the disk."""
     if MEMORY.is_dir() and shutil.disk_usage(MEMORY).free >= ROOM_BYTES:
         os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cheap_hashes() -> Iterator[None]:
+    """Of passwords, in this process; services that tests start are as they are."""
+    with hashing(CHEAP.hash, CHEAP.hash("nobody's")):
+        yield
+
+
+@pytest.fixture
+def production_hashes() -> Iterator[None]:
+    """For tests of what a hash costs."""
+    with hashing(PRODUCTION_HASH, PRODUCTION_NOBODY):
+        yield
+
+
+@contextmanager
+def hashing(how: Callable[..., str], nobody: str) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as replaced:
+        replaced.setattr(PasswordHasher, "hash", how)
+        replaced.setattr(passwords, "_NOBODY", nobody)
+        yield
 
 
 @pytest.fixture

@@ -140,6 +140,7 @@ def test_a_bad_user_name_and_a_bad_password_are_named_together(desk: Desk) -> No
     assert [field for field, _ in refused.value.fields] == ["username", "password"]
 
 
+@pytest.mark.usefixtures("production_hashes")
 def test_the_table_holds_no_password_and_a_memory_hard_hash(desk: Desk) -> None:
     """G3"""
     item = desk.stack.table.get(keys.credential(desk.instance.id, "admin"))
@@ -148,6 +149,7 @@ def test_the_table_holds_no_password_and_a_memory_hard_hash(desk: Desk) -> None:
     assert "secret" not in str(item)
 
 
+@pytest.mark.usefixtures("production_hashes")
 def test_a_user_name_that_does_not_exist_costs_the_same_and_says_the_same(desk: Desk) -> None:
     """G3: neither words nor work tell who exists, nor who is a robot whose right password costs no hash. (The median of
     three: other work runs on this machine.)"""
@@ -243,6 +245,7 @@ def test_the_table_holds_no_guess(desk: Desk) -> None:
     assert all(item["expires"] > desk.clock.now().timestamp() for item in items)
 
 
+@pytest.mark.usefixtures("production_hashes")
 def test_guesses_at_once_are_all_counted(desk: Desk) -> None:
     """G3"""
 
