@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 import resource
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -31,6 +31,7 @@ _FORWARDED: Final = frozenset({b"x-forwarded-for", b"forwarded", b"via"})
 _REQUEST: Final = ("route", "method", "status")
 _STATM: Final = Path("/proc/self/statm")
 _DESCRIPTORS: Final = "/proc/self/fd"
+_TOO_MANY: Final = 429
 
 
 def may_read(scope: Scope, settings: Settings) -> bool:
@@ -65,7 +66,6 @@ def page_of(role: str, traffic: Traffic | None = None) -> Page:
             [list(key), one.times, one.seconds, one.received_bytes, one.sent_bytes, list(one.buckets)]
             for key, one in traffic.cells.items()
         ]
-        page["limited"] = dict(traffic.limited)
         page["now"] = {"requests_under_way": traffic.under_way, "uploads_under_way": traffic.uploads}
     return page
 
@@ -110,7 +110,7 @@ class Exposition:
         own = page_of(self._role, self._traffic)
         if self._inherited is not None:
             summed = _Sums([own, self._inherited])
-            own |= {"counts": summed.counts(), "took": summed.took(), "limited": summed.limited}
+            own |= {"counts": summed.counts(), "took": summed.took()}
             own["requests"] = summed.requests()
         return own
 
@@ -144,7 +144,6 @@ class _Sums:
         self._counts: dict[tuple[str, tuple[str, ...]], float] = {}
         self._took: dict[tuple[str, tuple[str, ...]], tuple[int, float]] = {}
         self._requests: dict[tuple[Any, ...], list[Any]] = {}
-        self.limited: dict[str, int] = {}
         for page in pages:
             self._add(page)
 
@@ -156,12 +155,8 @@ class _Sums:
             key = (name, tuple(values))
             before = self._took.get(key, (0, 0.0))
             self._took[key] = (before[0] + times, before[1] + seconds)
-        for shape, times in page.get("limited", {}).items():
-            self.limited[shape] = self.limited.get(shape, 0) + times
-        for labels, *numbers, buckets in page.get("requests", ()):
-            held = self._requests.setdefault(tuple(labels), [0, 0.0, 0, 0, [0] * len(buckets)])
-            held[:4] = [before + more for before, more in zip(held, numbers, strict=False)]
-            held[4] = [before + more for before, more in zip(held[4], buckets, strict=True)]
+        for labels, *numbers in page.get("requests", ()):
+            _add(self._requests, tuple(labels), numbers)
 
     def counts(self) -> list[Any]:
         return [[name, list(values), amount] for (name, values), amount in self._counts.items()]
@@ -172,6 +167,21 @@ class _Sums:
     def requests(self) -> list[Any]:
         return [[list(labels), *numbers] for labels, numbers in self._requests.items()]
 
+    def by(self, labels: Callable[[tuple[Any, ...]], tuple[Any, ...]]) -> list[tuple[tuple[Any, ...], list[Any]]]:
+        """Requests, added up by what `labels` makes of shape, method and status."""
+        found: dict[tuple[Any, ...], list[Any]] = {}
+        for key, numbers in self._requests.items():
+            _add(found, labels(key), numbers)
+        return sorted(found.items(), key=lambda one: tuple(map(str, one[0])))
+
+
+def _add(sums: dict[tuple[Any, ...], list[Any]], key: tuple[Any, ...], numbers: list[Any]) -> None:
+    """numbers: times, seconds, bytes that came, bytes that went, buckets."""
+    *single, buckets = numbers
+    held = sums.setdefault(key, [0, 0.0, 0, 0, [0] * len(buckets)])
+    held[:4] = [before + more for before, more in zip(held[:4], single, strict=True)]
+    held[4] = [before + more for before, more in zip(held[4], buckets, strict=True)]
+
 
 def _of_requests(sums: _Sums) -> Iterator[Any]:
     from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily
@@ -180,21 +190,24 @@ def _of_requests(sums: _Sums) -> Iterator[Any]:
     received = CounterMetricFamily("registry_received_bytes", "Bytes of bodies that came", labels=_REQUEST[:2])
     sent = CounterMetricFamily("registry_sent_bytes", "Bytes of bodies that were sent", labels=_REQUEST[:2])
     took = HistogramMetricFamily("registry_request_seconds", "From a request to the end of its answer", labels=_REQUEST)
-    bytes_of: dict[tuple[str, str], list[int]] = {}
-    for (shape, method, status), count, seconds, came, went, buckets in sorted(sums.requests()):
-        # A client that went before its answer began has no status.
-        labels = [shape, method, f"{status}xx" if status else "none"]
-        times.add_metric(labels, count)
-        took.add_metric(labels, _cumulative(buckets), seconds)
-        held = bytes_of.setdefault((shape, method), [0, 0])
-        held[0], held[1] = held[0] + came, held[1] + went
-    for labels_of, (came, went) in bytes_of.items():
-        received.add_metric(labels_of, came)
-        sent.add_metric(labels_of, went)
     limited = CounterMetricFamily("registry_rate_limited_requests", "Answered with 429", labels=["route"])
-    for shape, count in sorted(sums.limited.items()):
-        limited.add_metric([shape], count)
+    for (shape, method, status), (count, seconds, _, _, buckets) in sums.by(
+        lambda one: (one[0], one[1], _class(one[2]))
+    ):
+        times.add_metric([shape, method, status], count)
+        took.add_metric([shape, method, status], _cumulative(buckets), seconds)
+    for labels, (_, _, came, went, _) in sums.by(lambda one: (one[0], one[1])):
+        received.add_metric(labels, came)
+        sent.add_metric(labels, went)
+    for (shape, status), (count, *_) in sums.by(lambda one: (one[0], one[2])):
+        if status == _TOO_MANY:
+            limited.add_metric([shape], count)
     yield from (times, took, received, sent, limited)
+
+
+def _class(status: int) -> str:
+    """A client that went before its answer began has none."""
+    return f"{status // 100}xx" if status else "none"
 
 
 def _of_counts(sums: _Sums) -> Iterator[Any]:

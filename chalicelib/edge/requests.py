@@ -7,7 +7,8 @@ import os
 from collections.abc import Mapping
 from typing import Any, Final
 
-_REQUESTS: Final = itertools.count()
+# Six digits from the first on: then they need no padding, which takes twice as long as all the rest.
+_REQUESTS: Final = itertools.count(0x100000)
 
 # What the gateway and its applications note in an ASGI scope, for one another and for the log. No client can write it.
 SCOPE_KEY: Final = "crs.request_id"
@@ -15,8 +16,8 @@ ROUTE_KEY: Final = "crs.route"
 INSTANCE_KEY: Final = "crs.instance"
 
 
-def _new_process() -> str:
-    return os.urandom(8).hex()
+def _new_process() -> bytes:
+    return os.urandom(8).hex().encode()
 
 
 # Tells this process's requests from every other's.
@@ -32,7 +33,7 @@ os.register_at_fork(after_in_child=_be_another)
 
 
 def new_request_id() -> bytes:
-    return f"{_process}{next(_REQUESTS):06x}".encode()
+    return _process + b"%x" % next(_REQUESTS)
 
 
 def request_id_of(scope: Mapping[str, Any]) -> bytes:

@@ -26,26 +26,31 @@ class Origin(NamedTuple):
 
 
 NOBODY: Final = Origin()
-_current: ContextVar[Origin] = ContextVar("origin", default=NOBODY)
+# A request that nothing was asked about yet is only its id: most are answered without anybody asking.
+_current: ContextVar[Origin | bytes] = ContextVar("origin", default=NOBODY)
 # Where an exception keeps whose it was while it travels out of the block.
 _MARK: Final = "crs_origin"
 
 
 def current() -> Origin:
-    return _current.get()
+    held = _current.get()
+    if isinstance(held, bytes):
+        request = held.decode()
+        return Origin(request, request)
+    return held
 
 
 def request_id() -> str:
-    return _current.get().request_id
+    return current().request_id
 
 
 def cause() -> str:
-    return _current.get().cause
+    return current().cause
 
 
-def begin(request: str) -> None:
+def begin(request: bytes) -> None:
     """For the task of an event loop that answers one request, and ends with it."""
-    _current.set(Origin(request, request))
+    _current.set(request)
 
 
 class following:
@@ -55,10 +60,10 @@ class following:
     """
 
     __slots__ = ("_before", "_origin")
-    _before: Token[Origin]
+    _before: Token[Origin | bytes]
 
     def __init__(self, request: str, cause: str | None = None) -> None:
-        self._origin = Origin(request, _current.get().cause if cause is None else cause)
+        self._origin = Origin(request, current().cause if cause is None else cause)
 
     def __enter__(self) -> None:
         self._before = _current.set(self._origin)
