@@ -4,16 +4,16 @@ processors to the pulls."""
 from __future__ import annotations
 
 import re
-import secrets
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Final
-
-from argon2 import PasswordHasher
-from argon2.exceptions import InvalidHashError, VerificationError
+from functools import cache
+from typing import TYPE_CHECKING, Final
 
 from chalicelib.kernel.errors import Unavailable
+
+if TYPE_CHECKING:
+    from argon2 import PasswordHasher
 
 # Longer ones are refused before they cost a hash.
 LONGEST_PASSWORD_BYTES: Final = 1024
@@ -36,11 +36,9 @@ _COMMONEST: Final = re.compile(
         )
     )
 )
-# OWASP's second choice of parameters for argon2id: 19 MiB, two passes, one lane; 30 ms on one core.
-_HASHER: Final = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
-# The hash of a random password nobody knows. A user name that does not exist is checked against it, so that neither
-# time nor answer tells it from a wrong password.
-_NOBODY: Final = _HASHER.hash(secrets.token_hex(32))
+# The hash of a random password that nobody knows any more. A user name that does not exist is checked against it, so
+# that neither time nor answer tells it from a wrong password.
+_NOBODY: Final = "$argon2id$v=19$m=19456,t=2,p=1$4ZeofBu5T8XM0utrwbxINA$UuTlXhsLavO6Ah1+IcuvznOMNJvbDZuk/5PWLdU6Dto"
 
 MOST_AT_ONCE: Final = 2
 # Who waits holds one of the worker threads that pushes need too, so only so many may; it takes 0.2 s even then.
@@ -73,8 +71,10 @@ class Desk:
         """Whether the password is the hash's; without a hash it takes as long and is no."""
         with self._counting:
             self.compared += 1
+        from argon2.exceptions import InvalidHashError, VerificationError
+
         try:
-            _HASHER.verify(password_hash or _NOBODY, password_bytes(password))
+            _hasher().verify(password_hash or _NOBODY, password_bytes(password))
         except (VerificationError, InvalidHashError):
             return False
         return password_hash is not None
@@ -122,8 +122,16 @@ def password_bytes(text: str) -> bytes:
     return text.encode("utf-8", "surrogatepass")
 
 
+@cache
+def _hasher() -> PasswordHasher:
+    """OWASP's second choice of parameters for argon2id: 19 MiB, two passes, one lane; 30 ms on one core."""
+    from argon2 import PasswordHasher
+
+    return PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
+
+
 def hash_password(password: str) -> str:
-    return _HASHER.hash(password_bytes(password))
+    return _hasher().hash(password_bytes(password))
 
 
 def weakness(password: str, username: str = "") -> str:

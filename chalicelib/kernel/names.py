@@ -25,6 +25,8 @@ _NAMESPACE: Final = re.compile(_SEGMENT, re.ASCII)
 _TAG: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}", re.ASCII)
 _INSTANCE: Final = re.compile(r"[a-z](?:[a-z0-9-]{0,28}[a-z0-9])", re.ASCII)
 _HEX_LENGTHS: Final = {"sha256": 64, "sha512": 128}
+# Of addresses that users write down.
+LONGEST_URL: Final = 2048
 # Behind the name of a tag: the same image in a form that starts before it is downloaded (A1).
 ACCELERATED: Final = "-accelerated"
 _HEX: Final = re.compile(r"[0-9a-f]+", re.ASCII)

@@ -13,7 +13,6 @@ from chalicelib.kernel.ids import is_id, new_id
 from chalicelib.kernel.messages import DeliverWebhook
 from chalicelib.kernel.moment import to_text
 from chalicelib.kernel.paging import Page, every
-from chalicelib.ports.outbound import outbound
 from chalicelib.ports.stack import Stack
 
 from . import signing, store
@@ -38,7 +37,7 @@ class Webhooks:
 
     def create(self, instance: Instance, new: NewWebhook, by: str) -> Webhook:
         """Raises Invalid naming `url`, Conflict where the instance has enough of them."""
-        outbound(self._stack.settings).vet_url(new.url)
+        self._vet(new.url)
         # Several at once may pass by one or two: it is the hundreds that matter.
         if sum(1 for _ in self._every(instance)) >= MOST_WEBHOOKS:
             raise Conflict(f"an instance has at most {MOST_WEBHOOKS} webhooks; delete one first")
@@ -71,7 +70,7 @@ class Webhooks:
         Raises NotFound, Invalid naming `url`.
         """
         if edit.url is not None:
-            outbound(self._stack.settings).vet_url(edit.url)
+            self._vet(edit.url)
         fields: dict[str, Any] = edit.model_dump(exclude_none=True)
         if edit.events is not None:
             fields["events"] = edit.each_event
@@ -103,6 +102,11 @@ class Webhooks:
     def secret(self, webhook: Webhook) -> str:
         """The present one, to be shown when it is made."""
         return signing.secret_of(Identity(self._stack).keyring, webhook)
+
+    def _vet(self, url: str) -> None:
+        from chalicelib.ports.outbound import outbound  # with an HTTP client, which nobody else here needs
+
+        outbound(self._stack.settings).vet_url(url)
 
     def _change(self, instance: Instance, webhook_id: str, fields: dict[str, Any]) -> Webhook:
         for _ in range(_ATTEMPTS):

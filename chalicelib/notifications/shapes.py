@@ -10,8 +10,8 @@ from pydantic import AfterValidator, BaseModel, Field, WithJsonSchema
 from chalicelib.edge.answers import ListQuery
 from chalicelib.kernel.modelling import GIVEN, MADE
 from chalicelib.kernel.moment import Moment
+from chalicelib.kernel.names import LONGEST_URL
 from chalicelib.kernel.patterns import Pattern
-from chalicelib.ports.outbound import LONGEST_URL
 
 from .models import Attempt, Delivery, DeliveryState, EventType, Webhook
 

@@ -26,12 +26,12 @@ import httpx
 
 from chalicelib.kernel import strict_json
 from chalicelib.kernel.errors import Invalid, Unavailable
+from chalicelib.kernel.names import LONGEST_URL
 from chalicelib.kernel.settings import Settings
 
 # Who asks waits as long, and holds a worker thread.
 LONGEST_S: Final = 5.0
 LIMIT_BYTES: Final = 1024 * 1024
-LONGEST_URL: Final = 2048
 USER_AGENT: Final = "crs"
 # Of what answers a `post`: enough to see what is wrong.
 KEPT_BYTES: Final = 1024

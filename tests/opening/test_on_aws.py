@@ -60,7 +60,7 @@ def stack(tmp_path: Path, clock: FrozenClock, clients: Clients) -> Iterator[Stac
             opened,
             table=DynamoTable(clients.dynamodb, "rooms"),
             objects=partial(S3Objects, clients.s3),
-            ownership=S3Ownership(clients.s3),
+            ownership=S3Ownership(lambda: clients.s3),
         )
 
 

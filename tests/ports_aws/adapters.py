@@ -100,7 +100,10 @@ def _clients_with(environment: dict[str, str]) -> Clients:
     with pytest.MonkeyPatch.context() as variables:
         for name, value in environment.items():
             variables.setenv(name, value)
-        return open_clients()
+        opened = open_clients()
+        # Made while the environment says where to.
+        assert opened.dynamodb and opened.s3 and opened.sqs
+        return opened
 
 
 def _table(clients: Clients) -> DynamoTable:

@@ -17,7 +17,7 @@ TOPIC = "arn:aws:sns:eu-central-1:123456789012:theirs"
 @pytest.fixture
 def ownership(clients: Clients) -> S3Ownership:
     clients.s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
-    return S3Ownership(clients.s3)
+    return S3Ownership(lambda: clients.s3)
 
 
 def test_a_bucket_names_the_account_that_its_tag_names(ownership: S3Ownership, clients: Clients) -> None:

@@ -26,7 +26,7 @@ def test_the_environment_alone_opens_it(clients: Clients) -> None:
         stack.table.put({"pk": "p", "sk": "s"})
         stack.objects(SETTINGS.bucket).put("a/b", b"content")
         stack.queues.send("work", ["body"])
-        assert stack.table.get(Key("p", "s")) == {"pk": "p", "sk": "s"}
+        assert stack.table.get(Key("p", "s")) == {"pk": "p", "sk": "s", "schema_version": 1}
         assert stack.audit.get(Key("p", "s")) is None
         assert stack.objects(SETTINGS.bucket) is stack.objects(SETTINGS.bucket)
     finally:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-import yaml  # type: ignore[import-untyped]
+import yaml
 
 from chalicelib.credentials.service import Credentials
 from chalicelib.instances.models import Instance

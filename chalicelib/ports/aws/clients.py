@@ -6,12 +6,13 @@ Region, endpoints and credentials come from the usual environment of AWS (`AWS_R
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from functools import cached_property
+from typing import TYPE_CHECKING, Final, cast
 
-import boto3
+import botocore.session
 from botocore.config import Config
 from botocore.exceptions import (
     BotoCoreError,
@@ -24,6 +25,7 @@ from botocore.exceptions import (
 from chalicelib.kernel.errors import Unavailable
 
 if TYPE_CHECKING:
+    from botocore.client import BaseClient
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sqs import SQSClient
@@ -63,25 +65,44 @@ _SQS: Final = Config(
 )
 
 
-@dataclass(frozen=True)
 class Clients:
-    dynamodb: DynamoDBClient
-    s3: S3Client
-    sqs: SQSClient
+    """Made when first used: a function that needs no S3 does not load its description. Not before two threads ask.
+
+    Of botocore's own, where boto3 would bring a manager of transfers along that takes as long to load as all of this.
+    Each raises NoRegionError where the environment names no region.
+    """
+
+    def __init__(self) -> None:
+        self._session = botocore.session.get_session()
+        self._made: list[BaseClient] = []
+        self._making = threading.Lock()
+
+    @cached_property
+    def dynamodb(self) -> DynamoDBClient:
+        return cast("DynamoDBClient", self.make("dynamodb", _DYNAMODB))
+
+    @cached_property
+    def s3(self) -> S3Client:
+        return cast("S3Client", self.make("s3", _S3))
+
+    @cached_property
+    def sqs(self) -> SQSClient:
+        return cast("SQSClient", self.make("sqs", _SQS))
+
+    def make(self, service: str, config: Config) -> BaseClient:
+        # A session is not for several threads at once; a client is.
+        with self._making:
+            client = self._session.create_client(service, region_name=os.environ.get("AWS_REGION"), config=config)
+            self._made.append(client)
+            return client
 
     def close(self) -> None:
-        for client in (self.dynamodb, self.s3, self.sqs):
+        for client in self._made:
             client.close()
 
 
 def open_clients() -> Clients:
-    """Raises botocore's NoRegionError where the environment names no region."""
-    session = boto3.session.Session(region_name=os.environ.get("AWS_REGION"))
-    return Clients(
-        dynamodb=session.client("dynamodb", config=_DYNAMODB),
-        s3=session.client("s3", config=_S3),
-        sqs=session.client("sqs", config=_SQS),
-    )
+    return Clients()
 
 
 def code_of(error: Exception) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import ClientError
@@ -19,7 +20,9 @@ _EVENTS: Final = "EventBridgeConfiguration"
 
 
 class S3Ownership:
-    def __init__(self, client: S3Client) -> None:
+    """client   answers S3's client; asked only when a bucket is looked at"""
+
+    def __init__(self, client: Callable[[], S3Client]) -> None:
         self._client = client
 
     def owner(self, bucket: str) -> str:
@@ -30,15 +33,15 @@ class S3Ownership:
         if {"Key": TAG, "Value": account} not in tags:
             kept = [tag for tag in tags if tag["Key"] != TAG]
             with translated("the object store", _error):
-                self._client.put_bucket_tagging(
+                self._client().put_bucket_tagging(
                     Bucket=bucket, Tagging={"TagSet": [*kept, {"Key": TAG, "Value": account}]}
                 )
         with translated("the object store", _error):
-            found: dict[str, Any] = {**self._client.get_bucket_notification_configuration(Bucket=bucket)}
+            found: dict[str, Any] = {**self._client().get_bucket_notification_configuration(Bucket=bucket)}
             if _EVENTS in found:
                 return
             found.pop("ResponseMetadata", None)
-            self._client.put_bucket_notification_configuration(
+            self._client().put_bucket_notification_configuration(
                 Bucket=bucket,
                 NotificationConfiguration={**found, _EVENTS: {}},  # type: ignore[typeddict-item]
                 SkipDestinationValidation=True,
@@ -47,7 +50,7 @@ class S3Ownership:
     def _tags(self, bucket: str) -> list[TagTypeDef]:
         with translated("the object store", _error):
             try:
-                return list(self._client.get_bucket_tagging(Bucket=bucket)["TagSet"])
+                return list(self._client().get_bucket_tagging(Bucket=bucket)["TagSet"])
             except ClientError as error:
                 if code_of(error) == "NoSuchTagSet":
                     return []

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
-import boto3
+import botocore.session
 from botocore.config import Config
 
 from chalicelib.kernel.errors import Unavailable
@@ -19,8 +19,8 @@ _CONFIG: Final = Config(connect_timeout=2, read_timeout=5, retries={"total_max_a
 
 def read_secrets(name: str) -> Mapping[str, str]:
     """name   or ARN of the secret. Raises Unavailable."""
-    session = boto3.session.Session(region_name=os.environ.get("AWS_REGION"))
-    client = session.client("secretsmanager", config=_CONFIG)
+    session = botocore.session.get_session()
+    client: Any = session.create_client("secretsmanager", region_name=os.environ.get("AWS_REGION"), config=_CONFIG)
     with translated("the store of secrets", lambda code: None):
         try:
             text = client.get_secret_value(SecretId=name)["SecretString"]

@@ -48,7 +48,7 @@ def open_aws_stack(settings: Settings, clock: Clock) -> Stack:
         table=VersionedTable(DynamoTable(clients.dynamodb, settings.table)),
         audit=VersionedTable(DynamoTable(clients.dynamodb, settings.audit_table)),
         objects=objects,
-        ownership=S3Ownership(clients.s3),
+        ownership=S3Ownership(lambda: clients.s3),
         queues=SqsQueues(clients.sqs, settings.queue_prefix),
         read=_in_threads(readers),
         write=_in_threads(writers),
