@@ -19,6 +19,7 @@ class Ownership(Protocol):
     def adopt(self, bucket: str, account: str) -> None:
         """The bucket names the account, and tells the service of new objects. What else is set up there stays.
 
-        Repeating it is harmless. Raises NotFound if there is no bucket.
+        Repeating it is harmless. Raises NotFound if there is no bucket, Invalid naming `bucket` if it lies where the
+        service would not hear of its objects.
         """
         ...

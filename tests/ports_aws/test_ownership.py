@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from chalicelib.kernel.errors import NotFound
+from chalicelib.kernel.errors import Invalid, NotFound
 from chalicelib.ports.aws.clients import Clients
 from chalicelib.ports.aws.ownership import S3Ownership
 
@@ -50,6 +50,19 @@ def test_adopting_keeps_the_tags_and_events_that_are_there(
     assert found["TopicConfigurations"][0]["TopicArn"] == TOPIC
     # moto keeps this part, and leaves it out of what it answers.
     assert all("EventBridgeConfiguration" in configuration for configuration in sent) and sent
+
+
+@pytest.mark.parametrize(
+    ("constraint", "region"), [("us-west-2", "us-west-2"), ("EU", "eu-west-1"), (None, "us-east-1")]
+)
+def test_a_bucket_of_another_region_is_refused_and_left_as_it_was(
+    ownership: S3Ownership, clients: Clients, faults: Faults, constraint: str | None, region: str
+) -> None:
+    """I2: its events would be told elsewhere."""
+    faults.answer("s3.GetBucketLocation", 200, {"LocationConstraint": constraint})
+    with pytest.raises(Invalid, match=f"lies in region {region}; instances here take one of eu-central-1"):
+        ownership.adopt(BUCKET, "team")
+    assert ownership.owner(BUCKET) == ""
 
 
 def test_what_is_not_there_and_what_is_closed_to_us_read_alike(

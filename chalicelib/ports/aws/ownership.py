@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import ClientError
 
-from chalicelib.kernel.errors import NotFound
+from chalicelib.kernel.errors import Invalid, NotFound
 from chalicelib.ports.ownership import TAG
 
 from .clients import code_of, translated
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_s3.type_defs import TagTypeDef
 
+# S3's oldest region is told by no name, and its second by one of its own.
+_FIRST_REGION: Final = "us-east-1"
+_OLD_NAMES: Final = {"EU": "eu-west-1"}
 _EVENTS: Final = "EventBridgeConfiguration"
 
 
@@ -29,6 +32,7 @@ class S3Ownership:
         return next((tag["Value"] for tag in self._tags(bucket) if tag["Key"] == TAG), "")
 
     def adopt(self, bucket: str, account: str) -> None:
+        self._require_near(bucket)
         tags = self._tags(bucket)
         if {"Key": TAG, "Value": account} not in tags:
             kept = [tag for tag in tags if tag["Key"] != TAG]
@@ -46,6 +50,14 @@ class S3Ownership:
                 NotificationConfiguration={**found, _EVENTS: {}},  # type: ignore[typeddict-item]
                 SkipDestinationValidation=True,
             )
+
+    def _require_near(self, bucket: str) -> None:
+        """Another region's bucket would be written to from here, but its events stay there, and pushes unheard."""
+        with translated("the object store", _error):
+            place: str = self._client().get_bucket_location(Bucket=bucket).get("LocationConstraint") or _FIRST_REGION
+        ours = self._client().meta.region_name
+        if _OLD_NAMES.get(place, place) != ours:
+            raise Invalid("bucket", f"lies in region {_OLD_NAMES.get(place, place)}; instances here take one of {ours}")
 
     def _tags(self, bucket: str) -> list[TagTypeDef]:
         with translated("the object store", _error):
