@@ -159,4 +159,4 @@ gauge: Final = METRICS.gauge
 
 def emits(settings: Settings) -> bool:
     """Whether this process is a function whose lines CloudWatch reads."""
-    return settings.stack == "aws" and "AWS_LAMBDA_FUNCTION_NAME" in os.environ
+    return not settings.one_machine and "AWS_LAMBDA_FUNCTION_NAME" in os.environ

@@ -15,7 +15,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 import gateway
-from chalicelib.edge.metrics import METRICS, Metrics
+from chalicelib.edge.metrics import COUNTERS, GAUGES, METRICS, Metrics
 from chalicelib.edge.pooling import Pool
 from chalicelib.ports.stack import Stack
 from tests.registry.wire import Wire
@@ -149,6 +149,16 @@ def test_other_processes_are_in_the_sum_and_what_one_counted_outlives_it(tmp_pat
     assert found["registry_tasks_ended_total", ("sync", "failed")] == before + 4
     assert found["registry_sweep_lag_seconds", ()] == 7.5
     assert found["registry_processes", ("consumers",)] == 1
+
+
+def test_the_guide_names_every_metric(wire: Wire) -> None:
+    guide = (Path(__file__).parents[2] / "docs" / "observability.md").read_text()
+    parts = ("_bucket", "_count", "_sum", "_created")
+    shown = {name for name, _ in page(wire) if not name.endswith(parts)}
+    shown |= {f"registry_{name}_total" for name in COUNTERS} | {f"registry_{name}" for name in GAUGES}
+    assert {name for name in shown if f"`{name}`" not in guide} == set()
+    spread = {f"{name}_" if one.spread else f"`{name}`" for name, one in COUNTERS.items()} | set(GAUGES)
+    assert {name for name in spread if name not in guide} == set()
 
 
 def test_a_name_or_a_label_that_is_not_declared_is_a_mistake() -> None:
