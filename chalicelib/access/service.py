@@ -18,6 +18,8 @@ from chalicelib.kernel.errors import (
 )
 from chalicelib.kernel.ids import is_id, new_id
 from chalicelib.kernel.paging import Page
+from chalicelib.ports import keys
+from chalicelib.ports.memory import Knowledge
 from chalicelib.ports.stack import Stack
 from chalicelib.ports.table import ConditionFailed, Write
 
@@ -51,6 +53,13 @@ class Access:
         networks = self._networks(instance.id)
         if not networks.everybody and not networks.holds(parsed):
             raise AddressNotAllowed(str(parsed))
+
+    def knowledge(self, instance_id: str) -> Knowledge[Networks]:
+        """What `admit` asks of memory."""
+        key = keys.allowlist(instance_id)
+        return Knowledge(
+            ("allowlist", instance_id), (key,), lambda found: Networks.of(store.read(found.get(key)).entries)
+        )
 
     def check(self, instance: Instance, address: str) -> bool:
         """Whether a request from there would be let in at the public address."""
@@ -148,9 +157,7 @@ class Access:
         return gone
 
     def _networks(self, instance_id: str) -> Networks:
-        return self._stack.memory.get(
-            ("allowlist", instance_id), lambda: Networks.of(store.load(self._stack.table, instance_id).entries)
-        )
+        return self._stack.memory.know(self.knowledge(instance_id))
 
     def _change(self, instance: Instance, change: Callable[[tuple[Entry, ...]], tuple[Entry, ...]]) -> None:
         for _ in range(_ATTEMPTS):

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from chalicelib.ports import keys
-from chalicelib.ports.table import Put, Table, absent, equals
+from chalicelib.ports.table import Item, Put, Table, absent, equals
 
 from .models import Allowlist
 
 
 def load(table: Table, instance_id: str) -> Allowlist:
-    item = table.get(keys.allowlist(instance_id))
+    return read(table.get(keys.allowlist(instance_id)))
+
+
+def read(item: Item | None) -> Allowlist:
     return Allowlist() if item is None else Allowlist.model_validate(item)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hmac
 import secrets
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -17,8 +18,9 @@ from chalicelib.kernel.errors import Conflict, Invalid, NotFound, Unauthenticate
 from chalicelib.kernel.ids import is_id, new_id
 from chalicelib.kernel.paging import Page, every
 from chalicelib.kernel.principal import Principal
+from chalicelib.ports.memory import Knowledge
 from chalicelib.ports.stack import Stack
-from chalicelib.ports.table import ConditionFailed, TransactionCancelled
+from chalicelib.ports.table import ConditionFailed, Item, Key, TransactionCancelled
 
 from . import store
 from .models import AccessKey, Account, User
@@ -71,6 +73,10 @@ def is_access_key(text: str) -> bool:
     return text.startswith(PREFIX) and is_id(text[len(PREFIX) :])
 
 
+def _remembered_as(key_id: str) -> Hashable:
+    return "access key", key_id
+
+
 class AccessKeys:
     def __init__(self, stack: Stack, identity: Identity) -> None:
         self._stack = stack
@@ -121,8 +127,20 @@ class AccessKeys:
         if fresh:
             held = self._load(key_id)
         else:
-            held = self._stack.memory.get(("access key", key_id), lambda: self._load(key_id))
+            held = self._stack.memory.get(_remembered_as(key_id), lambda: self._load(key_id))
         return held.holder(self._stack.clock.now()) if held else None
+
+    def knowledge(self, key_id: str, account_id: str, username: str) -> Knowledge[_Held]:
+        """What `holder` asks of memory, if the key is this user's; else nothing is remembered and `holder` looks."""
+        items = store.access_key_items(key_id, account_id, username)
+
+        def made(found: Mapping[Key, Item]) -> _Held:
+            parts = store.held_access_key(found, items, account_id, username)
+            if parts is None:
+                raise NotFound(_MISSING)
+            return _Held(*parts)
+
+        return Knowledge(_remembered_as(key_id), items, made)
 
     def get(self, account_id: str, key_id: str) -> AccessKey:
         """Raises NotFound."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from chalicelib.identity.oidc import use_once
 from chalicelib.identity.service import Identity
@@ -11,6 +11,7 @@ from chalicelib.kernel.errors import Conflict, NotFound, Unauthenticated
 from chalicelib.kernel.paging import Page
 from chalicelib.kernel.principal import Principal
 from chalicelib.kernel.roles import Role
+from chalicelib.ports.memory import Knowledge
 from chalicelib.ports.stack import Stack
 from chalicelib.ports.table import ConditionFailed, TransactionCancelled, Write
 
@@ -170,6 +171,10 @@ class Accounts:
         fresh   reads the table itself; else from memory, which forgets at once on one machine, within 5 s on several
         """
         return self.access_keys.holder(key_id, fresh=fresh)
+
+    def access_key_knowledge(self, key_id: str, account_id: str, username: str) -> Knowledge[Any]:
+        """What `access_key_holder` asks of memory, for a key that is likely this user's."""
+        return self.access_keys.knowledge(key_id, account_id, username)
 
     def _create(self, account: Account, more: list[Write]) -> Account:
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final, TypeVar
 
 from chalicelib.kernel.paging import Page, bounded_pass
@@ -176,6 +177,24 @@ def account_of_access_key(table: Table, key_id: str) -> str | None:
 
 def access_key(table: Table, account_id: str, key_id: str) -> AccessKey | None:
     return _as(table.get(keys.account_access_key(account_id, key_id)), AccessKey)
+
+
+def access_key_items(key_id: str, account_id: str, username: str) -> tuple[Key, ...]:
+    """The pointer, the key, its user and its account."""
+    key = keys.account_access_key(account_id, key_id)
+    return keys.access_key(key_id), key, keys.user(account_id, username), keys.account(account_id)
+
+
+def held_access_key(
+    found: Mapping[Key, Item], items: tuple[Key, ...], account_id: str, username: str
+) -> tuple[AccessKey, User, Account] | None:
+    """Out of `access_key_items`; None where something is missing, or the key is another user's."""
+    pointer, *rest = (found.get(item) for item in items)
+    key, user, account = _as(rest[0], AccessKey), _as(rest[1], User), _as(rest[2], Account)
+    if pointer is None or key is None or user is None or account is None:
+        return None
+    theirs = pointer["account_id"] == account_id and key.username == username
+    return (key, user, account) if theirs else None
 
 
 def access_keys(table: Table, account_id: str, cursor: str | None, limit: int) -> Page[AccessKey]:

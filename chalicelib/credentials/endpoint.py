@@ -83,6 +83,9 @@ class TokenApplication:
     def _admit(self, visit: Visit) -> str:
         """The client's address, if the instance lets it in. Raises NotFound, AddressNotAllowed."""
         settings = self._stack.settings
+        likely, wanted = self._instances.foreseen(visit.text(b"host"), visit.port)
+        if likely:
+            self._stack.memory.foresee([*wanted, self._access.knowledge(likely)])
         instance = self._instances.find(visit.text(b"host"), visit.port)
         address = client_address(visit.peer, visit.raw_headers, self._policy)
         internal = settings.internal_port is not None and visit.port == settings.internal_port

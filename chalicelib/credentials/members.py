@@ -8,12 +8,14 @@ key, its user or the account ends them here too.
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from chalicelib.accounts.access_keys import is_access_key
 from chalicelib.accounts.service import Accounts
 from chalicelib.instances.models import Instance
 from chalicelib.kernel.errors import Unauthenticated
 from chalicelib.kernel.principal import Principal
+from chalicelib.ports.memory import Knowledge
 from chalicelib.ports.stack import Stack
 
 __all__ = ["Members", "is_access_key"]
@@ -36,6 +38,11 @@ class Members:
         if holder is None or holder.version != version:
             raise Unauthenticated()
         return _at(instance, key_id, holder)
+
+    def foreseen(self, principal: Principal) -> list[Knowledge[Any]]:
+        """What `as_it_stands` will ask of memory for a token that was made with a key."""
+        username = principal.name.rpartition("/")[2]
+        return [self._accounts.access_key_knowledge(principal.key_id, principal.account_id, username)]
 
     def as_it_stands(self, principal: Principal, *, fresh: bool) -> Principal | None:
         """Who holds a token that was made with a key; None once the key is over."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from chalicelib.identity.keyring import keyring_of
 from chalicelib.identity.passwords import hash_password
@@ -12,11 +13,13 @@ from chalicelib.identity.recent import Recent
 from chalicelib.instances.models import Instance
 from chalicelib.kernel.errors import Conflict, Invalid, Unauthenticated
 from chalicelib.kernel.principal import ANONYMOUS, Principal
+from chalicelib.ports import keys
+from chalicelib.ports.memory import Knowledge
 from chalicelib.ports.stack import Stack
-from chalicelib.ports.table import ConditionFailed, Write
+from chalicelib.ports.table import ConditionFailed, Item, Key, Write
 
 from . import refresh, store
-from .header import BasicPair, parse_authorization
+from .header import BasicPair, BearerToken, parse_authorization
 from .logins import Logins, generated_hash
 from .members import Members, is_access_key
 from .models import Credential, Grant, Kind, NewSecret, Standing, Token
@@ -120,20 +123,47 @@ class Credentials:
                 token must not do even on a gateway that has not heard of it yet
         Raises Unauthenticated.
         """
-        now = self._stack.clock.now()
-        verified = self._tokens.get(token)
-        if verified is None:
-            verified = self._signer.verify(instance.id, token, now)
-            # They live for minutes: room for all of a day's would never be given back.
-            self._tokens.forget_oldest(lambda held: held.until <= now.timestamp())
-            self._tokens.put(token, verified)
+        verified = self._verified(token)
         principal = verified.principal
         of_this_instance = verified.instance_id == instance.id
-        unexpired = now.timestamp() < verified.until
+        unexpired = self._stack.clock.now().timestamp() < verified.until
         current = self._as_it_stands(instance.id, principal, fresh) if of_this_instance and unexpired else None
         if current is not None:
             return current
         raise Unauthenticated("the token is not valid here, or not any more; ask for a new one")
+
+    def audience(self, authorization: str | None) -> str:
+        """The id of the instance that a token in this header is for, "" where the header tells nothing of it."""
+        try:
+            given = parse_authorization(authorization) if authorization is not None else None
+            return self._verified(given.text).instance_id if isinstance(given, BearerToken) else ""
+        except Unauthenticated:
+            return ""
+
+    def foreseen(self, instance_id: str, authorization: str | None) -> list[Knowledge[Any]]:
+        """What `authenticate` will ask of memory for this header."""
+        try:
+            given = parse_authorization(authorization) if authorization is not None else None
+            if isinstance(given, BasicPair):
+                known = is_username(given.username) and not is_access_key(given.username)
+                return [_standing_of(instance_id, given.username)] if known else []
+            principal = self._verified(given.text).principal if given else ANONYMOUS
+        except Unauthenticated:
+            return []
+        if principal.key_id:
+            return self._members.foreseen(principal)
+        return [] if principal.anonymous else [_standing_of(instance_id, principal.name)]
+
+    def _verified(self, token: str) -> VerifiedToken:
+        """Raises Unauthenticated."""
+        verified = self._tokens.get(token)
+        if verified is None:
+            now = self._stack.clock.now()
+            verified = self._signer.verify(token, now)
+            # They live for minutes: room for all of a day's would never be given back.
+            self._tokens.forget_oldest(lambda held: held.until <= now.timestamp())
+            self._tokens.put(token, verified)
+        return verified
 
     def issue(self, instance: Instance, principal: Principal, grants: Sequence[Grant]) -> Token:
         """A token for what was decided; asks nobody whether it may be."""
@@ -171,14 +201,9 @@ class Credentials:
 
     def _standing(self, instance_id: str, username: str, fresh: bool) -> Standing:
         if fresh:
-            return self._load_standing(instance_id, username)
-        return self._stack.memory.get(
-            ("credential standing", instance_id, username), lambda: self._load_standing(instance_id, username)
-        )
-
-    def _load_standing(self, instance_id: str, username: str) -> Standing:
-        credential = store.load(self._stack.table, instance_id, username)
-        return credential.standing if credential else Standing()
+            credential = store.load(self._stack.table, instance_id, username)
+            return credential.standing if credential else Standing()
+        return self._stack.memory.know(_standing_of(instance_id, username))
 
     def _replace(self, seen: Credential, *, password_hash: str, generated_hash: str) -> Credential:
         now = self._stack.clock.now()
@@ -202,3 +227,13 @@ class Credentials:
             created_at=now,
             changed_at=now,
         )
+
+
+def _standing_of(instance_id: str, username: str) -> Knowledge[Standing]:
+    key = keys.credential(instance_id, username)
+
+    def made(found: Mapping[Key, Item]) -> Standing:
+        credential = store.read(found.get(key))
+        return credential.standing if credential else Standing()
+
+    return Knowledge(("credential standing", instance_id, username), (key,), made)

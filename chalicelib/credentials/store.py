@@ -24,7 +24,10 @@ def creation(credential: Credential) -> Put:
 
 
 def load(table: Table, instance_id: str, username: str) -> Credential | None:
-    item = table.get(keys.credential(instance_id, username))
+    return read(table.get(keys.credential(instance_id, username)))
+
+
+def read(item: Item | None) -> Credential | None:
     return None if item is None else Credential.model_validate(item)
 
 

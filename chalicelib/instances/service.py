@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
+from chalicelib.identity.recent import Recent
 from chalicelib.kernel.errors import Conflict, InstanceFrozen, Invalid, NotFound, QuotaExceeded
 from chalicelib.kernel.ids import is_id, new_id
 from chalicelib.kernel.moment import to_text
 from chalicelib.kernel.names import InstanceName
 from chalicelib.kernel.paging import Page, every
 from chalicelib.ports import keys
+from chalicelib.ports.memory import Knowledge
 from chalicelib.ports.stack import Stack
 from chalicelib.ports.table import ConditionFailed, TransactionCancelled, Update, Write
 
@@ -29,10 +31,12 @@ from .models import (
     Usage,
     Use,
 )
+from .places import DEFAULT_ACCOUNT, DEFAULT_NAME, NOBODY, Place, labelled, present
 
-# The account and the instance that a first start of one machine makes, and that any unknown host name means there.
-DEFAULT_ACCOUNT = "default"
-DEFAULT_NAME = "default"
+__all__ = ["DEFAULT_ACCOUNT", "DEFAULT_NAME", "Instances"]
+
+# Where so many instances are reached is kept, some 300 bytes each.
+_MOST_SEEN: Final = 10_000
 
 
 class Instances:
@@ -40,6 +44,7 @@ class Instances:
         self._stack = stack
         self._by_port = rules.instances_by_port(stack.settings.instance_ports)
         self._domain = stack.settings.domain
+        self._seen: Recent[Hashable, str] = stack.keep("instances seen", lambda: Recent(_MOST_SEEN))
 
     def create(
         self,
@@ -179,7 +184,26 @@ class Instances:
 
     def get(self, instance_id: str) -> Instance:
         """From memory. Raises NotFound."""
-        return self._stack.memory.get(("instance", instance_id), lambda: self._load(instance_id))
+        return self._stack.memory.know(self.knowledge(instance_id))
+
+    def knowledge(self, instance_id: str) -> Knowledge[Instance]:
+        """What `get` asks of memory."""
+        key = keys.instance(instance_id)
+        return Knowledge(("instance", instance_id), (key,), lambda found: present(store.read(found.get(key))))
+
+    def foreseen(self, host: str, port: int, likely: str = "") -> tuple[str, list[Knowledge[Instance]]]:
+        """The id of the instance that a request likely means, "" where nobody can tell, and what `find` will ask.
+
+        likely   what the request itself lets expect. Elsewhere it is the instance that was found there before: a name
+                 keeps its instance for life, and what the name means by now is read with it, in the same batch.
+        """
+        by_port = self._by_port.get(port)
+        if by_port is not None:
+            return by_port, [self.knowledge(by_port)]
+        label = rules.label_of(host, self._domain)
+        place = NOBODY if label is None else labelled(label)
+        instance_id = self._seen.get(place.name) or likely
+        return instance_id, [place.leading_to(instance_id)] if instance_id else []
 
     def find(self, host: str, port: int) -> Instance:
         """The instance that a request means, from memory.
@@ -193,13 +217,13 @@ class Instances:
         label = rules.label_of(host, self._domain)
         if label is not None:
             try:
-                return self._stack.memory.get(("label", label), lambda: self._at(label))
+                return self._at(labelled(label))
             except NotFound:
                 if not self._stack.settings.one_machine:
                     raise
         elif not self._stack.settings.one_machine:
             raise NotFound("no instance is reached at this host name", host=host[:300])
-        return self._stack.memory.get(("instance of nobody",), lambda: self.named(DEFAULT_ACCOUNT, DEFAULT_NAME))
+        return self._at(NOBODY)
 
     def named(self, account_id: str, name: str) -> Instance:
         """Raises NotFound."""
@@ -272,14 +296,15 @@ class Instances:
         """None for what is no name either: a path may hold anything, and more than fits into a key."""
         return store.id_named(self._stack.table, account_id, ref) if rules.is_instance_name(ref) else None
 
-    def _at(self, label: str) -> Instance:
-        return self._load(store.id_at(self._stack.table, label))
+    def _at(self, place: Place) -> Instance:
+        pointer = place.pointer
+        instance = self._stack.memory.get(place.name, lambda: self._load(store.pointed(self._stack.table.get(pointer))))
+        if self._seen.get(place.name) != instance.id:
+            self._seen.put(place.name, instance.id)
+        return instance
 
     def _load(self, instance_id: str | None) -> Instance:
-        instance = None if instance_id is None else store.load(self._stack.table, instance_id)
-        if instance is None:
-            raise NotFound("there is no such instance")
-        return instance
+        return present(None if instance_id is None else store.load(self._stack.table, instance_id))
 
     def _address(self, instance: Instance, port: int) -> str:
         host = f"{instance.label}.{self._domain}"

@@ -123,20 +123,19 @@ def due_page(table: Table, partition: str, now: str, cursor: str | None) -> Page
 
 
 def load(table: Table, instance_id: str) -> Instance | None:
-    item = table.get(keys.instance(instance_id))
+    return read(table.get(keys.instance(instance_id)))
+
+
+def read(item: Item | None) -> Instance | None:
     return None if item is None else Instance.model_validate(item)
 
 
-def id_at(table: Table, label: str) -> str | None:
-    return _pointed(table.get(keys.address(label)))
-
-
 def id_named(table: Table, account_id: str, name: str) -> str | None:
-    return _pointed(table.get(keys.account_instance(account_id, name)))
+    return pointed(table.get(keys.account_instance(account_id, name)))
 
 
 def personal_id(table: Table, account_id: str) -> str | None:
-    return _pointed(table.get(keys.personal_instance(account_id)))
+    return pointed(table.get(keys.personal_instance(account_id)))
 
 
 def all_instances(table: Table) -> Iterator[Instance]:
@@ -189,7 +188,7 @@ def _number(items: dict[Key, Item], key: Key, name: str) -> int:
     return int(items.get(key, {}).get(name, 0))
 
 
-def _pointed(item: Item | None) -> str | None:
+def pointed(item: Item | None) -> str | None:
     return None if item is None else str(item["instance_id"])
 
 

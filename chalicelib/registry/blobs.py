@@ -12,7 +12,7 @@ So one of the two sees the other, and the swap of the one that came late fails. 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -29,7 +29,9 @@ from chalicelib.kernel.errors import (
 )
 from chalicelib.kernel.ids import new_id
 from chalicelib.kernel.moment import to_text
+from chalicelib.kernel.names import Digest
 from chalicelib.ports import keys, paths
+from chalicelib.ports.memory import Knowledge
 from chalicelib.ports.stack import Stack
 from chalicelib.ports.table import (
     TRANSACTION_LIMIT_ITEMS,
@@ -67,16 +69,19 @@ class Blobs:
 
     # Reading
 
-    def find(self, instance: str, repository: str, digest: str) -> StoredBlob:
+    def knowledge(self, instance: str, repository: str, digest: Digest) -> Knowledge[StoredBlob]:
         """Raises BlobUnknown unless the repository has a link to the digest and its bytes are there."""
         link_key, head_key = keys.link(repository, digest), keys.head(instance, digest)
-        found = self._table.get_many([link_key, head_key])
-        if link_key not in found or head_key not in found:
-            raise BlobUnknown(digest)
-        head = HeadRecord.model_validate(found[head_key])
-        if head.state == "D":
-            raise BlobUnknown(digest)
-        return StoredBlob(digest, head.size, head.bucket, head.key)  # type: ignore[arg-type]
+
+        def made(found: Mapping[Key, Item]) -> StoredBlob:
+            if link_key not in found or head_key not in found:
+                raise BlobUnknown(digest)
+            head = HeadRecord.model_validate(found[head_key])
+            if head.state == "D":
+                raise BlobUnknown(digest)
+            return StoredBlob(digest, head.size, head.bucket, head.key)
+
+        return Knowledge(("blob", repository, digest), (link_key, head_key), made)
 
     # Needing
 

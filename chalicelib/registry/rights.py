@@ -83,9 +83,7 @@ class Rights:
             return None
 
     def refuse_unmakeable(self, caller: Caller, name: RepositoryName) -> None:
-        """An upload into a repository that no push may make is refused before its bytes are sent."""
-        if self._fresh(caller, name) is not None:
-            return
+        """An upload into a repository that is not here and no push may make is refused before its bytes are sent."""
         try:
             namespace = self._namespaces.get(caller.instance.id, name.namespace, fresh=True)
         except NotFound:

@@ -72,16 +72,16 @@ class Registry:
 
     def _remembered_manifest(self, caller: Caller, repository: Repository, digest: str, reference: str) -> Pulled:
         key = ("manifest", repository.id, digest)
-        pulled = self._stack.memory.get(key, lambda: self._load_manifest(caller, repository, digest))
-        if pulled is None:
-            raise ManifestUnknown(reference)
-        return pulled
+        pulled = self._stack.memory.get(key, lambda: self._load_manifest(repository, digest, reference))
+        # A large body is not remembered here, where nobody counts bytes.
+        return pulled if pulled.body else replace(pulled, body=self._bodies.large(caller.instance.id, pulled.digest))
 
-    def _load_manifest(self, caller: Caller, repository: Repository, digest: str) -> Pulled | None:
+    def _load_manifest(self, repository: Repository, digest: str, reference: str) -> Pulled:
+        """Without its body where that is large."""
         record = store.manifest(self._table, repository.id, digest)
         if record is None or record.state != "live":
-            return None
-        return Pulled(repository.id, record.digest, record.media_type, self._bodies.of(caller.instance.id, record))
+            raise ManifestUnknown(reference)
+        return Pulled(repository.id, record.digest, record.media_type, record.body or b"")
 
     def tags(self, caller: Caller, name: RepositoryName, after: str = "", limit: int = 1000) -> Page[str]:
         """Tag names in byte order. `next` is the last name of the page where there are more."""
@@ -128,8 +128,7 @@ class Registry:
     def blob(self, caller: Caller, name: RepositoryName, digest: Digest) -> StoredBlob:
         """Raises BlobUnknown and what `Rights.readable` raises."""
         repository = self._rights.readable(caller, name)
-        key = ("blob", repository.id, digest)
-        return self._stack.memory.get(key, lambda: self._blobs.find(caller.instance.id, repository.id, digest))
+        return self._stack.memory.know(self._blobs.knowledge(caller.instance.id, repository.id, digest))
 
     def read_blob(self, blob: StoredBlob, start: int = 0, end: int | None = None) -> Reading:
         """Bytes start..end (end exclusive). Raises ports.objects.ObjectMissing where the bytes went meanwhile."""
@@ -224,7 +223,8 @@ class Registry:
     def start_upload(self, caller: Caller, name: RepositoryName, algorithm: str = "sha256") -> UploadRecord:
         """Nothing is made for it but the session: the repository comes with the first content that is acknowledged."""
         repository = self._rights.writable(caller, name)
-        self._rights.refuse_unmakeable(caller, name)
+        if repository is None:
+            self._rights.refuse_unmakeable(caller, name)
         self._instances.require_room(caller.instance)
         repository_id = repository.id if repository else ""
         return self._uploads.start(caller.instance, name, _owner(caller), algorithm, repository_id)
@@ -283,13 +283,9 @@ class Registry:
         page = self._table.query(
             keys.blob_partition(caller.instance.id, digest), prefix=keys.edge_prefix(), limit=MOUNT_SOURCES
         )
-        names = []
-        for repository_id in {edge["repository_id"]: None for edge in page.items}:
-            try:
-                names.append(self._repositories.by_id(repository_id).name)
-            except NotFound:
-                continue
-        return names
+        holders = self._repositories.of_ids(caller.instance.id, [edge["repository_id"] for edge in page.items])
+        self._stack.memory.foresee(self._blobs.knowledge(caller.instance.id, held.id, digest) for held in holders)
+        return [held.name for held in holders]
 
     def renew(self, caller: Caller, name: RepositoryName, digest: Digest) -> None:
         """A pusher was told that a blob is here: it stays a day for the manifest to come. Raises BlobUnknown."""

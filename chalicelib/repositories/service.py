@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+
 from chalicelib.instances.models import Instance
 from chalicelib.instances.service import Instances
 from chalicelib.kernel.errors import Conflict, EditionRequired, Invalid, NotFound, QuotaExceeded, RepositoryMissing
@@ -11,8 +14,10 @@ from chalicelib.kernel.paging import Page, bounded_pass
 from chalicelib.kernel.principal import Action, Principal
 from chalicelib.namespaces.models import Namespace, Visibility
 from chalicelib.namespaces.service import Namespaces
+from chalicelib.ports import keys
+from chalicelib.ports.memory import Knowledge
 from chalicelib.ports.stack import Stack
-from chalicelib.ports.table import ConditionFailed, OutcomeUnknown, TransactionCancelled
+from chalicelib.ports.table import ConditionFailed, Item, Key, OutcomeUnknown, TransactionCancelled
 from chalicelib.sharing.service import Shares
 
 from . import store
@@ -71,7 +76,19 @@ class Repositories:
         """fresh: from the table itself and not from memory, as writes need it. Raises NotFound."""
         if fresh:
             return self._load(instance_id, name)
-        return self._stack.memory.get(("repository", instance_id, name), lambda: self._load(instance_id, name))
+        return self._stack.memory.know(self.knowledge(instance_id, name))
+
+    def knowledge(self, instance_id: str, name: str) -> Knowledge[Repository]:
+        """What `get` asks of memory."""
+        key, namespace = keys.repository(instance_id, name), keys.namespace(instance_id, name.partition("/")[0])
+
+        def made(found: Mapping[Key, Item]) -> Repository:
+            repository = store.read(found, key, namespace)
+            if repository is None:
+                raise _missing(name)
+            return repository
+
+        return Knowledge(("repository", instance_id, name), (key, namespace), made)
 
     def of_namespace(self, instance: Instance, namespace: str, ref: str) -> Repository:
         """What `{namespace}/…/{repository}` in a path of the API means, from the table itself.
@@ -91,6 +108,19 @@ class Repositories:
     def by_id(self, repository_id: str) -> Repository:
         """From memory. Raises NotFound, also when another repository has taken the name."""
         return self._stack.memory.get(("repository", repository_id), lambda: self._load_by_id(repository_id))
+
+    def of_ids(self, instance_id: str, ids: Sequence[str]) -> list[Repository]:
+        """Those of the instance that are there, in the order given, each once; two batch reads, remembered."""
+        by_id = {each: keys.repository_by_id(each) for each in ids}
+        pointers = self._stack.table.get_many(list(by_id.values()))
+        names = {each: pointers[key]["name"] for each, key in by_id.items() if key in pointers}
+        self._stack.memory.foresee(self.knowledge(instance_id, name) for name in names.values())
+        found = []
+        for each, name in names.items():
+            with suppress(NotFound):
+                found.append((each, self.get(instance_id, name)))
+        # Another may have taken the name.
+        return [repository for each, repository in found if repository.id == each]
 
     def edit(self, instance: Instance, name: str, change: RepositoryEdit) -> Repository:
         """Raises NotFound, EditionRequired, and Invalid for a switch that the namespace decides (A1)."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
 
 from chalicelib.kernel.paging import Page
@@ -10,6 +11,7 @@ from chalicelib.ports.table import (
     Check,
     ConditionFailed,
     Item,
+    Key,
     Put,
     Table,
     Update,
@@ -39,7 +41,10 @@ def creation(repository: Repository) -> list[Write]:
 
 def load(table: Table, instance_id: str, name: str) -> Repository | None:
     key, namespace = keys.repository(instance_id, name), keys.namespace(instance_id, name.partition("/")[0])
-    found = table.get_many([key, namespace])
+    return read(table.get_many([key, namespace]), key, namespace)
+
+
+def read(found: Mapping[Key, Item], key: Key, namespace: Key) -> Repository | None:
     # A namespace that is being deleted takes its repositories with it, all at the same moment.
     gone = key not in found or "deletion" in found.get(namespace, {})
     return None if gone else Repository.model_validate(found[key])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from botocore.exceptions import ClientError
@@ -51,8 +51,15 @@ _STALE_S: Final = 5
 class DynamoTable:
     """`Table` on one DynamoDB table with the global indexes i1 and i2. Safe for threads."""
 
-    def __init__(self, client: DynamoDBClient, name: str, calls: Calls | None = None) -> None:
+    def __init__(
+        self,
+        client: DynamoDBClient,
+        name: str,
+        calls: Calls | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._client = client
+        self._monotonic = monotonic
         self._name = name
         self._calls = calls or Calls()
         self._counter = itertools.count(1)
@@ -161,7 +168,7 @@ class DynamoTable:
             self._touched()
 
     def epoch(self) -> object:
-        return int(time.monotonic() / _STALE_S), self._written
+        return int(self._monotonic() / _STALE_S), self._written
 
     def _touched(self) -> None:
         # Threads may store their numbers out of order; none is ever stored twice, and that is what counts.
