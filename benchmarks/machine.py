@@ -30,7 +30,7 @@ def describe_machine(data: Path, wrk: str | None) -> tuple[tuple[str, str], ...]
     """Name and value pairs for the report; wrk is its path, None where it is not used."""
     memory_bytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return (
-        ("processor", f"{_processor()}, {len(os.sched_getaffinity(0))} cores used of {os.cpu_count()}"),
+        ("processor", f"{processor()}, {len(os.sched_getaffinity(0))} cores used of {os.cpu_count()}"),
         ("memory", f"{memory_bytes / 1024**3:.0f} GiB"),
         ("system", f"{platform.system()} {platform.release()}, Python {platform.python_version()}"),
         ("disk", f"{_disk_kind(data)}, {shutil.disk_usage(data).free / 1e9:.0f} GB free"),
@@ -39,7 +39,7 @@ def describe_machine(data: Path, wrk: str | None) -> tuple[tuple[str, str], ...]
     )
 
 
-def _processor() -> str:
+def processor() -> str:
     for line in Path("/proc/cpuinfo").read_text().splitlines():
         if line.startswith("model name"):
             return line.partition(":")[2].strip()
