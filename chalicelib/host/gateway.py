@@ -23,7 +23,7 @@ from .listeners import listen, require_tls_files
 from .processes import Processes, Program
 
 # What a process may take beyond its requests: to write its counts, and to close its connections.
-_MORE_S: Final = 5.0
+MORE_S: Final = 5.0
 
 
 def serve_gateway(settings: Settings) -> int:
@@ -41,7 +41,7 @@ def serve_gateway(settings: Settings) -> int:
     os.set_inheritable(pool.descriptor, True)
     arguments = ("-m", "chalicelib.host.gateway_process", str(pool.descriptor))
     program = Program(arguments, environment, listeners.sockets)
-    code = Processes(program, count, settings.drain_s + settings.end_within_s + _MORE_S).run()
+    code = Processes(program, count, settings.drain_s + settings.end_within_s + MORE_S).run()
     listeners.close()
     logger.info("gateway ended", exit_code=code)
     return code

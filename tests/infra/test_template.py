@@ -22,6 +22,7 @@ REASONS = {
     "WhoRunsTheAccountRulesTheKey": "speaks of its own key alone, and nobody could change that key without it",
     "AlarmsPublish": "speaks of its own key alone",
     "NothingWithoutEncryptionOnTheWay": "forbids",
+    "LoginToTheImagesRegistry": "is of no resource; what may be pulled is said by name",
 }
 
 
