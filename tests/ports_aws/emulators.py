@@ -45,8 +45,8 @@ def table_engine(folder: Path) -> Iterator[str]:
 
 
 @contextmanager
-def s3_and_sqs(folder: Path) -> Iterator[str]:
-    """Answers the endpoint."""
+def s3_and_sqs(folder: Path, more: Mapping[str, str] | None = None) -> Iterator[str]:
+    """Answers the endpoint. more: further variables of the engine, which functions that it runs inherit."""
     port = free_port()
     variables = {
         "GATEWAY_PORT": str(port),
@@ -55,6 +55,7 @@ def s3_and_sqs(folder: Path) -> Iterator[str]:
         "PERSIST_STATE": "0",
         "S3_DATA_DIR": str(folder / "s3"),
         "STATE_DIR": str(folder / "state"),
+        **(more or {}),
     }
     with _running([str(TOOLS / "ministack")], folder / "objects.log", port, variables):
         yield f"http://127.0.0.1:{port}"

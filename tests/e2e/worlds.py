@@ -1,0 +1,178 @@
+"""The service as its users and its operator see it, on one machine or on AWS: what a story may know of where it runs.
+
+    embedded   `crs serve` on a folder of its own
+    aws        the packaged template on an emulator (`emulated`), and beside it `crs gateway`, the container's program
+
+Both have short clocks, and may call a receiver of webhooks on loopback.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import httpx
+import pytest
+
+from chalicelib.kernel.settings import Settings
+from chalicelib.ports.stack import Stack, open_stack
+from tests.ports_aws.emulators import ROOT, clean_environment, free_port, installed
+from tests.serving import PASSWORD, serving
+
+from .emulated import Made, deployed, emulator, package
+
+USERNAME = "admin"
+GRACE_S = 20
+# The shortest there is. For so long an upload keeps its bytes, whatever becomes of the manifest that names them.
+UPLOAD_TTL_S = 60
+CLOCKS = {"CRS_GRACE_S": str(GRACE_S), "CRS_TOMBSTONE_S": "1"}
+ALLOWED = {"CRS_ALLOW_PRIVATE_ADDRESSES": "true", "CRS_UPLOAD_TTL_S": str(UPLOAD_TTL_S)}
+# Schedules fire by the minute, and some deeds take several of them.
+PATIENCE_S = 330.0
+_START_S = 60.0
+
+Seen = TypeVar("Seen")
+
+
+@dataclass
+class World:
+    """registry: host and port as clients name it; base: of the management API's addresses.
+
+    environment   of the command line, in which it finds the same stores
+    chosen        makes this process find them too
+    made          the deployed stage, on AWS
+    """
+
+    registry: str
+    base: str
+    environment: Mapping[str, str]
+    chosen: Callable[[], AbstractContextManager[None]] = nullcontext
+    made: Made | None = None
+    _token: str = field(default="", repr=False)
+
+    def ask(self, method: str, path: str, body: object = None, **query: str | int) -> httpx.Response:
+        """A request of the management API as the first owner. path: below /api/v1."""
+        if not self._token:
+            login = {"username": USERNAME, "password": PASSWORD}
+            session = httpx.post(f"{self.base}/session", json=login, timeout=60, trust_env=False)
+            assert session.status_code == 201, session.text
+            self._token = session.json()["token"]
+        headers = {"Authorization": f"Bearer {self._token}"}
+        return httpx.request(
+            method, self.base + path, json=body, params=query, headers=headers, timeout=60, trust_env=False
+        )
+
+    def here(self, method: str, path: str, body: object = None, **query: str | int) -> Any:
+        """The same below instance `default`; it has to succeed. Answers the JSON."""
+        answer = self.ask(method, f"/instances/default{path}", body, **query)
+        assert answer.status_code < 300, f"{method} {path}: {answer.status_code} {answer.text}"
+        return answer.json() if answer.content else None
+
+    def crs(self, *arguments: str) -> str:
+        """What an operator's command line prints."""
+        command = [sys.executable, "-m", "chalicelib.cli", *arguments]
+        done = subprocess.run(
+            command, cwd=ROOT, env=self._whole(), capture_output=True, text=True, timeout=120, check=False
+        )
+        assert done.returncode == 0, f"crs {' '.join(arguments)}: {done.stdout[-2000:]}{done.stderr[-4000:]}"
+        return done.stdout
+
+    @contextmanager
+    def stack(self) -> Iterator[Stack]:
+        """The stores, as the command line opens them."""
+        with self.chosen(), open_stack(Settings.from_environment(self.environment)) as opened:
+            yield opened
+
+    def _whole(self) -> dict[str, str]:
+        return clean_environment() | dict(self.environment)
+
+
+def eventually(look: Callable[[], Seen], what: str, within_s: float = PATIENCE_S) -> Seen:
+    """The first thing seen that is true."""
+    deadline = time.monotonic() + within_s
+    while not (seen := look()):
+        assert time.monotonic() < deadline, f"{what}: not within {within_s:.0f} s, but {seen!r}"
+        time.sleep(0.5)
+    return seen
+
+
+@contextmanager
+def embedded(folder: Path) -> Iterator[World]:
+    settings = CLOCKS | ALLOWED | {"CRS_SWEEP_INTERVAL_S": "2"}
+    with serving(folder / "data", port=0, password=PASSWORD, **settings) as service:
+        environment = settings | {"CRS_DATA": str(service.data)}
+        yield World(service.host, f"{service.url}/api/v1", environment)
+
+
+@contextmanager
+def on_aws(folder: Path) -> Iterator[World]:
+    _require_emulator()
+    packaged = package(folder / "package")
+    with emulator(folder, **ALLOWED) as aws:
+        clocks = {"GraceSeconds": CLOCKS["CRS_GRACE_S"], "TombstoneSeconds": CLOCKS["CRS_TOMBSTONE_S"]}
+        made = deployed(aws, packaged, "e2e", Domain="localhost", **clocks)
+        _hurry(made)
+        api = f"{aws.endpoint}/restapis/{made.outputs['RestAPIId']}/live/_user_request_/api/v1"
+        environment = made.environment() | ALLOWED
+        port = free_port()
+        world = World(f"127.0.0.1:{port}", api, environment, aws.chosen, made)
+        instance = _first_start(world, folder)
+        with _gateway(world, {"CRS_PORT": str(free_port()), "CRS_INSTANCE_PORTS": f"{instance}={port}"}, folder):
+            yield world
+
+
+def _require_emulator() -> None:
+    if not installed("ministack"):
+        message = "ministack is missing: run .ci/install-emulators"
+        if os.environ.get("CI"):
+            pytest.fail(message)
+        pytest.skip(message)
+
+
+def _hurry(made: Made) -> None:
+    """A message that failed comes again after 20 s, not after six times its function's timeout, as the template has it.
+    Less would be too little: on a busy machine a function takes as many seconds to start."""
+    sqs = made.aws.client("sqs")
+    for queue in ("CollectionQueue", "TasksQueue", "WebhooksQueue"):
+        sqs.set_queue_attributes(QueueUrl=made.physical(queue), Attributes={"VisibilityTimeout": "20"})
+
+
+def _first_start(world: World, folder: Path) -> str:
+    """Account, instance and namespace, as on one machine. Answers the instance's id."""
+    from chalicelib.host.first_start import first_start
+
+    data = {"CRS_DATA": str(folder / "first"), "CRS_ADMIN_PASSWORD": PASSWORD}
+    with world.chosen(), open_stack(Settings.from_environment(dict(world.environment) | data)) as stack:
+        return first_start(stack).instance.id
+
+
+@contextmanager
+def _gateway(world: World, own: Mapping[str, str], folder: Path) -> Iterator[None]:
+    log = folder / "gateway.log"
+    environment = clean_environment() | dict(world.environment) | dict(own) | {"CRS_GATEWAY_PROCESSES": "1"}
+    command = [sys.executable, "-m", "chalicelib.cli", "gateway"]
+    with log.open("wb") as output:
+        gateway = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=output)
+    try:
+        deadline = time.monotonic() + _START_S
+        while not _ready(world.registry):
+            assert gateway.poll() is None and time.monotonic() < deadline, log.read_text(errors="replace")[-4000:]
+            time.sleep(0.1)
+        yield
+    finally:
+        gateway.terminate()
+        gateway.wait(30)
+
+
+def _ready(host: str) -> bool:
+    try:
+        return httpx.get(f"http://{host}/readyz", timeout=5, trust_env=False).status_code == 200
+    except httpx.TransportError:
+        return False
