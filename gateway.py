@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Awaitable
 from typing import Final
 
 from chalicelib.credentials.endpoint import TokenApplication
@@ -47,10 +46,11 @@ class Gateway:
         self._traffic = Traffic(stack.clock, logs=stack.settings.logs_requests)
         self._exposition = Exposition(stack, "gateway", self._traffic, pool)
 
-    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            return self._traffic.serve(self._application(scope["path"]), scope, receive, send)
-        return self._live(receive, send)
+            await self._traffic.serve(self._application(scope["path"]), scope, receive, send)
+        elif scope["type"] == "lifespan":
+            await self._live(receive, send)
 
     def _application(self, path: str) -> Application:
         if path.startswith("/v2/") or path == "/v2":
