@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Final
 
 import click
 
 from .audits import audit
 from .dead_letters import dead_letters
+from .init import init
 from .people import account, password_from_stdin, user
-from .settings import Refusing, opened_stack, settings
+from .recover import recover
+from .settings import Refusing, one_machine, opened_stack, settings
+
+_OWN_BUCKETS: Final = "its owner makes a bucket, and tags it crs:account=ACCOUNT"
+_OWN_BACKUPS: Final = "tables and buckets are backed up by themselves: see docs/aws-backup.md"
 
 
 @click.group(cls=Refusing)
@@ -36,7 +42,7 @@ def gateway() -> None:
 @crs.command()
 @click.option("--deep", is_flag=True, help="Also read and hash the bytes of every blob.")
 def fsck(deep: bool) -> None:
-    """Prove a data folder whole. Prints what is wrong, and exits with 1 if anything is."""
+    """Prove all that is stored whole. Prints what is wrong, and exits with 1 if anything is."""
     from chalicelib.collection.fsck import Fsck
 
     found = 0
@@ -71,7 +77,7 @@ def bucket_create(name: str, account: str) -> None:
     """Make a bucket that instances of an account can be opened in."""
     from .buckets import create_for
 
-    create_for(settings(), name, account)
+    create_for(one_machine(_OWN_BUCKETS), name, account)
     click.echo(f"bucket {name} is there, for account {account}")
 
 
@@ -144,6 +150,8 @@ def reset_password(instance_name: str, username: str, password_stdin: bool) -> N
 crs.add_command(account)
 crs.add_command(audit)
 crs.add_command(dead_letters)
+crs.add_command(init)
+crs.add_command(recover)
 crs.add_command(user)
 
 
@@ -153,7 +161,7 @@ def backup(folder: Path) -> None:
     """Copy the data folder to FOLDER, consistently, while the service runs; the next time, only what is new."""
     from chalicelib.host.backup import backup as back_up
 
-    report = back_up(settings(), folder)
+    report = back_up(one_machine(_OWN_BACKUPS), folder)
     click.echo(f"{folder} holds {report.tables} tables and {report.files} files, {report.copied} of them new")
 
 
@@ -163,6 +171,6 @@ def restore(folder: Path) -> None:
     """Make the data folder from a backup in FOLDER. Refused while there is one with anything in it."""
     from chalicelib.host.backup import restore as bring_back
 
-    chosen = settings()
+    chosen = one_machine(_OWN_BACKUPS)
     bring_back(chosen, folder)
     click.echo(f"restored to {chosen.data}; run `crs fsck` to see it whole")

@@ -36,6 +36,14 @@ def settings() -> Settings:
         raise Invalid.many([(name, f"{name}: {text}") for name, text in fields]) from error
 
 
+def one_machine(instead: str) -> Settings:
+    """The same, for what is done with a data folder. Raises Invalid on AWS, saying what is done there."""
+    chosen = settings()
+    if not chosen.one_machine:
+        raise Invalid("CRS_STACK", f"this is for the stack of one machine; on AWS {instead}")
+    return chosen
+
+
 @contextmanager
 def opened_stack() -> Iterator[Stack]:
     """The stack of the settings; works beside a running service. Raises Invalid where there is no data folder yet."""

@@ -8,12 +8,16 @@
 5 the marker <data>/first-start-done: what people delete later stays deleted
 
 A folder from before there were accounts gets step 2 alone, with the password that the registry credential has.
+
+A deployment on AWS has no such folder: `first_deployment` makes 3, 4 and, as its marker, 2 last.
 """
 
 from __future__ import annotations
 
 import os
 import secrets
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -21,10 +25,10 @@ from typing import Final
 from chalicelib.access.service import Access
 from chalicelib.accounts.service import Accounts
 from chalicelib.credentials.service import Credentials
-from chalicelib.identity.service import hash_password
+from chalicelib.identity.service import hash_password, weakness
 from chalicelib.instances.models import Instance
 from chalicelib.instances.service import DEFAULT_ACCOUNT, DEFAULT_NAME, Instances
-from chalicelib.kernel.errors import NotFound
+from chalicelib.kernel.errors import Conflict, Invalid, NotFound
 from chalicelib.kernel.names import NamespaceName
 from chalicelib.namespaces.models import NewNamespace
 from chalicelib.namespaces.service import Namespaces
@@ -71,6 +75,27 @@ def first_start(stack: Stack) -> FirstStart:
     _namespace(stack, instance)
     write_durably(data / MARKER, "")
     return FirstStart(instance, True, password_file if password_file.exists() else None)
+
+
+def first_deployment(stack: Stack, password: str, allow: Sequence[str] = ()) -> Instance | None:
+    """The instance, or None where all was made before: what people deleted since stays deleted.
+
+    allow   networks whose clients may reach the instance
+    Raises Invalid (password, networks). One that is interrupted is finished by the next, under the next's password.
+    """
+    accounts, access = Accounts(stack), Access(stack)
+    with suppress(NotFound):
+        accounts.get(DEFAULT_ACCOUNT)
+        return None
+    if wrong := weakness(password, USERNAME):
+        raise Invalid("password", wrong)
+    instance = _instance(stack, password)
+    for cidr in allow:
+        with suppress(Conflict):
+            access.add(instance, cidr)
+    _namespace(stack, instance)
+    accounts.open_with_hash(DEFAULT_ACCOUNT, USERNAME, hash_password(password), operator=True)
+    return instance
 
 
 def _held(stack: Stack) -> Instance | None:

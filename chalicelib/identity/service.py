@@ -8,10 +8,10 @@ from chalicelib.kernel.errors import Unauthenticated
 from chalicelib.ports.stack import Stack
 
 from .keyring import Keyring, keyring_of
-from .passwords import Desk, hash_password, is_possible_password, password_bytes
+from .passwords import Desk, hash_password, is_possible_password, password_bytes, weakness
 from .throttle import Throttle
 
-__all__ = ["Identity", "hash_password"]
+__all__ = ["Identity", "hash_password", "weakness"]
 
 
 class Identity:

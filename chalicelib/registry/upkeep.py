@@ -76,6 +76,12 @@ class Upkeep:
         with following(row.get("origin") or row.get("request_id") or ""):
             self._steps[kind](row)
 
+    def end_upload(self, hint: Item) -> None:
+        """A session ends before it is due: the objects are not any more what it left."""
+        row = self._table.get(Key(hint["pk"], hint["sk"]))
+        if row is not None:
+            self._upload(row)
+
     def _intent(self, row: Item) -> None:
         self._intents.abandon(row["incarnation"])
 
