@@ -131,6 +131,7 @@ def test_unknown_names_are_closed_like_known_ones(stack: Stack) -> None:
         assert statuses == [401] * 10 + [429]
 
 
+@pytest.mark.usefixtures("production_hashes")
 def test_unknown_user_and_wrong_password_take_the_same_time(stack: Stack) -> None:
     """G5. Both pay for one password hash; means over ten each, taken in turns so that load falls on both alike."""
     Accounts(stack).open("default", "owner", PASSWORD)
