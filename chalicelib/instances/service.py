@@ -202,8 +202,8 @@ class Instances:
             return by_port, [self.knowledge(by_port)]
         label = rules.label_of(host, self._domain)
         place = NOBODY if label is None else labelled(label)
-        instance_id = self._seen.get(place.name) or likely
-        return instance_id, [place.leading_to(instance_id)] if instance_id else []
+        instance_id = self._seen.get(place.name) or likely or store.pointed(self._stack.table.get(place.pointer))
+        return (instance_id, [place.leading_to(instance_id)]) if instance_id else ("", [])
 
     def find(self, host: str, port: int) -> Instance:
         """The instance that a request means, from memory.
