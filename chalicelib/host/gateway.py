@@ -23,7 +23,7 @@ from .listeners import listen, require_tls_files
 from .processes import Processes, Program
 
 # What a process may take beyond its requests: to write its counts, and to close its connections.
-MORE_S: Final = 5.0
+MORE_S: Final = 10.0
 
 
 def serve_gateway(settings: Settings) -> int:

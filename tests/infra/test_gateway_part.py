@@ -78,7 +78,9 @@ def test_the_client_is_who_spoke_to_the_load_balancer_whatever_the_header_said_b
 
 def test_each_port_is_open_to_its_own_load_balancer_alone() -> None:
     """G2: whoever reached the internal port would pass by every allowlist."""
-    ingress = {rule["FromPort"]: rule for rule in properties("GatewayGroup")["SecurityGroupIngress"]}
+    *always, metrics = properties("GatewayGroup")["SecurityGroupIngress"]
+    ingress = {rule["FromPort"]: rule for rule in always}
+    assert metrics["Fn::If"][0] == "WithMetrics"  # only with a group that the operator names
     read = settings()
     assert set(ingress) == {read.port, read.internal_port}
     for port, name in ((read.port, "Public"), (read.internal_port, "Internal")):
