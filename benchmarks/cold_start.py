@@ -29,9 +29,7 @@ from .machine import processor
 ROOT: Final = Path(__file__).parents[1]
 RESULTS: Final = ROOT / "benchmarks" / "RESULTS-cold-start.md"
 RECORD: Final = ROOT / "benchmarks" / "cold_start.json"
-REFERENCE: Final = (
-    "asyncio, concurrent.futures, decimal, email.parser, http.client, logging.config, unittest.mock, xml.sax"
-)
+REFERENCE: Final = "asyncio, concurrent.futures, decimal, email.parser, http.client, logging.config, unittest, xml.sax"
 AIM_MS: Final = 400
 AIM_BYTES: Final = 60_000_000
 # What has grown by more is a finding.
