@@ -13,7 +13,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --generate-hashes --no-emit-index-url -
 # Where an environment forbids it, every process that tests start would compile all it imports: two seconds each.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: package deploy destroy run test check format bench lock openapi conformance conformance-aws clients campaigns campaign-kills campaign-faults campaign-api
+.PHONY: package deploy destroy run test check format bench cost lock openapi conformance conformance-aws clients campaigns campaign-kills campaign-faults campaign-api
 
 run: $(RUN_READY)
 	@exec $(BIN)/python -m chalicelib.cli serve
@@ -52,6 +52,10 @@ deploy: package
 # Shows what would go and what stays, asks for the stack's name, then does it. Tables, bucket and secret stay.
 destroy: $(DEV_READY)
 	@$(BIN)/python -m infra.deploy down "$(STAGE)"
+
+# docs/cost.md, from recorded counts and list prices. COST=--count counts anew, on moto in this process.
+cost: $(DEV_READY)
+	$(BIN)/python -m benchmarks.cost $(COST)
 
 # The upstream conformance program against the embedded stack; .ci/install-conformance brings it.
 conformance: $(DEV_READY)
