@@ -37,6 +37,7 @@ class Settings(BaseModel):
     table, bucket, …    names of what the `aws` stack uses
     price_…             a month of an enterprise instance, of 5 further namespaces, of 1000 further repositories
     keys_secret         name of the secret in AWS Secrets Manager that holds what is not given here of the following two
+    keys                what that secret holds, where the platform hands it over and nobody has to ask for it
     signing_key         PEM of the P-256 keys of tokens: the first signs, all verify. Made under `data` on one machine;
                         elsewhere it follows from `secret_key`
     secret_key          32 random bytes or more, as text, for keyed hashes. Made under `data` on one machine
@@ -79,6 +80,7 @@ class Settings(BaseModel):
     price_namespace_pack: Decimal = Field(default=Decimal(25), ge=0, le=1_000_000, decimal_places=2)
     price_repository_pack: Decimal = Field(default=Decimal(100), ge=0, le=1_000_000, decimal_places=2)
     keys_secret: str = ""
+    keys: str = ""
     signing_key: str | None = None
     secret_key: str | None = None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 
@@ -10,8 +11,11 @@ import yaml
 
 from chalicelib.edge.address import AddressPolicy, client_address
 from chalicelib.host.gateway import MORE_S
+from chalicelib.identity.keyring import keyring_of, open_keyring
 from chalicelib.kernel.settings import Settings
+from chalicelib.ports.stack import open_stack
 from infra.template import HERE
+from tests.ports_aws.serving import signing_key
 
 PART: dict[str, Any] = yaml.safe_load((HERE / "template" / "gateway.yaml").read_text())
 RESOURCES: dict[str, Any] = PART["Resources"]
@@ -61,9 +65,19 @@ def test_every_variable_of_the_task_is_one_that_the_program_knows() -> None:
     names = {one["Name"] for one in CONTAINER["Environment"] + CONTAINER["Secrets"]}
     known = {f"CRS_{name.upper()}" for name in Settings.model_fields}
     assert {name for name in names if name.startswith("CRS_")} <= known
-    assert "CRS_SECRET_KEY" not in {one["Name"] for one in CONTAINER["Environment"]}
-    [secret] = CONTAINER["Secrets"]
-    assert secret == {"Name": "CRS_SECRET_KEY", "ValueFrom": {"Fn::Sub": "${Keys}:secret_key::"}}
+
+
+def test_gateway_and_functions_sign_and_verify_with_the_same_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The gateway is handed the secret that functions read; what somebody adds to it holds for both."""
+    assert CONTAINER["Secrets"] == [{"Name": "CRS_KEYS", "ValueFrom": {"Ref": "Keys"}}]
+    monkeypatch.setenv("AWS_REGION", "eu-central-1")
+    for held in ({"secret_key": "s" * 64}, {"secret_key": "s" * 64, "signing_key": signing_key()}):
+        task = Settings.from_environment({"CRS_STACK": "aws", "CRS_KEYS": json.dumps(held)})
+        function = Settings.from_environment({"CRS_STACK": "aws", "CRS_KEYS_SECRET": "Keys"})
+        with open_stack(task) as opened:
+            of_task, of_function = keyring_of(opened), open_keyring(function, lambda held=held: held)  # type: ignore[misc]
+        assert [key.id for key in of_task.keys] == [key.id for key in of_function.keys]
+        assert of_task.hashing == of_function.hashing
 
 
 @pytest.mark.parametrize("forged", ["", "127.0.0.1, ", "10.0.0.1, 192.0.2.1, "])

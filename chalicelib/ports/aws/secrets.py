@@ -26,6 +26,11 @@ def read_secrets(name: str) -> Mapping[str, str]:
             text = client.get_secret_value(SecretId=name)["SecretString"]
         finally:
             client.close()
+    return parsed(text)
+
+
+def parsed(text: str) -> Mapping[str, str]:
+    """What the secret holds. Raises Unavailable."""
     try:
         return {str(key): str(value) for key, value in json.loads(text).items()}
     except (ValueError, AttributeError) as broken:

@@ -54,17 +54,17 @@ def open_aws_stack(settings: Settings, clock: Clock) -> Stack:
         write=_in_threads(writers),
         close=close,
         exact=False,
-        secrets=functools.partial(_secrets, settings.keys_secret),
+        secrets=functools.partial(_secrets, settings),
         clock=clock,
     )
 
 
-def _secrets(name: str) -> Mapping[str, str]:
-    if not name:
+def _secrets(settings: Settings) -> Mapping[str, str]:
+    if not settings.keys and not settings.keys_secret:
         return {}
-    from .secrets import read_secrets
+    from .secrets import parsed, read_secrets
 
-    return read_secrets(name)
+    return parsed(settings.keys) if settings.keys else read_secrets(settings.keys_secret)
 
 
 def _in_threads(threads: ThreadPoolExecutor) -> Runner:
