@@ -14,7 +14,7 @@ from chalicelib.edge.log import logger
 from chalicelib.edge.refusals import error, refusal
 from chalicelib.edge.requests import INSTANCE_KEY, request_id_of
 from chalicelib.instances.service import Instances
-from chalicelib.kernel.errors import AddressNotAllowed, Invalid, NotFound, Refused
+from chalicelib.kernel.errors import AddressNotAllowed, Invalid, Refused
 from chalicelib.ports.stack import Stack
 
 from .token import Permitted, TokenEndpoint
@@ -57,8 +57,8 @@ class TokenApplication:
         """For the audit record: nobody who is refused here is known, so nobody is recorded singly."""
         try:
             instance = self._instances.find(visit.text(b"host"), visit.port)
-        except NotFound:
-            return
+        except Refused:
+            return  # Nobody's, or the table that knows whose is what failed.
         if (
             instance.edition != "enterprise"
             or self._audit.treatment(refused.code, known=False, changes=False) != "count"

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 
 from chalicelib.accounts.service import Accounts
 from chalicelib.kernel import media
 from chalicelib.kernel.names import Digest
-from tests.management import PASSWORD, Api
+from tests.management import PASSWORD, Api, Reply
 from tests.registry.images import image, index
 
 from .worlds import APP, CONFIG_BYTES, LAYERS, LOGIN, TAG, World
 
-Act = Callable[[], object]
+# Answers a response of httpx or a `Reply`.
+Act = Callable[[], Any]
 Prepare = Callable[[World], Act]
 
 _REPOSITORY: Final = f"/v2/{APP}"
@@ -178,7 +180,9 @@ _DELETE: Final = "repository:library/app:delete"
 
 
 def _delete_tag(world: World) -> Act:
-    return partial(world.ask, "DELETE", f"{_REPOSITORY}/manifests/more-00002", scope=_DELETE)
+    tag = f"dropped-{next(_numbers)}"
+    _put(world, tag, world.ask("GET", f"{_REPOSITORY}/manifests/{TAG}").content)()
+    return partial(world.ask, "DELETE", f"{_REPOSITORY}/manifests/{tag}", scope=_DELETE)
 
 
 def _delete_manifest(world: World) -> Act:
@@ -217,11 +221,12 @@ WRITES: Final[Mapping[str, Prepare]] = {
 
 def _api(path: str, **query: object) -> Prepare:
     def prepare(world: World) -> Act:
-        api = Api.signed_in(world.stack)
+        api, asked = Api.signed_in(world.plain), path.format(digest=_digest_of_plain(world))
 
-        def act() -> None:
-            reply = api.get(path.format(digest=_digest_of_plain(world)), **query)
-            assert reply.status == 200, reply.text
+        def act() -> Reply:
+            reply = replace(api, stack=world.stack).get(asked, **query)
+            world.require(reply.status, reply.text)
+            return reply
 
         return act
 
@@ -234,13 +239,13 @@ def _digest_of_plain(world: World) -> str:
 
 
 def _sign_in(world: World) -> Act:
-    Api.signed_in(world.stack)
+    Api.signed_in(world.plain)
     body = {"account": "default", "username": "owner", "password": PASSWORD}
-    api = Api(world.stack)
 
-    def act() -> None:
-        reply = api.post("/session", body)
-        assert reply.status < 300, reply.text
+    def act() -> Reply:
+        reply = Api(world.stack).post("/session", body)
+        world.require(reply.status, reply.text)
+        return reply
 
     return act
 

@@ -25,7 +25,7 @@ from chalicelib.ports.table import Item, OutcomeUnknown, Table
 
 # Neither reads a disk nor crosses a network, so neither fails; `epoch` is also asked at every remembered read.
 _NOT_COUNTED: Final = frozenset({"epoch", "close", "presign"})
-_TABLE_WRITES: Final = frozenset({"table.put", "table.put_many", "table.update", "table.delete", "table.transact"})
+TABLE_WRITES: Final = frozenset({"table.put", "table.put_many", "table.update", "table.delete", "table.transact"})
 
 
 @dataclass(frozen=True)
@@ -41,13 +41,19 @@ def _refuse() -> None:
 
 
 def _lose_answer(call: str) -> None:
-    if call in _TABLE_WRITES:
+    if call in TABLE_WRITES:
         raise OutcomeUnknown("injected: the call took effect, its answer was lost")
     raise Unavailable("injected: the call took effect, its answer was lost")
 
 
+def _never_said() -> None:
+    raise OutcomeUnknown("injected: the call had no effect, and nobody said so")
+
+
 FAIL_BEFORE: Final = Fault(before=_refuse)
 FAIL_AFTER: Final = Fault(after=_lose_answer)
+# For writes of a table: whoever made it has to look.
+FAIL_UNSAID: Final = Fault(before=_never_said)
 
 
 def hook_before(hook: Callable[[], None]) -> Fault:

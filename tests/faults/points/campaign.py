@@ -125,6 +125,8 @@ _MEANINGS: Final = {
     "after": "the call takes effect and its answer is lost; at every write",
     "killed": "the call is the last that the process makes; at every call",
     "throttled": "it and the next two to six calls fail",
+    "conflict": "the transaction, and perhaps the next ones, is refused because others write the same rows",
+    "unsaid": "a write of the table has no effect, and the answer is that nobody knows",
     "frozen": "the process stands still past its deadlines while the others go on, and then goes on itself",
     "pair": "a second fault a few calls later",
     "relapse": "a second fault while the first is put right",

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from .catalogue import OPERATIONS
-from .kinds import AT_EVERY_CALL, KINDS, is_write
+from .kinds import AT_EVERY_CALL, KINDS, ONLY_AT, is_write
 from .trials import Trials
 
 # Of each further kind so many calls of a cell are chosen.
@@ -52,7 +52,7 @@ def points_of(calls: list[str], rng: random.Random) -> Iterator[Point]:
     for number, call in enumerate(calls, 1):
         yield from ((kind, number) for kind in AT_EVERY_CALL if kind != "after" or is_write(call))
     for kind in _FURTHER:
-        chosen = [number for number, call in enumerate(calls, 1) if kind != "torn" or call == "table.put_many"]
+        chosen = [number for number, call in enumerate(calls, 1) if call in ONLY_AT.get(kind, {call})]
         yield from ((kind, number) for number in rng.sample(chosen, min(EXTRAS_A_KIND, len(chosen))))
 
 

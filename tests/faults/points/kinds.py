@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, cast
 
@@ -12,7 +12,7 @@ from chalicelib.ports.queues import Queues
 from chalicelib.ports.stack import Stack
 from chalicelib.ports.table import Item, OutcomeUnknown, Table
 
-from ..ports import FAIL_AFTER, FAIL_BEFORE, Fault, hook_before
+from ..ports import FAIL_AFTER, FAIL_BEFORE, FAIL_UNSAID, TABLE_WRITES, Fault, hook_before
 from ..turns import CRASH_AFTER
 
 WRITES: Final = frozenset(
@@ -88,6 +88,12 @@ def _simple(rng: random.Random) -> Fault:
 
 def _throttled(doing: Doing, call: int, rng: random.Random) -> Injection:
     return Injection(dict.fromkeys(range(call, call + rng.randint(2, 6)), FAIL_BEFORE))
+
+
+def _conflict(doing: Doing, call: int, rng: random.Random) -> Injection:
+    """Others write the same rows: this transaction and the next ones are refused, with no effect."""
+    later = [number for number, name in enumerate(doing.calls, 1) if number >= call and name == "table.transact"]
+    return Injection(dict.fromkeys(later[: rng.randint(1, 3)], FAIL_BEFORE))
 
 
 def _frozen(doing: Doing, call: int, rng: random.Random) -> Injection:
@@ -202,6 +208,8 @@ KINDS: Final[Mapping[str, Kind]] = {
     "after": _one(FAIL_AFTER),
     "killed": _one(CRASH_AFTER),
     "throttled": _throttled,
+    "conflict": _conflict,
+    "unsaid": _one(FAIL_UNSAID),
     "frozen": _frozen,
     "pair": _pair,
     "relapse": _relapse,
@@ -211,4 +219,11 @@ KINDS: Final[Mapping[str, Kind]] = {
     "messages": _messages,
 }
 
-__all__ = ["AT_EVERY_CALL", "KINDS", "Doing", "Injection", "Kind", "is_write"]
+# Kinds that only some calls can meet.
+ONLY_AT: Final[Mapping[str, Set[str]]] = {
+    "conflict": frozenset({"table.transact"}),
+    "unsaid": TABLE_WRITES,
+    "torn": frozenset({"table.put_many"}),
+}
+
+__all__ = ["AT_EVERY_CALL", "KINDS", "ONLY_AT", "Doing", "Injection", "Kind", "is_write"]
