@@ -23,6 +23,7 @@ REASONS = {
     "AlarmsPublish": "speaks of its own key alone",
     "NothingWithoutEncryptionOnTheWay": "forbids",
     "LoginToTheImagesRegistry": "is of no resource; what may be pulled is said by name",
+    "SendTracesWhichHaveNoResourceOfTheirOwn": "as it says: X-Ray knows no resources",
 }
 
 
