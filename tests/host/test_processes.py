@@ -17,7 +17,9 @@ from tests.serving import PROJECT, process_tree
 # Answers whoever connects with its process id. SIGTERM ends it, unless it is stubborn.
 CHILD = """
 import os, signal, socket, sys
+from chalicelib.host.parent import die_with_parent
 parent, tell, listener = map(int, sys.argv[-3:])
+die_with_parent(parent)
 mode = sys.argv[1]
 if mode == "broken":
     sys.exit(7)
@@ -114,3 +116,12 @@ def test_a_connection_made_while_nobody_could_answer_is_answered_by_the_next_pro
         for child in before:
             os.kill(child, signal.SIGKILL)
         assert service.answering() not in before
+
+
+def test_processes_do_not_outlive_a_parent_that_was_killed() -> None:
+    with parent("stubborn") as service:
+        service.answering()
+        wait_until(lambda: len(service.children) == 2)
+        children = service.children
+        service.process.kill()
+        wait_until(lambda: not any(is_alive(child) for child in children))
