@@ -6,7 +6,9 @@ import hashlib
 import json
 import secrets
 import tarfile
+from base64 import b64encode
 from collections.abc import Iterator
+from http.client import HTTPConnection
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -105,7 +107,10 @@ def assert_streamed_and_linked(engine: Engine, opened: AwsService, internal: int
 
 
 def assert_drained(engine: Engine, container: str, opened: AwsService, digest: str) -> None:
+    """A pull and a push that began before SIGTERM come to their end after the last new request was taken."""
     login = httpx.BasicAuth("admin", PASSWORD)
+    content = secrets.token_bytes(LAYER_BYTES // 8)
+    push = begun_push(opened, content)
     with httpx.stream("GET", f"{opened.url}/v2/library/gateway/blobs/{digest}", auth=login, trust_env=False) as pull:
         pieces = pull.iter_raw()
         hashed = hashlib.sha256(next(pieces))
@@ -113,10 +118,24 @@ def assert_drained(engine: Engine, container: str, opened: AwsService, digest: s
         wait_until(lambda: status(f"{opened.url}/readyz") == 503)
         assert status(f"{opened.url}/v2/", auth=login) == 200
         wait_until(lambda: status(f"{opened.url}/healthz") == 0)
+        push.send(content[len(content) // 2 :])
+        assert push.getresponse().status == 201
         for piece in pieces:
             hashed.update(piece)
     assert f"sha256:{hashed.hexdigest()}" == digest
     assert engine.podman("wait", container) == "0"
+
+
+def begun_push(opened: AwsService, content: bytes) -> HTTPConnection:
+    """A blob of which half was sent."""
+    connection = HTTPConnection(opened.url.partition("://")[2], timeout=60)
+    digest = hashlib.sha256(content).hexdigest()
+    connection.putrequest("POST", f"/v2/library/gateway/blobs/uploads/?digest=sha256:{digest}")
+    connection.putheader("Authorization", "Basic " + b64encode(f"admin:{PASSWORD}".encode()).decode())
+    connection.putheader("Content-Length", str(len(content)))
+    connection.endheaders()
+    connection.send(content[: len(content) // 2])
+    return connection
 
 
 def status(url: str, auth: httpx.BasicAuth | None = None) -> int:
