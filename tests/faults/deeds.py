@@ -95,6 +95,7 @@ class World:
         self.broken: list[str] = []
         self.faults = False
         self.moments = count(1)
+        self._upkeep = Upkeep(self.stack)
 
     def handle_events(self, *, lost_ones_too: bool = False) -> None:
         """As a pump does: what was announced is handled, and its push is never looked at again."""
@@ -112,13 +113,12 @@ class World:
 
     def due(self, kind: str, *, all_of_them: bool = False) -> list[Item]:
         """Hints of one kind, in an order that does not depend on random ids."""
-        upkeep = Upkeep(self.stack)
         rows: list[Item] = []
         for partition in keys.due_partitions(kind):
             if all_of_them:
                 rows += self.stack.table.query(partition, index="i1", limit=1000).items
             else:
-                rows += upkeep.due(partition, 1000)
+                rows += self._upkeep.due(partition, 1000)
         return sorted(rows, key=lambda row: (row["i1sk"], row["pk"], row["sk"]))
 
 
