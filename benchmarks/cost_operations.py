@@ -122,7 +122,7 @@ def push(world: World, told: Told) -> None:
     """Two images: one whose layers are new, one that differs by its config. Leases end a day later."""
     world.log_in(PUSH)
     world.push_blob(NAME, b"the first content makes the repository")
-    world.pass_days(2)
+    world.pass_days(1, 1)
     for operation, number in (("push_new", 0), ("push_known", 1)):
         with world.operation() as parts:
             world.log_in(PUSH)
@@ -135,7 +135,7 @@ def push(world: World, told: Told) -> None:
             world.push_manifest(NAME, f"v{number}", image(config(number), *LAYERS))
             world.bring_events()
             world.drain()
-            world.pass_days(2)
+            world.pass_days(1, 1)
         told[operation] = parts
     world.log_in(PUSH)
     told["layer_small"] = one(world, lambda: world.push_blob(NAME, b"one small layer"))
@@ -189,7 +189,7 @@ def delete_image(world: World) -> Parts:
     def delete(tag: str) -> None:
         _expect(world.call_api(lambda api: api.delete(_path(f"/tags/{tag}"))), 200)
         world.drain()
-        world.pass_days(10)
+        world.pass_days(8, 1, 1)
 
     delete("v1")
     return one(world, lambda: delete("v0"))
@@ -205,7 +205,7 @@ def retention(world: World, tags: int) -> Parts:
         world.multiply_tag(NAME, 9)
         world.clock.advance(1)
     world.bring_events()
-    world.pass_days(2)
+    world.pass_days(1, 1)
     room = Retention(world.stack)
     rule = {"repositories": "**", "tags": "**", "keep_last": tags // 2}
     room.add_rule(world.namespace, NewRetentionRule.model_validate(rule), "ann")

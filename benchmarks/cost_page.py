@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from textwrap import wrap
 from typing import Any, Final
 
 from benchmarks.cost_model import Lines, Model, Operation, combined, pull, push, retention
 
+_WIDTH: Final = 150
 USERS: Final = ("team", "company", "platform")
 # What the page calls an operation, in its order.
 ROWS: Final = {
@@ -74,7 +76,7 @@ def page(
 ) -> str:
     service = users["service"]
     log_dollars = service["log_bytes"] * 1_000_000 / 1024**3 * model.price("cloudwatch.log_gb")
-    return "\n".join(
+    lines = "\n".join(
         [
             _HEAD.format(counted_on=record["counted_on"], **users["latency_ms"]),
             *_operations(model, told),
@@ -84,9 +86,16 @@ def page(
             *_months(model, told, record, users),
             *_verdict(model, told, record, users),
             *_sources(prices),
-            "",
         ]
-    )
+    ).split("\n")
+    return "\n".join(shorter for line in lines for shorter in _wrapped(line)) + "\n"
+
+
+def _wrapped(line: str) -> list[str]:
+    if len(line) <= _WIDTH or line.startswith("|"):
+        return [line]
+    hanging = "  " if line.startswith("- ") else ""
+    return wrap(line, _WIDTH, subsequent_indent=hanging, break_long_words=False, break_on_hyphens=False)
 
 
 def _operations(model: Model, told: Mapping[str, Operation]) -> Iterable[str]:

@@ -179,10 +179,11 @@ class World:
         classes = [known for known in CHAIN if known.queue == queue]
         handle(self.stack, decode(body, classes), CHAIN)
 
-    def pass_days(self, days: int) -> None:
-        """Does all that falls due, each day once. What the schedules cost that find it is the service's own cost."""
-        for _ in range(days):
-            self.clock.advance(_DAY_S)
+    def pass_days(self, *days: int) -> None:
+        """Does all that has fallen due after each of these. What the schedules cost that find it is the service's own
+        cost."""
+        for some in days:
+            self.clock.advance(some * _DAY_S)
             while self._due():
                 self.drain()
 
@@ -226,8 +227,8 @@ class World:
             self._put({**hold._asdict(), "digest": newest["digest"], "kind": "TAG", "owner": name, "index": ""})
 
     def _put(self, item: Item) -> None:
-        """Uncounted."""
-        moto_clients().dynamodb.put_item(TableName=self.stack.settings.table, Item=encode_item(item))
+        """Uncounted, and past moto's own front."""
+        _tables()[self.stack.settings.table].put_item(encode_item(item))
 
     def known_ids(self, repository: str) -> dict[str, str]:
         """Ids that other work shares, and what each is."""
@@ -299,10 +300,13 @@ async def _pieces(data: bytes) -> AsyncIterator[bytes]:
         yield data[start : start + _PIECE_BYTES]
 
 
+def _tables() -> Any:
+    return dynamodb_backends[DEFAULT_ACCOUNT_ID][environment_of()["AWS_REGION"]].tables
+
+
 def _look(table: str, pk: str, sk: str) -> Item | None:
     """Past moto's own front, which takes ten times as long."""
-    tables = dynamodb_backends[DEFAULT_ACCOUNT_ID][environment_of()["AWS_REGION"]].tables
-    found = tables[table].get_item(DynamoType({"S": pk}), DynamoType({"S": sk}))
+    found = _tables()[table].get_item(DynamoType({"S": pk}), DynamoType({"S": sk}))
     return decode_item(found.to_json()["Attributes"]) if found else None
 
 
