@@ -37,6 +37,7 @@ from chalicelib.ports.memory import EpochCache
 from chalicelib.ports.stack import Stack
 from tests.api.carriers import api_gateway
 from tests.management import Reply, Sent
+from tests.ports_aws.adapters import REQUIRED
 from tests.ports_aws.emulators import environment_of, installed, table_engine
 from tests.ports_aws.resources import create_bucket, create_resources, queue_names
 from tests.stacks import FrozenClock
@@ -195,7 +196,7 @@ def functions() -> Iterator[Functions]:
     with ExitStack() as opening:
         # moto copies every table for each transaction, which takes minutes of a run: an engine is quicker.
         folder = Path(opening.enter_context(TemporaryDirectory()))
-        tables = opening.enter_context(table_engine(folder)) if installed("dynoxide") else ""
+        tables = opening.enter_context(table_engine(folder)) if REQUIRED or installed("dynoxide") else ""
         opening.enter_context(mock_aws())
         variables = opening.enter_context(pytest.MonkeyPatch.context())
         record = opening.enter_context(recording(settings))
