@@ -40,7 +40,10 @@ def free_port() -> int:
 
 @dataclass
 class Service:
-    """One service on one data folder. `process` is the current incarnation; `start` makes the next one."""
+    """One service on one data folder. `process` is the current incarnation; `start` makes the next one.
+
+    project: the folder of the code, which another version may have.
+    """
 
     data: Path
     port: int
@@ -48,6 +51,7 @@ class Service:
     username: str = "admin"
     environment: Mapping[str, str] = field(default_factory=dict)
     process: subprocess.Popen[bytes] | None = None
+    project: Path = PROJECT
 
     @property
     def host(self) -> str:
@@ -76,7 +80,7 @@ class Service:
             # A session of its own makes the pid the group's id, so that kill() reaches children and nobody else.
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "chalicelib.cli", "serve"],
-                cwd=PROJECT, env=self._environ(), stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
+                cwd=self.project, env=self._environ(), stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
             )  # fmt: skip
         while not self._is_ready():
             if self.process.poll() is not None or time.monotonic() - begun > timeout_s:
@@ -109,7 +113,7 @@ class Service:
         """Standard output of `crs …` on the same data folder, while the service runs or not."""
         done = subprocess.run(
             [sys.executable, "-m", "chalicelib.cli", *arguments],
-            cwd=PROJECT, env=self._environ(), capture_output=True, text=True, timeout=timeout_s, check=False,
+            cwd=self.project, env=self._environ(), capture_output=True, text=True, timeout=timeout_s, check=False,
         )  # fmt: skip
         assert done.returncode == 0, f"crs {' '.join(arguments)}: {done.stderr[-2000:]}"
         return done.stdout
@@ -124,7 +128,7 @@ class Service:
             "CRS_PORT": str(self.port),
             "CRS_DATA": str(self.data),
             "CRS_ADMIN_PASSWORD": self.password,
-            "PYTHONPATH": str(PROJECT),
+            "PYTHONPATH": str(self.project),
         }
         return {**os.environ, **own, **self.environment}
 
