@@ -22,7 +22,9 @@ from chalicelib.edge.consume import Chain, consume, encode
 from chalicelib.edge.log import about, logger
 from chalicelib.kernel.messages import ClearDue, ContinueTask, Message
 from chalicelib.kernel.origin import current, following, origin_of
+from chalicelib.kernel.settings import Settings
 from chalicelib.ports.stack import Stack
+from tests.registry.wire import Wire
 from tests.stacks import embedded_stack
 
 
@@ -170,3 +172,50 @@ def batch(*bodies: str) -> dict[str, Any]:
         for number, body in enumerate(bodies)
     ]  # fmt: skip
     return {"Records": records}
+
+
+# The access log
+
+
+def access_lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
+    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines() if line.startswith("{")]
+    return [line for line in lines if line["message"] == "request answered"]
+
+
+def test_with_the_access_log_each_request_has_a_line_that_names_no_path(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    trace = "1-5759e988-bd862e3fe1be46a994272793"
+    wire = Wire(tmp_path, access_log=True)
+    try:
+        body = wire.push_image("library/app", "v1")
+        capsys.readouterr()
+        headers = {"X-Amzn-Trace-Id": f"Root={trace}"}
+        answer = wire.ask("GET", "/v2/library/app/manifests/v1", headers=headers)
+        wire.ask("GET", "/healthz", login=None)
+    finally:
+        wire.close()
+    (line,) = access_lines(capsys)
+    assert line.pop("duration_ms") > 0
+    assert line.pop("timestamp").endswith("Z")
+    assert line == {
+        "level": "INFO", "location": "traffic", "message": "request answered", "service": "crs", "method": "GET",
+        "request_id": answer.headers["x-request-id"], "route": "manifest", "status": 200, "received_bytes": 0,
+        "sent_bytes": len(body), "instance": wire.instance.id, "xray_trace_id": trace,
+    }  # fmt: skip
+
+
+def test_without_the_access_log_requests_leave_no_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    wire = Wire(tmp_path)
+    try:
+        wire.push_image("library/app", "v1")
+    finally:
+        wire.close()
+    assert access_lines(capsys) == []
+
+
+def test_the_access_log_is_on_on_aws_and_off_on_one_machine_unless_it_is_set() -> None:
+    assert Settings(stack="aws").logs_requests
+    assert not Settings(stack="embedded").logs_requests
+    assert Settings(stack="embedded", access_log=True).logs_requests
+    assert not Settings(stack="aws", access_log=False).logs_requests
