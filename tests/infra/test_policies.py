@@ -61,6 +61,18 @@ def test_nobody_has_a_right_that_the_run_made_no_use_of(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", EVERYBODY)
+def test_no_right_is_granted_twice(name: str) -> None:
+    """Taken away alone, each is missed."""
+    policy = read_policies()[name]
+    calls = [(right.action, policy.stack.arn(right.resource), right.partition) for right in RECORDED[name]]
+    aws_takes = {action for action, _ in runtime(name)}
+    for grant in policy.grants:
+        others = [one for one in policy.grants if one != grant]
+        own = [call for call in calls if grant.covers(*call) and not any(one.covers(*call) for one in others)]
+        assert own or grant.action in aws_takes, grant
+
+
+@pytest.mark.parametrize("name", EVERYBODY)
 def test_what_aws_itself_takes_is_granted(name: str) -> None:
     policy = read_policies()[name]
     granted = {(grant.action, grant.resource) for grant in policy.grants}
