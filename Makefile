@@ -13,7 +13,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --generate-hashes --no-emit-index-url -
 # Where an environment forbids it, every process that tests start would compile all it imports: two seconds each.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: package deploy destroy run test check format bench cost lock openapi conformance conformance-aws clients campaigns campaign-kills campaign-faults campaign-api
+.PHONY: package image deploy destroy run test check format bench cost lock openapi conformance conformance-aws clients campaigns campaign-kills campaign-faults campaign-api
 
 run: $(RUN_READY)
 	@exec $(BIN)/python -m chalicelib.cli serve
@@ -44,6 +44,11 @@ bench: $(DEV_READY)
 # What AWS is given: build/package/sam.json and deployment.zip. Calls nothing of AWS.
 package: $(DEV_READY)
 	@$(BIN)/python -m infra.package
+
+# The gateway's image, by whichever of docker and buildah is there: make image IMAGE=name:1
+image:
+	@command -v docker >/dev/null && exec docker build -f infra/Dockerfile -t "$(IMAGE)" . || \
+		exec buildah bud -f infra/Dockerfile --format docker -t "$(IMAGE)" .
 
 # make deploy STAGE=prod [SET="Domain=registry.example.com …"]: shows what would change, asks, then does it.
 deploy: package

@@ -27,17 +27,33 @@ def resources(functions: Sequence[str], queues: Sequence[str]) -> Resources:
         _plot("Tables: units read and written", [_table(one, kind) for one in _TABLES for kind in _UNITS]),
         _plot("Tables: throttled", [_table(one, kind) for one in _TABLES for kind in _THROTTLES]),
     ]
-    places = [{"x": number % 2 * _WIDTH, "y": number // 2 * _HEIGHT} for number in range(len(plots))]
-    body = {"widgets": [plot | place for plot, place in zip(plots, places, strict=True)]}
     return {
         "Dashboard": {
             "Type": "AWS::CloudWatch::Dashboard",
             "Properties": {
                 "DashboardName": {"Ref": "AWS::StackName"},
-                "DashboardBody": {"Fn::Sub": json.dumps(body)},
+                "DashboardBody": {"Fn::If": ["WithGateway", _body([*_gateway(), *plots]), _body(plots)]},
             },
         }
     }
+
+
+def _body(plots: list[dict[str, Any]]) -> Resources:
+    places = [{"x": number % 2 * _WIDTH, "y": number // 2 * _HEIGHT} for number in range(len(plots))]
+    return {"Fn::Sub": json.dumps({"widgets": [plot | place for plot, place in zip(plots, places, strict=True)]})}
+
+
+def _gateway() -> list[dict[str, Any]]:
+    """Where the stack has one: what docker and its like notice."""
+    balancers = ("PublicLoadBalancer", "InternalLoadBalancer")
+    answers = ("RequestCount", "HTTPCode_Target_5XX_Count", "HTTPCode_ELB_5XX_Count")
+    use = [[*_service(metric), {"stat": "Average"}] for metric in ("CPUUtilization", "MemoryUtilization")]
+    return [
+        _plot("Gateway: requests and failures", [_balancer(one, metric) for one in balancers for metric in answers]),
+        _plot("Gateway: time to answer, p99", [_balancer(one, "TargetResponseTime") for one in balancers], "p99"),
+        _plot("Gateway: bytes", [_balancer(one, "ProcessedBytes") for one in balancers]),
+        _plot("Gateway: processor and memory", use),
+    ]
 
 
 _TABLES: Final = ("Table", "AuditTable")
@@ -66,11 +82,20 @@ def _table(table: str, metric: str) -> list[str]:
     return _metric("AWS/DynamoDB", metric, ("TableName", f"${{{table}}}"))
 
 
+def _balancer(balancer: str, metric: str) -> list[str]:
+    return _metric("AWS/ApplicationELB", metric, ("LoadBalancer", f"${{{balancer}.LoadBalancerFullName}}"))
+
+
+def _service(metric: str) -> list[str]:
+    cluster, service = ("ClusterName", "${GatewayCluster}"), ("ServiceName", "${GatewayService.Name}")
+    return ["AWS/ECS", metric, *cluster, *service]
+
+
 def _metric(namespace: str, name: str, dimension: tuple[str, str]) -> list[str]:
     return [namespace, name, *dimension]
 
 
-def _plot(title: str, metrics: list[list[str]], statistic: str = "Sum") -> dict[str, Any]:
+def _plot(title: str, metrics: Sequence[Sequence[Any]], statistic: str = "Sum") -> dict[str, Any]:
     properties = {
         "title": title,
         "region": "${AWS::Region}",

@@ -152,11 +152,14 @@ def test_every_function_and_every_schedule_has_its_alarms(resources: Resources) 
 
 
 def test_the_dashboard_plots_what_is_there(resources: Resources) -> None:
-    body = resources["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
-    named = {name.partition(".")[0] for name in re.findall(r"\$\{(\w[\w.]*)\}", body)}
-    assert named <= resources.keys()
-    assert {"APIHandler", "TasksQueue", "TasksDeadQueue", "Table"} <= named
-    assert json.loads(body)["widgets"]
+    chosen = resources["Dashboard"]["Properties"]["DashboardBody"]["Fn::If"]
+    assert chosen[0] == "WithGateway"
+    plotted = [set(re.findall(r"\$\{(\w+)[}.]", body["Fn::Sub"])) for body in chosen[1:]]
+    assert plotted[0] - plotted[1] == {"PublicLoadBalancer", "InternalLoadBalancer", "GatewayCluster", "GatewayService"}
+    assert {"APIHandler", "TasksQueue", "TasksDeadQueue", "Table"} <= plotted[1]
+    assert plotted[0] <= resources.keys()
+    assert [name for name in plotted[1] if resources[name].get("Condition")] == []
+    assert all(json.loads(body["Fn::Sub"])["widgets"] for body in chosen[1:])
 
 
 def test_nothing_is_granted_by_wildcard_without_a_reason(resources: Resources) -> None:
