@@ -75,7 +75,7 @@ def receiver(world: World) -> Iterator[Receiver]:
         yield opened
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="session")
 def begun(world: World, client: Client, receiver: Receiver) -> Begun:
     doomed = client.push("library/doomed:v1")
     world.here("DELETE", "/namespaces/library/repositories/doomed/tags/v1")

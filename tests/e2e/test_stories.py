@@ -15,10 +15,10 @@ from tests.notifications.receiver import Receiver
 from .conftest import Begun, Client
 from .worlds import World, eventually
 
-pytestmark = pytest.mark.campaign
+pytestmark = [pytest.mark.campaign, pytest.mark.usefixtures("begun")]
 
 # From an event to what a consumer makes of it.
-SOON_S = 60.0
+SOON_S = 150.0
 
 
 def test_pushed_image_is_pullable_shown_counted_and_told_of(world: World, client: Client, receiver: Receiver) -> None:
@@ -142,6 +142,7 @@ def test_everything_left_is_whole(world: World, client: Client) -> None:
     client.push("library/last:v1")
     eventually(lambda: not pushes_left(world), "the push object goes, settled", SOON_S)
     assert world.crs("fsck", "--deep").splitlines()[-1] == "clean"
+    assert world.refused() == [], "a function lacks a right that it needs"
 
 
 # What is seen

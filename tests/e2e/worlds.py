@@ -9,12 +9,14 @@ Both have short clocks, and may call a receiver of webhooks on loopback.
 from __future__ import annotations
 
 import os
+import ssl
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -26,7 +28,7 @@ from chalicelib.ports.stack import Stack, open_stack
 from tests.ports_aws.emulators import ROOT, clean_environment, free_port, installed
 from tests.serving import PASSWORD, serving
 
-from .emulated import Made, deployed, emulator, package
+from .emulated import NETWORK, Made, deployed, emulator, package
 
 USERNAME = "admin"
 GRACE_S = 20
@@ -46,28 +48,33 @@ class World:
     """registry: host and port as clients name it; base: of the management API's addresses.
 
     environment   of the command line, in which it finds the same stores
+    trusted       file with the certificate of whoever answers the API, if it is no public one
     chosen        makes this process find them too
-    made          the deployed stage, on AWS
+    refused       calls that policies did not allow, as logs tell of them
     """
 
     registry: str
     base: str
     environment: Mapping[str, str]
+    trusted: str = ""
     chosen: Callable[[], AbstractContextManager[None]] = nullcontext
-    made: Made | None = None
+    refused: Callable[[], list[str]] = list
     _token: str = field(default="", repr=False)
 
     def ask(self, method: str, path: str, body: object = None, **query: str | int) -> httpx.Response:
         """A request of the management API as the first owner. path: below /api/v1."""
         if not self._token:
             login = {"username": USERNAME, "password": PASSWORD}
-            session = httpx.post(f"{self.base}/session", json=login, timeout=60, trust_env=False)
+            session = self._http.post("/session", json=login)
             assert session.status_code == 201, session.text
             self._token = session.json()["token"]
         headers = {"Authorization": f"Bearer {self._token}"}
-        return httpx.request(
-            method, self.base + path, json=body, params=query, headers=headers, timeout=60, trust_env=False
-        )
+        return self._http.request(method, path, json=body, params=query, headers=headers)
+
+    @cached_property
+    def _http(self) -> httpx.Client:
+        verified = ssl.create_default_context(cafile=self.trusted or None)
+        return httpx.Client(base_url=self.base, verify=verified, timeout=60, trust_env=False)
 
     def here(self, method: str, path: str, body: object = None, **query: str | int) -> Any:
         """The same below instance `default`; it has to succeed. Answers the JSON."""
@@ -113,22 +120,25 @@ def embedded(folder: Path) -> Iterator[World]:
 
 @contextmanager
 def on_aws(folder: Path) -> Iterator[World]:
-    _require_emulator()
+    require_emulator()
     packaged = package(folder / "package")
     with emulator(folder, **ALLOWED) as aws:
         clocks = {"GraceSeconds": CLOCKS["CRS_GRACE_S"], "TombstoneSeconds": CLOCKS["CRS_TOMBSTONE_S"]}
-        made = deployed(aws, packaged, "e2e", Domain="localhost", **clocks)
+        made = deployed(aws, packaged, "e2e", Domain="localhost", **NETWORK, **clocks)
         _hurry(made)
+        # No load balancer stands before it here, to take clients elsewhere while it drains.
+        port, here = free_port(), {"CRS_STACK": "aws", "CRS_TRUSTED_PROXIES": "", "CRS_DRAIN_S": "0"}
+        gateway = clean_environment() | made.gateway_environment() | ALLOWED | here
         api = f"{aws.endpoint}/restapis/{made.outputs['RestAPIId']}/live/_user_request_/api/v1"
-        environment = made.environment() | ALLOWED
-        port = free_port()
-        world = World(f"127.0.0.1:{port}", api, environment, aws.chosen, made)
-        instance = _first_start(world, folder)
-        with _gateway(world, {"CRS_PORT": str(free_port()), "CRS_INSTANCE_PORTS": f"{instance}={port}"}, folder):
+        operator = gateway | dict(aws.environment)
+        world = World(f"127.0.0.1:{port}", api, operator, aws.environment["AWS_CA_BUNDLE"], aws.chosen, made.refused)
+        ports = {"CRS_PORT": str(free_port()), "CRS_INTERNAL_PORT": str(free_port())}
+        own = {"CRS_INSTANCE_PORTS": f"{_first_start(world, folder)}={port}"}
+        with _gateway(world, gateway | ports | own, folder / "gateway.log"):
             yield world
 
 
-def _require_emulator() -> None:
+def require_emulator() -> None:
     if not installed("ministack"):
         message = "ministack is missing: run .ci/install-emulators"
         if os.environ.get("CI"):
@@ -154,9 +164,7 @@ def _first_start(world: World, folder: Path) -> str:
 
 
 @contextmanager
-def _gateway(world: World, own: Mapping[str, str], folder: Path) -> Iterator[None]:
-    log = folder / "gateway.log"
-    environment = clean_environment() | dict(world.environment) | dict(own) | {"CRS_GATEWAY_PROCESSES": "1"}
+def _gateway(world: World, environment: Mapping[str, str], log: Path) -> Iterator[None]:
     command = [sys.executable, "-m", "chalicelib.cli", "gateway"]
     with log.open("wb") as output:
         gateway = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=output)
@@ -168,7 +176,7 @@ def _gateway(world: World, own: Mapping[str, str], folder: Path) -> Iterator[Non
         yield
     finally:
         gateway.terminate()
-        gateway.wait(30)
+        gateway.wait(60)
 
 
 def _ready(host: str) -> bool:
