@@ -181,7 +181,10 @@ class Protocol:
             return _with(refusal(refused, code="SIZE_INVALID"), (b"content-range", b"bytes */%d" % refused.offset))
         if isinstance(refused, Unauthenticated):
             too_narrow = await self._token_is_good(visit)
-            return _challenged(visit, self._callers, found, refused, too_narrow)
+            try:
+                return _challenged(visit, self._callers, found, refused, too_narrow)
+            except Refused as unsaid:
+                return refusal(unsaid)  # Where to log in is not known without the table.
         return refusal(refused)
 
     async def _token_is_good(self, visit: Visit) -> bool:

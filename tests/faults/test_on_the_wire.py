@@ -31,6 +31,7 @@ from .ports import (
     Faults,
     faulty,
     faulty_table,
+    hook_after,
     lagging_indexes,
 )
 
@@ -147,6 +148,19 @@ def test_a_store_that_fails_is_told_as_such_and_loses_nothing(trial: Trial, name
             for found in Fsck(trial.world.plain, deep=True).run()
             if found.kind == "lost"
         ] == []
+
+
+@pytest.mark.parametrize("headers", [{}, {"authorization": "Bearer no-token"}], ids=["nobody", "stranger"])
+@pytest.mark.parametrize("last", range(1, 10))
+def test_a_challenge_without_its_table_is_503(trial: Trial, headers: dict[str, str], last: int) -> None:
+    """R2, R6: others write all the time, and after so many calls the table falls silent, wherever that is."""
+    plan = dict.fromkeys(range(1, last + 1), hook_after(trial.world.forget))
+    silent = dict.fromkeys(range(last + 1, last + 20), FAIL_BEFORE)
+    trial.world.forget()
+    answer = trial.asked(
+        lambda: trial.world.ask("GET", "/v2/library/app/manifests/v1", scope="", headers=headers), {**plan, **silent}
+    )
+    assert answer.status == 401 or answer.wrong() == ""
 
 
 def test_lists_by_a_stale_index_show_what_was_and_nothing_wrong(trial: Trial) -> None:
