@@ -8,6 +8,7 @@ from typing import Any, Final
 
 Resources = dict[str, Any]
 
+_LATE_S: Final = 900
 _TOLD: Final = {"AlarmActions": [{"Ref": "Alarms"}], "OKActions": [{"Ref": "Alarms"}]}
 
 
@@ -38,18 +39,26 @@ def resources(functions: Sequence[str], clocked: Sequence[str]) -> Resources:
     made["ApiAlarm"] = _alarm(
         "More than one in a hundred requests of the API fails", "AWS/ApiGateway", "5XXError", _API, (0.01, 3), "Average"
     )
+    late = "Work that is due was not done for a quarter of an hour: the sweep or its queue is stuck"
+    sweep = {"stack": {"Ref": "AWS::StackName"}, "function": "sweep"}
+    made["SweepLateAlarm"] = _alarm(late, "crs", "sweep_lag_seconds", sweep, (_LATE_S, 3), "Maximum")
     for table, kind in product(("Table", "AuditTable"), ("Read", "Write")):
         made[f"{table}{kind}ThrottleAlarm"] = _alarm(
             f"{table} throttles: one partition is hot, or its quota is used up",
             "AWS/DynamoDB",
             f"{kind}ThrottleEvents",
-            {"TableName": {"Ref": table}},
+            {"TableName": in_use(table)},
             (100, 3),
         )
     return made
 
 
 _API: Final = {"ApiName": {"Ref": "AWS::StackName"}}
+
+
+def in_use(table: str) -> Resources:
+    """The table's name: the stack's own, or that of the restored one that took its place."""
+    return {"Fn::If": [f"Own{table}", {"Ref": table}, {"Ref": f"{table}Name"}]}
 
 
 def _topic() -> Resources:

@@ -6,6 +6,8 @@ import json
 from collections.abc import Sequence
 from typing import Any, Final
 
+from .alarms import in_use
+
 Resources = dict[str, Any]
 
 _WIDTH: Final = 12
@@ -40,7 +42,8 @@ def resources(functions: Sequence[str], queues: Sequence[str]) -> Resources:
 
 def _body(plots: list[dict[str, Any]]) -> Resources:
     places = [{"x": number % 2 * _WIDTH, "y": number // 2 * _HEIGHT} for number in range(len(plots))]
-    return {"Fn::Sub": json.dumps({"widgets": [plot | place for plot, place in zip(plots, places, strict=True)]})}
+    body = json.dumps({"widgets": [plot | place for plot, place in zip(plots, places, strict=True)]})
+    return {"Fn::Sub": [body, {f"{table}InUse": in_use(table) for table in _TABLES}]}
 
 
 def _gateway() -> list[dict[str, Any]]:
@@ -79,7 +82,7 @@ def _queue(queue: str, metric: str) -> list[str]:
 
 
 def _table(table: str, metric: str) -> list[str]:
-    return _metric("AWS/DynamoDB", metric, ("TableName", f"${{{table}}}"))
+    return _metric("AWS/DynamoDB", metric, ("TableName", f"${{{table}InUse}}"))
 
 
 def _balancer(balancer: str, metric: str) -> list[str]:

@@ -154,12 +154,23 @@ def test_every_function_and_every_schedule_has_its_alarms(resources: Resources) 
 def test_the_dashboard_plots_what_is_there(resources: Resources) -> None:
     chosen = resources["Dashboard"]["Properties"]["DashboardBody"]["Fn::If"]
     assert chosen[0] == "WithGateway"
-    plotted = [set(re.findall(r"\$\{(\w+)[}.]", body["Fn::Sub"])) for body in chosen[1:]]
+    bodies = [body["Fn::Sub"][0] for body in chosen[1:]]
+    plotted = [set(re.findall(r"\$\{(\w+)[}.]", body)) - {"TableInUse", "AuditTableInUse"} for body in bodies]
     assert plotted[0] - plotted[1] == {"PublicLoadBalancer", "InternalLoadBalancer", "GatewayCluster", "GatewayService"}
-    assert {"APIHandler", "TasksQueue", "TasksDeadQueue", "Table"} <= plotted[1]
+    assert {"APIHandler", "TasksQueue", "TasksDeadQueue"} <= plotted[1]
     assert plotted[0] <= resources.keys()
     assert [name for name in plotted[1] if resources[name].get("Condition")] == []
-    assert all(json.loads(body["Fn::Sub"])["widgets"] for body in chosen[1:])
+    assert all(json.loads(body)["widgets"] for body in bodies)
+
+
+def test_what_watches_a_table_watches_the_one_in_use(template: dict[str, Any], resources: Resources) -> None:
+    """R8: a restored table takes the place of the stack's own."""
+    used = {"Fn::If": ["OwnTable", {"Ref": "Table"}, {"Ref": "TableName"}]}
+    assert template["Globals"]["Function"]["Environment"]["Variables"]["CRS_TABLE"] == used
+    assert template["Outputs"]["TableName"]["Value"] == used
+    assert resources["TableReadThrottleAlarm"]["Properties"]["Dimensions"] == [{"Name": "TableName", "Value": used}]
+    plotted = resources["Dashboard"]["Properties"]["DashboardBody"]["Fn::If"][2]["Fn::Sub"][1]
+    assert plotted["TableInUse"] == used
 
 
 def test_nothing_is_granted_by_wildcard_without_a_reason(resources: Resources) -> None:
