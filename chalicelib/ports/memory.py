@@ -64,6 +64,9 @@ class EpochCache:
         """The remembered answer, or the one that the table's items make, in one batch read."""
         return self.get(knowledge.name, lambda: knowledge.made(self._read(knowledge.items)))
 
+    def knows(self, knowledge: Knowledge[Any]) -> bool:
+        return knowledge.name in self._current()
+
     def foresee(self, wanted: Iterable[Knowledge[Any]]) -> None:
         """Remembers what of this is not remembered yet, in one batch read for all of it."""
         held = self._current()

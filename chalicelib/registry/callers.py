@@ -104,16 +104,21 @@ class Callers:
 
     def decide(self, visit: Visit, *, fresh: bool) -> Admitted:
         self._foresee(visit, fresh=fresh)
-        instance = self.instance(visit)
-        visit.scope[INSTANCE_KEY] = instance.id
-        internal = self._stack.settings.internal_port is not None and visit.port == self._stack.settings.internal_port
-        address = client_address(visit.peer, visit.raw_headers, self._policy)
-        self._access.admit(instance, address, internal)
+        instance, address, internal = self._let_in(visit)
         principal, until = self._principal(visit, instance, address, fresh)
         if instance.expires_at is not None:
             expires_at = instance.expires_at.timestamp()
             until = min(until, expires_at) if expires_at > self._stack.clock.now().timestamp() else until
         return Admitted(Caller(instance, principal), address, internal, until)
+
+    def _let_in(self, visit: Visit) -> tuple[Instance, str, bool]:
+        """The instance, the client's address, and whether it came by the internal listener."""
+        instance = self.instance(visit)
+        visit.scope[INSTANCE_KEY] = instance.id
+        internal = self._stack.settings.internal_port is not None and visit.port == self._stack.settings.internal_port
+        address = client_address(visit.peer, visit.raw_headers, self._policy)
+        self._access.admit(instance, address, internal)
+        return instance, address, internal
 
     def _foresee(self, visit: Visit, *, fresh: bool) -> None:
         """Everything that is decided by, in one batch read, where it is not remembered.
@@ -126,6 +131,8 @@ class Callers:
         if not instance_id:
             return
         knowledge: list[Knowledge[Any]] = [*wanted, self._access.knowledge(instance_id)]
+        if all(map(self._stack.memory.knows, knowledge)):
+            self._let_in(visit)  # Whoever is kept out anyway makes nobody read, whatever names they invent.
         if not fresh:
             knowledge += self._credentials.foreseen(instance_id, text)
             with suppress(Refused):

@@ -9,6 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from chalicelib.access.service import Access
 from chalicelib.credentials.service import Credentials
 from chalicelib.kernel.names import RepositoryName
 from chalicelib.ports import keys
@@ -64,6 +65,19 @@ def test_a_token_of_another_instance_leads_nowhere(world: World) -> None:
     world.serve_anew()
     headers = {"authorization": f"Bearer {token}", "host": "elsewhere-00000000.registry.test"}
     assert world.ask("GET", PULL, scope="", headers=headers).status_code == 404
+
+
+def test_whoever_the_allowlist_keeps_out_costs_no_read_whatever_they_ask_for(world: World) -> None:
+    """R2: nobody outside makes the table work by inventing names."""
+    Access(world.plain).add(world.instance, "192.0.2.0/24")
+    world.forget()
+
+    def knock(number: int) -> None:
+        answer = world.ask("GET", f"/v2/library/a{number}/manifests/v1", auth=(f"somebody-{number}", "no password"))
+        assert answer.status_code == 403
+
+    knock(0)
+    assert world.count(lambda: [knock(number) for number in range(1, 4)]) == {}
 
 
 def test_what_was_not_there_is_seen_as_soon_as_it_is_pushed_elsewhere(world: World) -> None:
