@@ -26,8 +26,8 @@ from .metrics import COUNTERS, GAUGES, METRICS, TIMES
 from .pooling import Page, Pool, Publishing, is_fresh
 from .traffic import BUCKETS_S, Traffic
 
-# Headers that a proxy adds: whoever comes through one is not this machine.
-_FORWARDED: Final = frozenset({b"x-forwarded-for", b"forwarded", b"via"})
+# How headers that proxies add begin: whoever comes through one is not this machine.
+_FORWARDED: Final = (b"x-forwarded-", b"x-real-ip", b"forwarded", b"via")
 _REQUEST: Final = ("route", "method", "status")
 _STATM: Final = Path("/proc/self/statm")
 _DESCRIPTORS: Final = "/proc/self/fd"
@@ -43,7 +43,7 @@ def may_read(scope: Scope, settings: Settings) -> bool:
         nearby = parse_address(client[0] if client else "").is_loopback
     except AddressNotAllowed:
         return False
-    return nearby and not any(name in _FORWARDED for name, _ in scope["headers"])
+    return nearby and not any(name.startswith(_FORWARDED) for name, _ in scope["headers"])
 
 
 def page_of(role: str, traffic: Traffic | None = None) -> Page:

@@ -33,6 +33,8 @@ _WITH_BODY: Final = frozenset({"POST", "PUT", "PATCH"})
 _INTAKE: Final = "crs.intake"
 _SENDFILE: Final = "crs.sendfile"
 _PLAIN: Final = {"/v2/": "ping", "/v2": "ping", "/v2/_catalog": "catalog", "/token": "token", "/metrics": "metrics"}
+# No path of the registry is longer (`registry.routes`). Others of up to 64 KB each would fill 256 MB for nothing.
+_LONGEST_REMEMBERED: Final = 1024
 _HEALTH: Final = frozenset({"/healthz", "/readyz"})
 
 
@@ -168,10 +170,12 @@ def _trace(scope: Mapping[str, Any]) -> str:
     return ""
 
 
-# Pulls ask for the same paths again and again; what is asked for once costs a miss.
-@lru_cache(maxsize=4096)
 def shape_of(path: str) -> str:
     """What kind of thing a path names, in the words of `registry.routes`; "other" for what nobody knows."""
+    return _remembered_shape(path) if len(path) <= _LONGEST_REMEMBERED else _shape(path)
+
+
+def _shape(path: str) -> str:
     if path.startswith("/v2/"):
         head, _, last = path.rpartition("/")
         if head.endswith("/manifests"):
@@ -189,3 +193,7 @@ def shape_of(path: str) -> str:
     elif path in _HEALTH:
         return "health"
     return _PLAIN.get(path, "other")
+
+
+# Pulls ask for the same paths again and again; what is asked for once costs a miss.
+_remembered_shape: Final = lru_cache(maxsize=4096)(_shape)

@@ -6,6 +6,7 @@ import asyncio
 import os
 import subprocess
 import sys
+import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from prometheus_client.parser import text_string_to_metric_families
 import gateway
 from chalicelib.edge.metrics import COUNTERS, GAUGES, METRICS, Metrics
 from chalicelib.edge.pooling import Pool
+from chalicelib.edge.traffic import shape_of
 from chalicelib.ports.stack import Stack
 from tests.registry.wire import Wire
 from tests.stacks import embedded_stack
@@ -107,7 +109,7 @@ def test_without_an_internal_listener_only_this_machine_may_read_it(tmp_path: Pa
         assert ask(stack, peer="unparsable") == 404
 
 
-@pytest.mark.parametrize("header", ["X-Forwarded-For", "Forwarded", "Via"])
+@pytest.mark.parametrize("header", ["X-Forwarded-For", "X-Forwarded-Proto", "X-Real-IP", "Forwarded", "Via"])
 def test_whoever_comes_through_a_proxy_on_this_machine_may_not(tmp_path: Path, header: str) -> None:
     with embedded_stack(tmp_path) as stack:
         assert ask(stack, headers={header: "203.0.113.5"}) == 404
@@ -119,9 +121,23 @@ def test_with_an_internal_listener_it_is_there_and_nowhere_else(tmp_path: Path) 
         assert ask(stack, port=5000) == 404
 
 
+def test_long_paths_that_nobody_knows_are_not_kept() -> None:
+    """Whoever may log in nowhere cannot fill the memory by asking."""
+    tracemalloc.start()
+    try:
+        before = tracemalloc.get_traced_memory()[0]
+        shapes = {shape_of(f"/v2/{'x' * 60_000}/{number}/manifests/v1") for number in range(100)}
+        assert tracemalloc.get_traced_memory()[0] - before < 1_000_000
+    finally:
+        tracemalloc.stop()
+    assert shapes == {"manifest"}
+
+
 CHILD = """
 import sys
+import tracemalloc
 from chalicelib.edge.pooling import Pool
+from chalicelib.edge.traffic import shape_of
 pool = Pool(int(sys.argv[1]))
 before = pool.join()
 counted = (before or {"counts": [["tasks_ended", ["sync", "failed"], 0]]})["counts"][0][2] + 2
