@@ -30,7 +30,7 @@ def aws(tmp_path: Path, packaged: Path) -> Iterator[Aws]:
 
 
 def test_stage_is_shown_made_left_alone_and_removed_but_for_its_data(aws: Aws, packaged: Path) -> None:
-    """L8: what is proposed is what is made; the same again changes nothing; what people stored outlives the stage."""
+    """What is proposed is what is made; the same again changes nothing; what people stored outlives the stage."""
     made = deployed(aws, packaged, "one", **NETWORK)
     assert {change.action for change in made.changes} == {"add"}
     assert made.resources.keys() <= {change.name for change in made.changes}
@@ -53,7 +53,7 @@ def test_stage_is_shown_made_left_alone_and_removed_but_for_its_data(aws: Aws, p
 
 
 def test_two_stages_live_side_by_side(aws: Aws, packaged: Path) -> None:
-    """L8: nothing of one has the other's name."""
+    """Nothing of one has the other's name."""
     one, two = (deployed(aws, packaged, stage, **NETWORK) for stage in ("one", "two"))
     shared = {name for name, physical in one.resources.items() if two.resources[name] == physical}
     # It belongs to an API of its own in each.

@@ -22,7 +22,7 @@ SOON_S = 150.0
 
 
 def test_pushed_image_is_pullable_shown_counted_and_told_of(world: World, client: Client, receiver: Receiver) -> None:
-    """R1 G2: the push's event came to the function of events, and through all its handlers."""
+    """R3 N4 G1 X5: the push's event came to the function of events, and through all its handlers."""
     image = client.push("library/app:v1")
 
     assert client.pulled("library/app:v1") == image.body
@@ -36,7 +36,7 @@ def test_pushed_image_is_pullable_shown_counted_and_told_of(world: World, client
 
 
 def test_immutable_tag_keeps_its_digest(world: World, client: Client) -> None:
-    """R9"""
+    """P1"""
     world.here("POST", "/immutability-rules", {"namespace": "library", "repositories": "fixed", "tags": "v*"})
     image = client.push("library/fixed:v1")
 
@@ -78,7 +78,7 @@ def test_deleted_tag_comes_back_from_the_recycle_bin(world: World, client: Clien
 
 
 def test_namespace_goes_in_the_background_and_its_end_is_told(world: World, client: Client, receiver: Receiver) -> None:
-    """N1: through the queue of tasks, and by the schedule that announces."""
+    """N2: through the queue of tasks, and by the schedule that announces."""
     world.here("POST", "/namespaces", {"name": "going", "auto_create_repository": True})
     client.push("going/app:v1")
 
@@ -103,7 +103,7 @@ def test_schedule_of_retention_starts_runs(world: World, begun: Begun) -> None:
 
 
 def test_message_that_cannot_be_read_is_a_dead_letter_and_holds_up_nobody(world: World) -> None:
-    """G5: of a batch of ten the nine good ones are done with, and the bad one alone is given up after five attempts."""
+    """Of a batch of ten the nine good ones are done with, and the bad one alone is given up after five attempts."""
     good = encode(ClearDue(kind="bin", partition=keys.due_partitions("bin")[0]))
     with world.stack() as stack:
         stack.queues.send("collection", [*[good] * 5, '{"type":"Nobody","id":"poison"}', *[good] * 4])
@@ -121,7 +121,7 @@ def test_message_that_cannot_be_read_is_a_dead_letter_and_holds_up_nobody(world:
 
 
 def test_record_is_sealed_and_whole(world: World, begun: Begun) -> None:
-    """A3: by the function that seals each minute."""
+    """G1: by the function that seals each minute."""
 
     def sealed() -> int:
         told = world.crs("audit", "verify", "--instance", "default")
@@ -132,13 +132,13 @@ def test_record_is_sealed_and_whole(world: World, begun: Begun) -> None:
 
 
 def test_bytes_of_what_was_deleted_go_when_its_grace_is_over(world: World, begun: Begun) -> None:
-    """G4: bin, condemned, dead, tombstone, gone - by the schedule that sweeps, through the queue of collection."""
+    """R7 X1: bin, condemned, dead, tombstone, gone - by the schedule that sweeps, through the queue of collection."""
     eventually(lambda: not stored(world, begun.doomed.blobs), "the bytes of a deleted image go")
     assert begun.doomed.digest not in {entry["digest"] for entry in world.here("GET", "/recycle-bin")["items"]}
 
 
 def test_everything_left_is_whole(world: World, client: Client) -> None:
-    """G1"""
+    """R7"""
     client.push("library/last:v1")
     eventually(lambda: not pushes_left(world), "the push object goes, settled", SOON_S)
     assert world.crs("fsck", "--deep").splitlines()[-1] == "clean"

@@ -94,7 +94,7 @@ def of_push(stack: Stack, instance: Instance, tag: str) -> dict[str, Any]:
 
 
 def test_object_created_of_a_push_is_carried_through_its_handlers(stack: Stack, instance: Instance) -> None:
-    """R1"""
+    """R1 G1"""
     event = of_push(stack, instance, "recorded")
 
     assert called("object_created", event) is None
@@ -180,7 +180,7 @@ NAMESPACES = "/api/v1/instances/{instance}/namespaces"
 
 
 def test_request_to_sign_in_is_answered_as_api_gateway_wants_it(stack: Stack) -> None:
-    """U1: all four fields, the body a text."""
+    """G5: all four fields, the body a text."""
     Api.signed_in(stack)
     login = {"username": "owner", "password": PASSWORD}
 
@@ -195,7 +195,7 @@ def test_request_to_sign_in_is_answered_as_api_gateway_wants_it(stack: Stack) ->
 
 
 def test_request_comes_from_the_address_that_api_gateway_saw(stack: Stack, instance: Instance) -> None:
-    """A3: never from X-Forwarded-For, whose first entry the client writes."""
+    """G1: never from X-Forwarded-For, whose first entry the client writes."""
     body = {"name": "made"}
     answer = called("app", signed_in(stack, request("POST", NAMESPACES, body, instance=instance.id)))
     assert answer["statusCode"] == 201, answer["body"]
@@ -228,7 +228,7 @@ def test_request_of_nobody_is_refused_in_the_service_s_own_words(stack: Stack) -
 
 
 def test_pushed_tag_is_seen_through_the_api(stack: Stack, instance: Instance) -> None:
-    """R3: what the event's handlers wrote is what the request reads."""
+    """N4: what the event's handlers wrote is what the request reads."""
     called("object_created", of_push(stack, instance, "seen"))
     route = NAMESPACES + "/{namespace}/repositories/{repository}/tags"
     event = request("GET", route, instance=instance.id, namespace="library", repository=NAME.short)
