@@ -11,7 +11,6 @@ Region and credentials are those of AWS's own environment and files.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import sys
 import time
@@ -24,6 +23,7 @@ import boto3
 import click
 from botocore.exceptions import ClientError
 
+from .artefacts import Artefacts
 from .package import BUILD
 
 if TYPE_CHECKING:
@@ -33,6 +33,17 @@ if TYPE_CHECKING:
 _POLL_S: Final = 3.0
 _NO_CHANGES: Final = ("didn't contain changes", "No updates are to be performed")
 _KEPT: Final = "Retain"
+_BEGUN: Final = "User Initiated"
+# States in which a stack takes no update, and what leads out of them.
+_AGAIN: Final = "`make destroy` takes away what is left of it and names what stays; then deploy anew"
+_STUCK: Final = {
+    "CREATE_FAILED": _AGAIN,
+    "ROLLBACK_COMPLETE": _AGAIN,
+    "ROLLBACK_FAILED": _AGAIN,
+    "DELETE_FAILED": _AGAIN,
+    "UPDATE_FAILED": "`aws cloudformation rollback-stack` brings the version before back; then deploy again",
+    "UPDATE_ROLLBACK_FAILED": "`aws cloudformation continue-update-rollback` takes it up again; then deploy again",
+}
 
 
 @dataclass(frozen=True)
@@ -52,12 +63,12 @@ class Deployment:
         self._package = package
         self._poll_s = poll_s
         self._cloudformation: CloudFormationClient = boto3.client("cloudformation")
-        self._s3 = boto3.client("s3")
 
     def propose(self, given: dict[str, str]) -> tuple[str, list[Change]]:
         """Uploads the package and asks CloudFormation what it would do. Answers the change set's id and its changes,
         none where all is as it should be. Raises click's ClickException with AWS's reason."""
         template = json.loads((self._package / "sam.json").read_text())
+        self._require_updatable()
         there = self._parameters()
         unknown = given.keys() - template["Parameters"].keys()
         if unknown:
@@ -107,6 +118,7 @@ class Deployment:
             )
             for page in pages
             for one in page["StackResourceSummaries"]
+            if one["ResourceStatus"] != "DELETE_COMPLETE"
         ]
 
     def remove(self) -> None:
@@ -118,40 +130,21 @@ class Deployment:
             raise click.ClickException(f"the stack ended as {described['StackStatus']}: {self._first_failure()}")
 
     def _upload(self, template: dict[str, Any]) -> str:
-        """Answers the template's address. Objects are named by what they hold, so that nothing is uploaded twice."""
-        bucket = self._artefacts()
-        code = self._put(bucket, (self._package / "deployment.zip").read_bytes(), "zip")
+        """Answers the template's address."""
+        artefacts = Artefacts()
+        artefacts.open()
+        code = artefacts.put((self._package / "deployment.zip").read_bytes(), "zip")
         for resource in template["Resources"].values():
             if resource["Type"] == "AWS::Serverless::Function":
-                resource["Properties"]["CodeUri"] = f"s3://{bucket}/{code}"
-        key = self._put(bucket, json.dumps(template, sort_keys=True).encode(), "json")
-        return f"{self._s3.meta.endpoint_url}/{bucket}/{key}"
+                resource["Properties"]["CodeUri"] = f"s3://{artefacts.bucket}/{code}"
+        return artefacts.address(artefacts.put(json.dumps(template, sort_keys=True).encode(), "json"))
 
-    def _artefacts(self) -> str:
-        """The bucket of packages, made with the first deployment of an account and region."""
-        region = self._s3.meta.region_name
-        account = boto3.client("sts").get_caller_identity()["Account"]
-        bucket = f"crs-artefacts-{account}-{region}"
-        place: Any = {} if region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": region}}
-        try:
-            self._s3.create_bucket(Bucket=bucket, **place)
-        except ClientError as error:
-            if error.response["Error"]["Code"] != "BucketAlreadyOwnedByYou":
-                raise
-        else:
-            closed = dict.fromkeys(
-                ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets"), True
-            )
-            self._s3.put_public_access_block(Bucket=bucket, PublicAccessBlockConfiguration=closed)  # type: ignore[arg-type]
-        return bucket
-
-    def _put(self, bucket: str, content: bytes, kind: str) -> str:
-        key = f"{hashlib.sha256(content).hexdigest()}.{kind}"
-        try:
-            self._s3.head_object(Bucket=bucket, Key=key)
-        except ClientError:
-            self._s3.put_object(Bucket=bucket, Key=key, Body=content)
-        return key
+    def _require_updatable(self) -> None:
+        status = self._status() or "REVIEW_IN_PROGRESS"
+        if status in _STUCK:
+            raise click.ClickException(f"{self.stack} is {status}: {_STUCK[status]}")
+        if status.endswith("_IN_PROGRESS") and status != "REVIEW_IN_PROGRESS":
+            raise click.ClickException(f"{self.stack} is {status}: wait until that is done")
 
     def _parameters(self) -> list[str] | None:
         """Names of the parameters the stack has, None where there is no stack."""
@@ -176,9 +169,11 @@ class Deployment:
             if status == "FAILED":
                 if any(words in reason for words in _NO_CHANGES):
                     return []
+                self.forget(change_set)
                 raise click.ClickException(f"CloudFormation refuses the template: {reason}")
             if status == "CREATE_COMPLETE":
-                return list(self._changes(change_set))
+                # Outputs may change where no resource does.
+                return list(self._changes(change_set)) or [Change("change", self.stack, "AWS::CloudFormation::Stack")]
             time.sleep(self._poll_s)
 
     def _changes(self, change_set: str) -> Iterator[Change]:
@@ -207,9 +202,15 @@ class Deployment:
             time.sleep(self._poll_s)
 
     def _first_failure(self) -> str:
-        events = self._cloudformation.describe_stack_events(StackName=self.stack)["StackEvents"]
-        failed = [event for event in events if event.get("ResourceStatus", "").endswith("_FAILED")]
-        return f"{failed[-1]['LogicalResourceId']}: {failed[-1].get('ResourceStatusReason', '')}" if failed else ""
+        """Of what was begun last; what failed later followed from it."""
+        pages = self._cloudformation.get_paginator("describe_stack_events").paginate(StackName=self.stack)
+        first = ""
+        for event in (event for page in pages for event in page["StackEvents"]):
+            if event.get("ResourceStatusReason") == _BEGUN:
+                break
+            if event.get("ResourceStatus", "").endswith("_FAILED"):
+                first = f"{event['LogicalResourceId']}: {event.get('ResourceStatusReason', '')}"
+        return first
 
 
 def _name(resource: Any) -> str:
