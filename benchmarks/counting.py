@@ -76,9 +76,6 @@ class Count:
                 mine[name] += amount * times  # type: ignore[assignment]
         self.cpu_s += other.cpu_s * times
 
-    def invoked(self, function: str) -> None:
-        self.units[f"lambda.{function}"] += 1
-
 
 def size_of(item: Item | None) -> int:
     return check_item(item) if item else 0

@@ -98,11 +98,6 @@ def _topic() -> Resources:
     }
 
 
-def _of_function(function: str, metric: str, description: str, *, below: bool = False) -> Resources:
-    dimensions = {"FunctionName": {"Ref": function}}
-    return _alarm(description, "AWS/Lambda", metric, dimensions, (1, 3), below=below)
-
-
 def _alarm(
     description: str,
     namespace: str,

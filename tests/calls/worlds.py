@@ -49,7 +49,6 @@ from .counting import Calls, counted
 
 LOGIN: Final = ("admin", "correct-horse-battery")
 APP: Final = RepositoryName("library/app")
-PUSHING: Final = "repository:library/app:pull,push"
 TAG: Final = TagName("v1")
 LAYERS: Final = (b"one", b"two")
 CONFIG_BYTES: Final = json.dumps(CONFIG).encode()

@@ -6,7 +6,7 @@ Injected between botocore and moto: what the adapter repeats by itself is nobody
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,8 +24,6 @@ from tests.ports_aws.conftest import Faults
 ALWAYS: Final = 10_000
 SILENT: Final = ReadTimeoutError(endpoint_url="https://dynamodb")
 CONFLICT: Final[dict[str, Any]] = {"CancellationReasons": [{"Code": "TransactionConflict"}, {"Code": "None"}]}
-
-Inject = Callable[[Faults], None]
 
 
 @pytest.fixture(scope="module")
