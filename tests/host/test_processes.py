@@ -54,8 +54,12 @@ class Parent:
         return [pid for pid in process_tree(self.process.pid)[1:] if is_alive(pid)]
 
     def answering(self) -> int:
-        with socket.create_connection(("127.0.0.1", self.port), timeout=20) as connection:
-            return int(connection.recv(20))
+        """Whoever answers first. A process may die with a connection that it had just taken."""
+        while True:
+            with socket.create_connection(("127.0.0.1", self.port), timeout=20) as connection:
+                answer = connection.recv(20)
+            if answer:
+                return int(answer)
 
 
 @contextmanager
