@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 _POLL_S: Final = 3.0
 _NO_CHANGES: Final = ("didn't contain changes", "No updates are to be performed")
 _KEPT: Final = "Retain"
+_PREFIX: Final = "CustomerBucketPrefix"
 _BEGUN: Final = "User Initiated"
 # States in which a stack takes no update, and what leads out of them.
 _AGAIN: Final = "`make destroy` takes away what is left of it and names what stays; then deploy anew"
@@ -73,6 +74,9 @@ class Deployment:
         unknown = given.keys() - template["Parameters"].keys()
         if unknown:
             raise click.ClickException(f"the template has no parameter {', '.join(sorted(unknown))}")
+        if there is None and _PREFIX in template["Parameters"]:
+            # Stages that share an account must not share customers' buckets: each would hear of the others' pushes.
+            given = {_PREFIX: f"{self.stack}-customer-", **given}
         kept = [name for name in there or () if name in template["Parameters"] and name not in given]
         parameters: list[ParameterTypeDef] = [
             {"ParameterKey": name, "ParameterValue": value} for name, value in given.items()

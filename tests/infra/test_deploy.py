@@ -32,8 +32,8 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         yield tmp_path
 
 
-def write(package: Path, outputs: dict[str, Any]) -> None:
-    template = {"Parameters": {}, "Resources": {"Queue": QUEUE}, "Outputs": outputs}
+def write(package: Path, outputs: dict[str, Any], parameters: dict[str, Any] | None = None) -> None:
+    template = {"Parameters": parameters or {}, "Resources": {"Queue": QUEUE}, "Outputs": outputs}
     (package / "sam.json").write_text(json.dumps(template))
 
 
@@ -71,6 +71,19 @@ def test_outputs_that_change_alone_are_a_change(package: Path) -> None:
     write(package, {"Queue": {"Value": {"Ref": "Queue"}}})
     _, changes = deployment.propose({})
     assert changes == [Change("change", "crs-one", "AWS::CloudFormation::Stack")]
+
+
+def test_customers_buckets_of_a_stage_are_not_those_of_another(package: Path) -> None:
+    """L8: not before somebody says so, and what was said once is kept."""
+    prefix = {"CustomerBucketPrefix": {"Type": "String", "Default": "crs-customer-"}}
+    write(package, {}, prefix)
+    deployed(package)
+    assert stack_in_moto().parameters["CustomerBucketPrefix"] == "crs-one-customer-"
+
+    Deployment("one", package, poll_s=0).propose({"CustomerBucketPrefix": "acme-"})
+    (proposed,) = boto3.client("cloudformation").list_change_sets(StackName="crs-one")["Summaries"][-1:]
+    described = boto3.client("cloudformation").describe_change_set(ChangeSetName=proposed["ChangeSetId"])
+    assert [one["ParameterValue"] for one in described["Parameters"]] == ["acme-"]
 
 
 def test_failure_that_is_told_is_of_this_deployment(package: Path) -> None:
