@@ -60,7 +60,7 @@ def serving_on_aws(folder: Path) -> Iterator[AwsService]:
         with (folder / "gateway.log").open("wb") as log:
             gateway = subprocess.Popen(command, cwd=ROOT, env=opened.environment, stdout=log, stderr=log)
         try:
-            _wait_for(gateway, opened.url, folder / "gateway.log")
+            wait_for(gateway, opened.url, folder / "gateway.log")
             yield replace(opened, pid=gateway.pid)
         finally:
             gateway.terminate()
@@ -92,7 +92,8 @@ def signing_key() -> str:
     return made.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption()).decode()
 
 
-def _wait_for(gateway: subprocess.Popen[bytes], url: str, log: Path) -> None:
+def wait_for(gateway: subprocess.Popen[bytes], url: str, log: Path) -> None:
+    """Until it is ready. Raises RuntimeError with what it logged if it never is."""
     deadline = time.monotonic() + _START_S
     while time.monotonic() < deadline and gateway.poll() is None:
         try:

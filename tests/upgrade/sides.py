@@ -13,7 +13,6 @@ import os
 import subprocess
 import sys
 import tarfile
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -24,10 +23,9 @@ import httpx
 import pytest
 
 from tests.ports_aws.emulators import ROOT, free_port
-from tests.ports_aws.serving import opened_on_aws
+from tests.ports_aws.serving import opened_on_aws, wait_for
 
 COMMIT = (Path(__file__).parent / "earlier").read_text().strip()
-_START_S = 60.0
 
 
 def earlier_tree(folder: Path) -> Path:
@@ -125,22 +123,10 @@ def _side(name: str, tree: Path, port: int, environment: Mapping[str, str], fold
             program, cwd=tree, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True
         )
         ending.callback(_end, speaking)
-        _wait_for(f"http://127.0.0.1:{port}", listening, folder / f"{name}.log")
+        wait_for(listening, f"http://127.0.0.1:{port}", folder / f"{name}.log")
         yield Side(name, f"http://127.0.0.1:{port}", speaking)
 
 
 def _end(process: subprocess.Popen[Any]) -> None:
     process.terminate()
     process.wait(30)
-
-
-def _wait_for(url: str, gateway: subprocess.Popen[Any], log: Path) -> None:
-    deadline = time.monotonic() + _START_S
-    while time.monotonic() < deadline and gateway.poll() is None:
-        try:
-            if httpx.get(f"{url}/readyz", timeout=5, trust_env=False).status_code == 200:
-                return
-        except httpx.TransportError:
-            pass
-        time.sleep(0.1)
-    raise RuntimeError(f"the gateway did not start: {log.read_text(errors='replace')[-4000:]}")
