@@ -196,14 +196,22 @@ class Instances:
 
         likely   what the request itself lets expect. Elsewhere it is the instance that was found there before: a name
                  keeps its instance for life, and what the name means by now is read with it, in the same batch.
+        Raises NotFound where `find` would after a read more.
         """
         by_port = self._by_port.get(port)
         if by_port is not None:
             return by_port, [self.knowledge(by_port)]
         label = rules.label_of(host, self._domain)
+        one_machine = self._stack.settings.one_machine
+        if label is None and not one_machine:
+            return "", []
         place = NOBODY if label is None else labelled(label)
         instance_id = self._seen.get(place.name) or likely or store.pointed(self._stack.table.get(place.pointer))
-        return (instance_id, [place.leading_to(instance_id)]) if instance_id else ("", [])
+        if instance_id:
+            return instance_id, [place.leading_to(instance_id)]
+        if not one_machine:
+            raise NotFound("there is no such instance")
+        return "", []
 
     def find(self, host: str, port: int) -> Instance:
         """The instance that a request means, from memory.

@@ -67,6 +67,21 @@ def test_a_token_of_another_instance_leads_nowhere(world: World) -> None:
     assert world.ask("GET", PULL, scope="", headers=headers).status_code == 404
 
 
+@pytest.mark.parametrize(
+    ("host", "reads"),
+    [("nobody-00000000.registry.test", {"table.get": 2}), ("203.0.113.9", {})],
+    ids=["label", "other"],
+)
+def test_a_host_that_names_no_instance_costs_two_reads_at_most(world: World, host: str, reads: dict[str, int]) -> None:
+    """I2: whoever scans addresses comes by all the time. To refuse is one, and for the audit record one more."""
+
+    def knock() -> None:
+        assert world.ask("GET", PULL, scope="", headers={"host": host}).status_code == 404
+
+    knock()
+    assert world.count(knock) == reads
+
+
 def test_whoever_the_allowlist_keeps_out_costs_no_read_whatever_they_ask_for(world: World) -> None:
     """R2: nobody outside makes the table work by inventing names."""
     Access(world.plain).add(world.instance, "192.0.2.0/24")
