@@ -43,7 +43,7 @@ class TokenApplication:
             body = Body.of(visit, receive)
             answer = await self._answer(visit, body)
         except Refused as refused:
-            self._count(visit, refused)
+            await self._count(visit, refused)
             answer = refusal(refused)
         except ClientGone:
             answer = error(408, "SIZE_INVALID", "the request did not come to its end")
@@ -53,10 +53,10 @@ class TokenApplication:
         own: Headers = ((b"cache-control", b"no-store"), (b"x-request-id", request_id))
         await send_answer(send, body, Answer(answer.status, (*answer.headers, *own), answer.body))
 
-    def _count(self, visit: Visit, refused: Refused) -> None:
+    async def _count(self, visit: Visit, refused: Refused) -> None:
         """For the audit record: nobody who is refused here is known, so nobody is recorded singly."""
         try:
-            instance = self._instances.find(visit.text(b"host"), visit.port)
+            instance = await self._stack.read(self._instances.find, visit.text(b"host"), visit.port)
         except Refused:
             return  # Nobody's, or the table that knows whose is what failed.
         if (

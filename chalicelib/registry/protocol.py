@@ -182,7 +182,7 @@ class Protocol:
         if isinstance(refused, Unauthenticated):
             too_narrow = await self._token_is_good(visit)
             try:
-                return _challenged(visit, self._callers, found, refused, too_narrow)
+                return await self._stack.read(_challenged, visit, self._callers, found, refused, too_narrow)
             except Refused as unsaid:
                 return refusal(unsaid)  # Where to log in is not known without the table.
         return refusal(refused)

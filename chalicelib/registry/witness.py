@@ -41,7 +41,7 @@ class Witness:
 
     async def tell_refused(self, visit: Visit, found: Route, refused: Refused) -> None:
         changes = (visit.method, found.kind) in _CHANGES
-        instance = self._instance(visit)
+        instance = await self._stack.read(self._instance, visit)
         if instance is None or (isinstance(refused, _MISSES) and not changes):
             return
         # A stranger's challenge is where every login begins: it costs no thread.
