@@ -92,7 +92,8 @@ def test_whoever_the_allowlist_keeps_out_costs_no_read_whatever_they_ask_for(wor
         assert answer.status_code == 403
 
     knock(0)
-    assert world.count(lambda: [knock(number) for number in range(1, 4)]) == {}
+    assert world.count(lambda: knock(1)) == {}
+    assert world.count(lambda: knock(2)) == {}
 
 
 def test_what_was_not_there_is_seen_as_soon_as_it_is_pushed_elsewhere(world: World) -> None:
