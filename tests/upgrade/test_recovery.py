@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from itertools import islice
 
 import pytest
 from click.testing import CliRunner, Result
@@ -225,9 +224,9 @@ def test_an_interrupted_recovery_goes_on_where_it_stopped(gone: Past) -> None:
     """R8. A version a page: keys with two versions are on two pages."""
     versions = S3ObjectVersions(moto_clients().s3, page_versions=1)
     library = gone.restored()
-    first = list(islice(Recovery(library.stack, versions).run(), 5))
-    rest = list(Recovery(library.stack, versions).run(first[-1].after))
-    assert sum(step.shown for step in first) > 0
+    # It ends with the first deletion that it took back, wherever among the keys that was.
+    last = next(step for step in Recovery(library.stack, versions).run() if step.shown)
+    rest = list(Recovery(library.stack, versions).run(last.after))
     assert sum(step.shown for step in rest) > 0
     assert sum(step.shown for step in Recovery(library.stack, versions).run()) == 0
     Recovery(library.stack, versions).end_uploads()
