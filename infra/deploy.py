@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import boto3
 import click
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from .artefacts import Artefacts
 from .package import BUILD
@@ -227,7 +227,17 @@ def _show(changes: list[Change]) -> None:
         click.echo(f"  {change.action:8} {change.kind:42} {change.name}")
 
 
-@click.group()
+class _Told(click.Group):
+    """What AWS says, instead of where in this code it said it: no region, no credentials, no right."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except (BotoCoreError, ClientError) as error:
+            raise click.ClickException(str(error)) from error
+
+
+@click.group(cls=_Told)
 def main() -> None:
     """Deploys a stage, or removes it."""
 

@@ -10,12 +10,13 @@ from typing import Any
 import boto3
 import click
 import pytest
+from click.testing import CliRunner
 from moto import mock_aws
 from moto.cloudformation.models import cloudformation_backends
 from moto.s3.models import s3_backends
 
 from infra.artefacts import Artefacts
-from infra.deploy import Change, Deployment
+from infra.deploy import Change, Deployment, main
 from tests.ports_aws.emulators import environment_of
 
 ACCOUNT, REGION = "123456789012", "eu-central-1"
@@ -119,3 +120,18 @@ def test_bucket_of_packages_is_closed_to_the_public_and_made_once(package: Path)
     closed = boto3.client("s3").get_public_access_block(Bucket=artefacts.bucket)["PublicAccessBlockConfiguration"]
     assert all(closed.values())
     assert artefacts.put(b"code", "zip") == artefacts.put(b"code", "zip")
+
+
+def test_what_aws_does_not_carry_out_is_told_in_its_words(package: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AWS_DEFAULT_REGION")
+    monkeypatch.delenv("AWS_REGION")
+    # Nor does another test's session know one.
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
+    told = CliRunner().invoke(main, ["down", "prod"])
+    assert (told.exit_code, told.output.strip()) == (1, "Error: You must specify a region.")
+
+
+@pytest.mark.parametrize("stage", ["", "Prod", "a_b", "a" * 21])
+def test_a_stage_has_a_name_that_goes_into_others(package: Path, stage: str) -> None:
+    told = CliRunner().invoke(main, ["down", "--", stage])
+    assert (told.exit_code, "name the stage" in told.output) == (1, True)
