@@ -127,14 +127,6 @@ class Model:
     def schedules(self, told: Mapping[str, Operation]) -> Operation:
         return combined((told["idle_minute"], self._minutes), (told["idle_five_minutes"], self._minutes / 5))
 
-    def health_checks(self, told: Mapping[str, Operation], tasks: int) -> Operation:
-        """No line of the log is theirs."""
-        service = self._service
-        nodes = service["balancers"] * service["zones"]
-        checks = self._minutes * 60 / service["health_check_s"] * nodes * tasks
-        ready = told["ready"]["gateway"].times(checks)
-        return {"gateway": Part({**ready.units, "invocations": 0}, ready.calls, ready.cpu_ms)}
-
     def gateway(self, tasks: int) -> float:
         service = self._service
         hour = service["task_vcpu"] * self.price("fargate.vcpu") + service["task_gb"] * self.price("fargate.gb")
@@ -178,7 +170,6 @@ class Model:
         _put(lines, _WATCHING, self.traces(self.schedules(told)))
         _put(lines, "schedules", self.dollars(self.schedules(told)))
         _put(lines, "asking idle queues", self.dollars(self.polling()))
-        _put(lines, "health checks", self.dollars(self.health_checks(told, tasks)))
         return lines
 
     def used(self, told: Mapping[str, Operation], user: Mapping[str, Any]) -> Operation:

@@ -57,7 +57,6 @@ def measure() -> Measured:
     told: Told = {}
     with opened() as world:
         told["idle_minute"], told["idle_five_minutes"] = idle(world)
-        told["ready"] = one(world, lambda: world.ask("GET", "/readyz", 200))
         with in_one_shard():
             before = world.stored_bytes()
             push(world, told)

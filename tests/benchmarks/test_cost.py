@@ -153,4 +153,3 @@ def test_the_service_that_is_reckoned_is_the_one_that_is_deployed() -> None:
     assert service["task_vcpu"] * 1024 == int(given["GatewayCpu"])
     assert service["task_gb"] * 1024 == int(given["GatewayMemory"])
     assert cost.load("users.toml")["team"]["tasks"] == given["GatewayMin"]
-    assert service["health_check_s"] == built["Resources"]["PublicTargets"]["Properties"]["HealthCheckIntervalSeconds"]
