@@ -135,8 +135,8 @@ def _idle(model: Model, told: Mapping[str, Operation], users: Mapping[str, Any])
         f"{runs:,.0f} runs of schedules, {reads:,.0f} reads of shards with nothing in them, "
         f"{model.functions_ms(schedules) / 1000:,.0f} s of functions; each of {service['queues']} queues is asked by "
         f"{service['pollers']} pollers every {service['poll_s']} s; each of {tasks} tasks of {service['task_vcpu']} "
-        f"vCPU and {service['task_gb']} GB answers the health checks of {service['balancers']} balancers without asking "
-        "a store. The tasks are in private subnets, which need a way to SQS, "
+        f"vCPU and {service['task_gb']} GB answers the health checks of {service['balancers']} balancers without "
+        "asking a store. The tasks are in private subnets, which need a way to SQS, "
         "Secrets Manager, logs and the image: a NAT gateway in each zone is reckoned. An account that has them already "
         "does not pay them again."
     )
