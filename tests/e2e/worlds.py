@@ -8,7 +8,6 @@ Both have short clocks, and may call a receiver of webhooks on loopback.
 
 from __future__ import annotations
 
-import os
 import ssl
 import subprocess
 import sys
@@ -21,10 +20,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
-import pytest
 
 from chalicelib.kernel.settings import Settings
 from chalicelib.ports.stack import Stack, open_stack
+from tests.lacking import lacking
 from tests.ports_aws.emulators import ROOT, clean_environment, free_port, installed
 from tests.serving import PASSWORD, serving
 
@@ -140,10 +139,7 @@ def on_aws(folder: Path) -> Iterator[World]:
 
 def require_emulator() -> None:
     if not installed("ministack"):
-        message = "ministack is missing: run .ci/install-emulators"
-        if os.environ.get("CI"):
-            pytest.fail(message)
-        pytest.skip(message)
+        lacking("ministack is missing: run .ci/install-emulators")
 
 
 def _hurry(made: Made) -> None:
