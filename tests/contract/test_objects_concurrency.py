@@ -6,10 +6,11 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-from chalicelib.ports.objects import ObjectExists, ObjectMissing, Objects
+from chalicelib.ports.objects import ObjectExists, ObjectMissing, Objects, Part
 
 T = TypeVar("T")
 THREADS = 6
+UPLOADS = 60  # of which some meet the moment between an upload's new name and the end of its old one
 
 
 def at_once(function: Callable[[int], T]) -> list[T]:
@@ -40,12 +41,17 @@ def test_of_many_puts_of_one_key_one_wins(concurrent_objects: Objects) -> None:
 
 
 def test_one_upload_completed_by_many_is_completed(concurrent_objects: Objects) -> None:
-    multipart = concurrent_objects.begin("folder/key")
-    parts = [concurrent_objects.part("folder/key", multipart, 1, 0, b"content")]
+    for number in range(UPLOADS):
+        key = f"folder/{number}"
+        multipart = concurrent_objects.begin(key)
+        parts = [concurrent_objects.part(key, multipart, 1, 0, b"content")]
 
-    at_once(lambda thread: concurrent_objects.complete("folder/key", multipart, parts))
+        def complete(_thread: int, key: str = key, multipart: str = multipart, parts: list[Part] = parts) -> None:
+            concurrent_objects.complete(key, multipart, parts)
 
-    assert content(concurrent_objects, "folder/key") == b"content"
+        at_once(complete)
+
+        assert content(concurrent_objects, key) == b"content"
 
 
 def test_folders_that_come_and_go_lose_no_object(concurrent_objects: Objects) -> None:

@@ -179,10 +179,10 @@ class FileObjects:
         os.fsync(descriptor)
         try:
             return self._name(source, path)
-        except FileExistsError:
+        except (FileExistsError, FileNotFoundError):  # another call for the same upload may have been faster
             if not _is_file(path, status):
                 raise
-        return self._folders.sync(os.path.dirname(path))  # another call for the same upload was faster
+        return self._folders.sync(os.path.dirname(path))
 
     def _was_completed(self, path: str, size: int) -> bool:
         try:
