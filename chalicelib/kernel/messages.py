@@ -79,6 +79,24 @@ class ContinueTask(Message):
     task_id: str
 
 
+class ContinueScan(ContinueTask):
+    """The same of a task that reads layers: such work has a queue, and on AWS a function, of its own."""
+
+    queue = "scans"
+
+
+class RescanImages(Message):
+    """The database changed: look which images of an instance that concerns. A hint; doubles are harmless.
+
+    database   digest of the database that they are to be judged by; after: images up to this digest are done
+    """
+
+    queue = "rescans"
+    instance_id: str
+    database: str
+    after: str = ""
+
+
 class AnnounceUntold(Message):
     """One shard of index 2 has rows that are events and were not told of. A hint; doubles are harmless."""
 

@@ -1,6 +1,6 @@
 """Every key of the table, in one place.
 
-Entities (one table; audit has its own: `audit_keys.py`)
+Entities (one table; scans: `scan_keys.py`; audit has a table of its own: `audit_keys.py`)
 
   pk                          sk                                     what stands there
   ADDRESS#<label>             ADDRESS                                host label → instance id

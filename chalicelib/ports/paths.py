@@ -3,6 +3,10 @@
   <instance>/blobs/<end of generation>/<generation>       bytes of a blob; the table says which generation is live
   <instance>/tails/<upload>/<n>                            end of an upload too short for a part of its own
   <instance>/pushes/<repository>/<incarnation>             its creation is the event "an image was pushed"
+  <instance>/surveys/<digest of a layer>/<version>         what a layer was found to hold
+  <instance>/contents/<digest of a layer>/<version>        its files, with sizes
+  <instance>/reports/<digest of an image>/<ulid>           what a scan came to
+  vulnerabilities/<digest>/<file>                          a vulnerability database; of the service, and of no instance
   <instance>/probe/<ulid>                                  written and deleted at once, before an instance opens there
 
 A generation is the id of the upload that wrote it and is never used twice. It, and not the digest, names the object,
@@ -65,3 +69,24 @@ def instance_of(key: str) -> str:
 def incarnation_of(key: str) -> str:
     """The push that an object of `pushes` tells of."""
     return key.rsplit("/", 1)[1]
+
+
+def survey(instance: str, layer: str, version: int) -> str:
+    return f"{instance}/surveys/{_segment(layer)}/{version}"
+
+
+def contents(instance: str, layer: str, version: int) -> str:
+    return f"{instance}/contents/{_segment(layer)}/{version}"
+
+
+def report(instance: str, image: str, attempt: str) -> str:
+    return f"{instance}/reports/{_segment(image)}/{attempt}"
+
+
+def database_file(digest: str, name: str) -> str:
+    return f"vulnerabilities/{_segment(digest)}/{name}"
+
+
+def _segment(digest: str) -> str:
+    """A digest as a segment of a key, which may hold no colon."""
+    return digest.replace(":", "-")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Literal
 
 from pydantic import BaseModel
 
+from chalicelib.findings.models import ScanRecord, ScanSummary
+from chalicelib.findings.service import Findings
 from chalicelib.immutability.service import Immutability
 from chalicelib.instances.models import Instance
 from chalicelib.instances.service import Instances
@@ -23,17 +25,6 @@ from .models import ManifestRecord, TagRecord
 
 class View(BaseModel):
     model_config = MADE
-
-
-class ScanState(View):
-    """How many known vulnerabilities, by severity. state: `none` where nobody has looked."""
-
-    state: Literal["none", "queued", "running", "succeeded", "failed"] = "none"
-    critical: int = 0
-    high: int = 0
-    medium: int = 0
-    low: int = 0
-    unknown: int = 0
 
 
 class AccelerationState(View):
@@ -64,7 +55,7 @@ class TagView(View):
     pulls: int
     accelerated: bool
     immutable: bool
-    scan: ScanState
+    scan: ScanSummary
     acceleration: AccelerationState
 
 
@@ -84,15 +75,21 @@ class TagViews:
     def __init__(self, stack: Stack) -> None:
         self._stack = stack
         self._annotations = Annotations(stack)
+        self._findings = Findings(stack)
         self._immutability = Immutability(stack)
 
     def rows(self, instance: Instance, repository: Repository, tags: Sequence[TagRecord]) -> tuple[TagView, ...]:
-        """Of one repository. One batch read of the manifests and one read of the rules, whatever the page's length."""
+        """Of one repository. A batch read each of manifests and scans and one read of the rules, whatever the page's
+        length."""
         wanted = {keys.manifest(tag.repository_id, tag.digest) for tag in tags}
         found = self._stack.table.get_many(list(wanted))
         manifests = {item["digest"]: ManifestRecord.model_validate(item) for item in found.values()}
+        scans = self._findings.several(instance.id, [tag.digest for tag in tags])
         kept_by = self._immutability.told(repository.namespace_id, repository.name)
-        return tuple(self._row(instance, tag, manifests, bool(kept_by(tag.name))) for tag in tags)
+        return tuple(
+            self._row(instance, tag, manifests.get(tag.digest), scans.get(tag.digest), bool(kept_by(tag.name)))
+            for tag in tags
+        )
 
     def detail(self, instance: Instance, repository: Repository, tag: TagRecord) -> TagDetail:
         (row,) = self.rows(instance, repository, [tag])
@@ -101,9 +98,13 @@ class TagViews:
         return TagDetail(**row.model_dump(), address=address, commands=commands)
 
     def _row(
-        self, instance: Instance, tag: TagRecord, manifests: Mapping[str, ManifestRecord], immutable: bool
+        self,
+        instance: Instance,
+        tag: TagRecord,
+        manifest: ManifestRecord | None,
+        scan: ScanRecord | None,
+        immutable: bool,
     ) -> TagView:
-        manifest = manifests.get(tag.digest)
         summary = self._annotations.of(instance.id, manifest) if manifest else None
         return TagView(
             tag=tag.name,
@@ -118,7 +119,7 @@ class TagViews:
             pulls=tag.pulls,
             accelerated=False,
             immutable=immutable,
-            scan=ScanState(),
+            scan=ScanSummary.of(scan),
             acceleration=AccelerationState(),
         )
 

@@ -32,7 +32,7 @@ from chalicelib.ports.stack import Stack
 from chalicelib.ports.table import Delete, Item, Key, Put
 
 from . import store
-from .models import Kind, State, Step, Task, TaskItem, Trigger
+from .models import CONTINUED_BY, Kind, State, Step, Task, TaskItem, Trigger
 
 Worker = Callable[[Stack, Task], Step]
 
@@ -93,7 +93,8 @@ class Tasks:
 
     def start(self, task: Task) -> None:
         """Sends the message that begins it. If that gets lost, the sweep sends it again."""
-        self._stack.queues.send(ContinueTask.queue, [encode(_message(task))])
+        message = _message(task)
+        self._stack.queues.send(message.queue, [encode(message)])
 
     # Carrying out
 
@@ -127,7 +128,10 @@ class Tasks:
         """Messages for unfinished tasks that nobody looks after: theirs got lost, or their process died."""
         now = to_text(self._stack.clock.now())
         found = store.overdue(self._table, now, MOST_OVERDUE)
-        return [ContinueTask(instance_id=instance, task_id=task, origin=origin) for instance, task, origin in found]
+        return [
+            CONTINUED_BY.get(kind, ContinueTask)(instance_id=instance, task_id=task, origin=origin)
+            for kind, instance, task, origin in found
+        ]
 
     def _claim(self, instance_id: str, task_id: str) -> Task | None:
         task = store.load(self._table, instance_id, task_id)
@@ -319,7 +323,7 @@ def _log_end(before: Task, after: Task) -> None:
 
 
 def _message(task: Task) -> ContinueTask:
-    return ContinueTask(instance_id=task.instance_id, task_id=task.id)
+    return CONTINUED_BY.get(task.kind, ContinueTask)(instance_id=task.instance_id, task_id=task.id)
 
 
 def _refuse_unless(cursor_fits: bool) -> None:

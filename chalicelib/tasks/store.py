@@ -110,10 +110,10 @@ def _item_row(task_id: str, item: TaskItem) -> dict[str, Any]:
     return {**keys.task_item(task_id, item.id)._asdict(), **item.model_dump(), "expires": _expiry(item.time)}
 
 
-def overdue(table: Table, now: str, limit: int) -> list[tuple[str, str, str]]:
-    """(instance, task, origin) of unfinished tasks that nobody looks after."""
-    found: list[tuple[str, str, str]] = []
+def overdue(table: Table, now: str, limit: int) -> list[tuple[str, str, str, str]]:
+    """(kind, instance, task, origin) of unfinished tasks that nobody looks after."""
+    found: list[tuple[str, str, str, str]] = []
     for partition in keys.due_partitions("task"):
         rows = table.query(partition, index="i1", until=f"{now}~", limit=limit).items
-        found.extend((row["instance_id"], row["id"], row.get("origin", "")) for row in rows)
+        found.extend((row["kind"], row["instance_id"], row["id"], row.get("origin", "")) for row in rows)
     return found

@@ -27,6 +27,19 @@ from tests.stacks import FrozenClock, with_table
 from .images import NAME
 from .library import Library
 
+COUNTS = ("critical", "high", "medium", "low", "unknown", "silenced", "fixable")
+# Nobody looked: that is not the same as 0.
+NOT_SCANNED = {
+    "state": "none",
+    "reason": "",
+    "message": "",
+    **dict.fromkeys(COUNTS),
+    "end_of_life": False,
+    "engine": "",
+    "scanned_at": "",
+    "database_updated_at": "",
+}
+
 
 @pytest.fixture
 def library(stack: Stack) -> Library:
@@ -105,7 +118,7 @@ def test_a_row_says_what_a_tag_is(library: Library, clock: FrozenClock) -> None:
         "pulls": 0,
         "accelerated": False,
         "immutable": False,
-        "scan": {"state": "none", "critical": 0, "high": 0, "medium": 0, "low": 0, "unknown": 0},
+        "scan": NOT_SCANNED,
         "acceleration": {"state": "none", "reason": ""},
     }
     assert row["size"] > len(b"onetwo")

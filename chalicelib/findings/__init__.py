@@ -1,0 +1,1 @@
+"""What scans came to: a row an image, counts and ids, for lists, pulls and whoever scans again."""

@@ -1,0 +1,76 @@
+"""The door of the room: what scans came to, looked up by digest and written at the version seen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Final
+
+from chalicelib.kernel.errors import Unavailable
+from chalicelib.ports import scan_keys as keys
+from chalicelib.ports.stack import Stack
+from chalicelib.ports.table import Delete, TransactionCancelled
+
+from . import store
+from .models import ScanDetail, ScanRecord
+
+# Two scans of one image, and its indexes' others, meet at a row this often at most.
+_ATTEMPTS: Final = 20
+
+
+class Findings:
+    def __init__(self, stack: Stack) -> None:
+        self._table = stack.table
+
+    def of(self, instance_id: str, digest: str) -> ScanRecord | None:
+        """None where nobody asked for a scan."""
+        return store.record(self._table.get(keys.scan(instance_id, digest)))
+
+    def several(self, instance_id: str, digests: Iterable[str]) -> dict[str, ScanRecord]:
+        """Those that are there, by digest. One batch read."""
+        found = self._table.get_many([keys.scan(instance_id, digest) for digest in dict.fromkeys(digests)])
+        return {item["digest"]: ScanRecord.model_validate(item) for item in found.values()}
+
+    def detail(self, instance_id: str, digest: str) -> ScanDetail:
+        return store.detail(self._table.get(keys.scan_detail(instance_id, digest)))
+
+    def all(self, instance_id: str) -> Iterator[ScanRecord]:
+        """Every record of an instance, page by page."""
+        cursor = None
+        while True:
+            page = self._table.query(keys.scans_partition(instance_id), prefix=keys.scan("", "").sk, cursor=cursor)
+            yield from (ScanRecord.model_validate(item) for item in page.items)
+            cursor = page.next
+            if cursor is None:
+                return
+
+    def change(
+        self,
+        instance_id: str,
+        digest: str,
+        change: Callable[[ScanRecord], ScanRecord],
+        detail: ScanDetail | None = None,
+    ) -> ScanRecord:
+        """Writes what `change` makes of the record as it stands; one that is not there yet is an empty one.
+
+        change   may be called again where somebody else was faster; answering what it was given writes nothing
+        """
+        for _ in range(_ATTEMPTS):
+            seen = self.of(instance_id, digest) or ScanRecord(instance_id=instance_id, digest=digest)
+            wanted = change(seen)
+            if wanted == seen and detail is None:
+                return seen
+            try:
+                self._table.transact(store.replacement(seen.version, wanted, detail))
+            except TransactionCancelled:
+                continue
+            return wanted.model_copy(update={"version": seen.version + 1})
+        raise Unavailable
+
+    def forget(self, record: ScanRecord) -> bool:
+        """Deletes record and detail unless they changed since; answers whether they went."""
+        row = Delete(keys.scan(record.instance_id, record.digest), store.as_seen(record.version))
+        try:
+            self._table.transact([row, Delete(keys.scan_detail(record.instance_id, record.digest))])
+        except TransactionCancelled:
+            return False
+        return True
