@@ -57,7 +57,7 @@ def test_operations_names_no_variable_that_does_not_exist() -> None:
 def declared() -> set[str]:
     project = tomllib.loads(read("pyproject.toml"))["project"]
     lines = [*project["dependencies"], *(line for extra in project["optional-dependencies"].values() for line in extra)]
-    return {re.split(r"[\[<>=~! ]", line)[0].lower() for line in lines}
+    return {re.split(r"[\[<>=~! ;]", line)[0].lower() for line in lines}
 
 
 @pytest.mark.parametrize("dependency", sorted(declared()))
