@@ -1,0 +1,198 @@
+"""Looks at every entry of one layer, once, in the order in which the layer has them.
+
+    look(entry) … look(entry) ─► finish() ─► LayerInventory
+
+Most entries concern nobody: they cost a few dictionary look-ups. What a reader fails at is a problem of that file.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterable, Sequence
+from io import BytesIO
+from typing import BinaryIO, Final
+
+from chalicelib.layers.entries import Entry, Kind, LayerRefused
+
+from .models import Found, LayerInventory
+from .places import PlaceIndex
+from .reading import MOST_PACKAGES, Reader, Told
+
+_WHITEOUT: Final = ".wh."
+_OPAQUE: Final = ".wh..wh..opq"
+_NOT_A_FILE: Final = frozenset({"link", "symlink", "device", "fifo"})
+# Of a problem's text: what was wrong, not what the file said.
+_LONGEST_PROBLEM: Final = 300
+_MOST_PROBLEMS: Final = 1_000
+# Installed by the system's packages, of which distroless images keep no list of files.
+_DISTROLESS: Final = (
+    "usr/lib/python2.7/argparse.egg-info",
+    "usr/lib/python2.7/lib-dynload/Python-2.7.egg-info",
+    "usr/lib/python2.7/wsgiref.egg-info",
+)
+
+
+class _Pretended:
+    """A file where something else lies: readers tell whether it hides one of theirs."""
+
+    kind: Kind = "file"
+    size = 1
+    mode = 0o755
+    target = ""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+
+    def peek(self, size: int) -> bytes:
+        return b""
+
+    def content(self) -> BinaryIO:
+        return BytesIO()
+
+
+class LayerInspector:
+    """readers: tried on each file; all there are, but for tests.
+
+    Memory: what was found, plus 8 bytes for each file that the system's packages say is theirs.
+    """
+
+    def __init__(self, readers: Sequence[Reader] | None = None) -> None:
+        if readers is None:
+            from .readers import READERS
+
+            readers = READERS
+        self._index = PlaceIndex.over(readers)
+        self._entries = 0
+        self._size = 0
+        self._packages = 0
+        self._found: dict[tuple[str, str], Found] = {}
+        self._whiteouts: list[str] = []
+        self._opaque: list[str] = []
+        self._replaced: dict[str, None] = {}
+        self._links: list[tuple[str, str]] = []
+        self._problems: dict[str, str] = {}
+        # Hashes of paths by owner: whether a found path is among them is all that is ever asked.
+        self._owned: dict[str, array[int]] = {}
+
+    def look(self, entry: Entry) -> None:
+        """Raises LayerRefused: the layer itself is broken, or holds more than any image does."""
+        self._entries += 1
+        self._size += entry.size
+        path = entry.path
+        kind = entry.kind
+        if kind == "folder":
+            return
+        folder, _, name = path.rpartition("/")
+        if name.startswith(_WHITEOUT):
+            self._note_whiteout(folder, name)
+        elif kind in _NOT_A_FILE:
+            self._note_other(entry)
+        elif readers := self._index.readers(path, folder, name, entry.mode):
+            self._read(path, [reader for reader in readers if reader.wants(entry)], entry)
+
+    def finish(self) -> LayerInventory:
+        """Once, when there are no more entries."""
+        self._follow_links()
+        owned = self._owned_paths()
+        found = {path for path, _ in self._found}
+        return LayerInventory(
+            found=tuple(
+                each.model_copy(update={"owned": True}) if each.packages and each.path in owned else each
+                for _, each in sorted(self._found.items())
+            ),
+            whiteouts=tuple(sorted(self._whiteouts)),
+            opaque=tuple(sorted(self._opaque)),
+            replaced=tuple(sorted(path for path in self._replaced if path not in found)),
+            problems=dict(sorted(self._problems.items())),
+            entries=self._entries,
+            size=self._size,
+        )
+
+    def _note_whiteout(self, folder: str, name: str) -> None:
+        if name == _OPAQUE:
+            self._opaque.append(folder)
+        elif not name.startswith(_WHITEOUT * 2):
+            hidden = name.removeprefix(_WHITEOUT)
+            self._whiteouts.append(f"{folder}/{hidden}" if folder else hidden)
+
+    def _note_other(self, entry: Entry) -> None:
+        """Links, devices: nothing is read from them, but what lay there before is gone.
+
+        A symbolic link near the root may stand where a folder was (`lib`), with all that was found in it.
+        """
+        path = entry.path
+        folder, _, name = path.rpartition("/")
+        if entry.kind == "link":
+            self._links.append((path, entry.target))
+        readers = self._index.readers(path, folder, name, 0o755)
+        if "/" not in folder or any(reader.wants(_Pretended(path)) for reader in readers):
+            self._replaced[path] = None
+
+    def _read(self, path: str, readers: Sequence[Reader], entry: Entry) -> None:
+        if not readers:
+            return
+        content = entry.content()
+        for reader in readers:
+            content.seek(0)
+            try:
+                told = reader.read(path, content, entry)
+                self._note(path, reader.name, told)
+            except LayerRefused:
+                raise
+            except Exception as error:  # whatever a hostile file makes a reader do; the layer's other files count
+                self._note_problem(path, f"{reader.name}: {str(error) or type(error).__name__}")
+                self._replaced[path] = None
+
+    def _note(self, path: str, reader: str, told: Told) -> None:
+        if told.problem:
+            self._note_problem(path, f"{reader}: {told.problem}")
+        self._own(told.owner, told.owns)
+        if not told.packages and not told.facts:
+            self._replaced[path] = None
+            return
+        self._packages += len(told.packages)
+        if self._packages > MOST_PACKAGES:
+            raise LayerRefused("too_large", f"more than {MOST_PACKAGES} packages in one layer")
+        self._found[path, reader] = Found(path=path, reader=reader, packages=tuple(told.packages), facts=told.facts)
+
+    def _note_problem(self, path: str, text: str) -> None:
+        if len(self._problems) < _MOST_PROBLEMS:
+            self._problems[path] = text[:_LONGEST_PROBLEM]
+
+    def _own(self, owner: str, paths: Iterable[str]) -> None:
+        hashes = array("q", map(hash, paths))
+        if hashes:
+            self._owned.setdefault(owner, array("q")).extend(hashes)
+
+    def _owned_paths(self) -> set[str]:
+        """Of the paths found, those that packages of the system own."""
+        asked = {hash(path): path for path, _ in self._found}
+        confirmed = {""}
+        for each in self._found.values():
+            for package in each.packages:
+                if each.reader == "dpkg" and not package.third_party:
+                    exact = package.name in self._owned
+                    confirmed.add(package.name if exact else f"{package.name}:{package.arch}")
+        owned = {path for path in _DISTROLESS if hash(path) in asked}
+        for owner in confirmed & self._owned.keys():
+            owned.update(asked[each] for each in self._owned[owner] if each in asked)
+        return owned
+
+    def _follow_links(self) -> None:
+        """A hard link is the file itself under another name, where readers may look for it too."""
+        for path, target in self._links:
+            folder, _, name = path.rpartition("/")
+            for reader in self._index.readers(path, folder, name, 0o755):
+                original = self._found.get((target, reader.name))
+                if original and (path, reader.name) not in self._found:
+                    self._found[path, reader.name] = _renamed(original, path)
+
+
+def _renamed(found: Found, path: str) -> Found:
+    packages = tuple(
+        package.model_copy(update={"path": path + package.path.removeprefix(found.path)})
+        if package.path.startswith(found.path)
+        else package
+        for package in found.packages
+    )
+    return found.model_copy(update={"path": path, "packages": packages})

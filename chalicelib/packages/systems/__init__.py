@@ -1,0 +1,1 @@
+"""What systems installed: their package managers' databases, and which system it is."""
