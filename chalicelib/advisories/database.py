@@ -1,0 +1,174 @@
+"""The vulnerability database: `trivy.db`, which is Trivy's, and `metadata.json` beside it.
+
+    data-source     platform → who publishes it            vulnerability   id → title, severities, scores
+    Red Hat CPE     repository, build → products           <platform>      package → id → advisory
+
+Sizes: about 1.2 million advisories and 300 000 vulnerabilities in 600 MB. Source: trivy-db's pkg/db.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
+from hashlib import blake2b
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from .advisory import NO_SOURCE, Advisory, DataSource, read_advisory, read_source
+from .bolt import Bolt, Bucket, DatabaseCorrupt, MappedPages, Pages
+from .descriptions import Vulnerability, describe, read_vulnerability
+from .models import DatabaseMetadata, Description
+
+DATABASE_FILE: Final = "trivy.db"
+METADATA_FILE: Final = "metadata.json"
+# The only version of the format that there is (`Version` in metadata.json).
+SCHEMA: Final = 2
+_SOURCES: Final = b"data-source"
+_VULNERABILITIES: Final = b"vulnerability"
+# The one platform whose advisories have ids of their own, and name several vulnerabilities each.
+RED_HAT: Final = "Red Hat"
+# Whose products a Red Hat image holds. It concerns matching, so comparing two databases has it as a row of its own.
+PRODUCTS: Final = "Red Hat CPE"
+_OTHERS: Final = frozenset({_SOURCES, _VULNERABILITIES, PRODUCTS.encode()})
+_DIGEST: Final = 16
+Row = tuple[str, str, bytes]
+
+
+class _Metadata(msgspec.Struct, kw_only=True):
+    version: int = msgspec.field(name="Version")
+    updated_at: str = msgspec.field(name="UpdatedAt")
+    next_update: str = msgspec.field(default="", name="NextUpdate")
+    demonstration: bool = msgspec.field(default=False, name="Demonstration")
+
+
+def read_metadata(content: bytes) -> DatabaseMetadata:
+    """Raises DatabaseCorrupt for what is no `metadata.json`, or of a format that nobody here knows."""
+    try:
+        found = msgspec.json.decode(content, type=_Metadata)
+    except msgspec.MsgspecError as error:
+        raise DatabaseCorrupt(f"{METADATA_FILE} cannot be read: {error}") from error
+    if found.version != SCHEMA:
+        raise DatabaseCorrupt(f"the database is of format {found.version}, and only {SCHEMA} is known")
+    return DatabaseMetadata(**msgspec.structs.asdict(found))
+
+
+class Database:
+    """Reads only what is asked for; safe for several threads. Whatever is damaged raises DatabaseCorrupt."""
+
+    def __init__(self, pages: Pages, metadata: DatabaseMetadata) -> None:
+        self.metadata = metadata
+        self._bolt = Bolt(pages)
+        self._platform = lru_cache(512)(self._read_platform)
+        self._vulnerabilities = self._bolt.root.bucket(_VULNERABILITIES)
+        self._sources = self._bolt.root.bucket(_SOURCES)
+
+    @classmethod
+    def open(cls, folder: Path) -> Database:
+        """folder: holds `trivy.db` and `metadata.json`."""
+        try:
+            metadata = read_metadata((folder / METADATA_FILE).read_bytes())
+            return cls(MappedPages(folder / DATABASE_FILE), metadata)
+        except FileNotFoundError as error:
+            raise DatabaseCorrupt(f"there is no {Path(error.filename).name} in the database's folder") from error
+
+    def advisories(self, platform: str, package: str) -> Mapping[str, Advisory]:
+        """By vulnerability id (Red Hat: by id of its advisory); empty for a platform or package that nobody knows."""
+        bucket, source = self._platform(platform)
+        packages = bucket.bucket(package.encode()) if bucket and package else None
+        if packages is None:
+            return {}
+        where = f"{platform} / {package}"
+        return {key.decode(): read_advisory(value, source, where) for key, value in packages.values() if value}
+
+    def platforms(self, prefix: str) -> Sequence[str]:
+        """Names that begin so, in order: `pip::` has several."""
+        start = prefix.encode()
+        names = []
+        for key, _ in self._bolt.root.buckets(start):
+            if not key.startswith(start):
+                break
+            if key not in _OTHERS:
+                names.append(key.decode())
+        return names
+
+    def knows(self, platform: str) -> bool:
+        return self._platform(platform)[0] is not None
+
+    def source(self, platform: str) -> DataSource:
+        return self._platform(platform)[1]
+
+    def products(self, kind: str, name: str) -> Sequence[int]:
+        """Red Hat's, by number. kind: `repository` or `nvr`."""
+        of_kind = self._platform(PRODUCTS)[0]
+        names = of_kind.bucket(kind.encode()) if of_kind and name else None
+        found = names.get(name.encode()) if names and name else None
+        try:
+            return msgspec.json.decode(found, type=tuple[int, ...] | None) or () if found else ()
+        except msgspec.MsgspecError as error:
+            raise DatabaseCorrupt(f"the products of {name} cannot be read: {error}") from error
+
+    def vulnerability(self, vulnerability_id: str) -> Vulnerability | None:
+        content = self._vulnerabilities.get(vulnerability_id.encode()) if self._vulnerabilities else None
+        return read_vulnerability(content, vulnerability_id) if content else None
+
+    def describe(self, ids: Iterable[str]) -> dict[str, Description]:
+        """Of those that it knows."""
+        found = ((vulnerability_id, self.vulnerability(vulnerability_id)) for vulnerability_id in set(ids))
+        return {vulnerability_id: describe(vulnerability_id, one) for vulnerability_id, one in found if one}
+
+    def rows(self) -> Iterator[Row]:
+        """Platform, package, and a digest over all that findings about it are made of: advisories, source, severities,
+        titles and scores. What is equal in two databases makes equal findings with both.
+
+        Reads all of it: seconds, and about 60 MB while it lasts.
+        """
+        said = self._digests_of_vulnerabilities()
+        for key, bucket in self._bolt.root.buckets():
+            if key not in _OTHERS:
+                source = self._sources.get(key) if self._sources else None
+                yield from _rows(key.decode(), bucket, source or b"", said)
+        products = self._bolt.root.bucket(PRODUCTS.encode())
+        if products:
+            pairs = (pair for _, names in products.buckets() for pair in names.values())
+            yield PRODUCTS, "", _digest(part for pair in pairs for part in pair)
+
+    def _digests_of_vulnerabilities(self) -> dict[bytes, bytes]:
+        """Without texts and references, which are joined when somebody reads them."""
+        found = self._vulnerabilities.values() if self._vulnerabilities else ()
+        return {key: _said(read_vulnerability(value, key.decode())) for key, value in found}
+
+    def _read_platform(self, platform: str) -> tuple[Bucket | None, DataSource]:
+        bucket = self._bolt.root.bucket(platform.encode()) if platform else None
+        if bucket is None or self._sources is None:
+            return bucket, NO_SOURCE
+        return bucket, read_source(self._sources.get(platform.encode()), platform)
+
+
+def _rows(platform: str, bucket: Bucket, source: bytes, said: Mapping[bytes, bytes]) -> Iterator[Row]:
+    for package, advisories in bucket.buckets():
+        parts = [source]
+        for key, value in advisories.values():
+            concerned = _concerned(key, value) if platform == RED_HAT else (key,)
+            parts += (key, value, *(said.get(vulnerability, b"") for vulnerability in concerned))
+        yield platform, package.decode(), _digest(parts)
+
+
+def _concerned(key: bytes, value: bytes) -> Sequence[bytes]:
+    """Ids of Red Hat's vulnerabilities: what has no fix lies under its own id, the rest under that of the advisory."""
+    if key.startswith(b"CVE-"):
+        return (key,)
+    found = read_advisory(value, NO_SOURCE, key.decode())
+    return [one.id.encode() for entry in found.entries or () for one in entry.concerned or ()]
+
+
+def _said(found: Vulnerability) -> bytes:
+    severities = sorted((found.severities or {}).items())
+    scores = sorted((by, msgspec.structs.astuple(given)) for by, given in (found.scores or {}).items())
+    return blake2b(repr((found.title, found.severity, severities, scores)).encode(), digest_size=8).digest()
+
+
+def _digest(parts: Iterable[bytes]) -> bytes:
+    """Texts hold no zero byte; what was digested before is of one length."""
+    return blake2b(b"\0".join(parts), digest_size=_DIGEST).digest()
