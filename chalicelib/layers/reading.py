@@ -8,7 +8,7 @@ Bodies that nobody asks for are passed over, and nothing is unpacked.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from typing import Final
 
 from . import extended, headers, sparse
@@ -26,7 +26,7 @@ _EXTENDED: Final = frozenset((b"x", b"g", b"L", b"K"))
 
 def read_layer(
     chunks: Iterable[bytes], limits: Limits = _DEFAULT, clock: Callable[[], float] = time.monotonic
-) -> Iterator[TarEntry]:
+) -> Generator[TarEntry, None, None]:
     """Every entry that names a path below the root, whiteouts (`.wh.…`) as the plain files that they are.
 
     An archive may end without the blocks that should end it; in the middle of an entry it may not.
