@@ -148,7 +148,8 @@ class LayerInspector:
             self._note_problem(path, f"{reader}: {told.problem}")
         self._own(told.owner, told.owns)
         if not told.packages and not told.facts:
-            self._replaced[path] = None
+            if not told.owner:
+                self._replaced[path] = None
             return
         self._packages += len(told.packages)
         if self._packages > MOST_PACKAGES:

@@ -25,15 +25,17 @@ class Record(BaseModel):
 
 class OperatingSystem(Record):
     """family: `debian`, `ubuntu`, `alpine`, `redhat`, `centos`, `rocky`, `alma`, `amazon`, `oracle`, `photon`,
-    `cbl-mariner`, `azurelinux`, `opensuse-leap`, `opensuse-tumbleweed`, `suse linux enterprise server`, `wolfi`,
+    `cbl-mariner`, `azurelinux`, `opensuse-leap`, `opensuse-tumbleweed`, `sles` and `slem` (SUSE), `wolfi`,
     `chainguard`, or what os-release says of one that nobody supports. name: its version, `10.1`, `3.19.0`, `2 (Karoo)`.
 
-    stream   of Alpine: the highest release in etc/apk/repositories, `3.19` or `edge`; "" where it says none
+    stream    of Alpine: the highest release in etc/apk/repositories, `3.19` or `edge`; "" where it says none
+    extended  of Ubuntu: security updates for longer are switched on; the advisories are those of `22.04-ESM`
     """
 
     family: str
     name: str
     stream: str = ""
+    extended: bool = False
 
 
 class Package(Record):

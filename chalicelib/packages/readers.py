@@ -5,5 +5,19 @@ from __future__ import annotations
 from typing import Final
 
 from .reading import Reader
+from .systems.apk import Apk
+from .systems.dpkg import Dpkg, DpkgFiles
+from .systems.redhat import BuildFile, ContentSets
+from .systems.releases import Releases
+from .systems.rpm import Rpm, RpmManifest
 
-READERS: Final[tuple[Reader, ...]] = ()
+READERS: Final[tuple[Reader, ...]] = (
+    Releases(),
+    Dpkg(),
+    DpkgFiles(),
+    Apk(),
+    Rpm(),
+    RpmManifest(),
+    ContentSets(),
+    BuildFile(),
+)
