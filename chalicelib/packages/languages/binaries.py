@@ -1,0 +1,38 @@
+"""Programs: whether Go or Rust made them, and of what. One look at each file tells both."""
+
+from __future__ import annotations
+
+from typing import BinaryIO, Final
+
+from chalicelib.layers.entries import MIB, Entry
+
+from ..models import Package
+from ..reading import Places, Told, Unreadable
+from .executables import ELF, PE, open_executable
+from .go import go_packages
+from .rust import rust_packages
+
+# Layers' files above this are not kept for reading at all. None of Go's or Rust's programs comes near.
+_LARGEST: Final = 512 * MIB
+_SMALLEST: Final = 64
+
+
+class BinaryReader:
+    name = "binary"
+    places = Places(endings=frozenset({".exe"}), executables=True)
+
+    def wants(self, entry: Entry) -> bool:
+        return _SMALLEST <= entry.size <= _LARGEST and entry.peek(4).startswith((ELF, PE))
+
+    def read(self, path: str, content: BinaryIO, entry: Entry) -> Told:
+        program = open_executable(content)
+        if program is None:
+            return Told()
+        packages: list[Package] = []
+        problems: list[str] = []
+        for packages_of in (go_packages, rust_packages):
+            try:
+                packages += packages_of(program, path)
+            except Unreadable as error:
+                problems.append(str(error))
+        return Told(packages=packages, problem="; ".join(problems))

@@ -1,0 +1,47 @@
+"""Rust: the list of crates that cargo-auditable leaves in a program, as packed JSON in a section of its own."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator
+from io import BytesIO
+from typing import Final
+
+from ..models import Package
+from ..reading import LARGEST_TEXT, Unreadable
+from .documents import json_object, mapping, text
+from .executables import Executable, section_named, whole
+
+TYPE: Final = "rustbinary"
+# The second is what its first releases wrote.
+_SECTIONS: Final = (".dep-v0", ".rust-deps-v0", "rdep-v0")
+_RUNTIME: Final = "runtime"
+
+
+def rust_packages(program: Executable, path: str) -> Iterator[Package]:
+    """None of a program without such a section. What only its making needed is no part of it."""
+    section = section_named(program, *_SECTIONS)
+    if section is None:
+        return
+    document = json_object(BytesIO(_unpacked(whole(program, section))))
+    listed = document.get("packages")
+    if listed is None:
+        return
+    if not isinstance(listed, list):
+        raise Unreadable("packages is no list")
+    for each in listed:
+        crate = mapping(each, "a package")
+        if text(crate.get("kind"), "kind") in ("", _RUNTIME):
+            name, version = text(crate.get("name"), "name"), text(crate.get("version"), "version")
+            yield Package(type=TYPE, name=name, version=version, path=path)
+
+
+def _unpacked(data: bytes) -> bytes:
+    inflate = zlib.decompressobj()
+    try:
+        unpacked = inflate.decompress(data, LARGEST_TEXT)
+    except zlib.error as error:
+        raise Unreadable(f"its list of crates is corrupt: {error}") from None
+    if not inflate.eof:
+        raise Unreadable("its list of crates is truncated or too large")
+    return unpacked
