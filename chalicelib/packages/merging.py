@@ -13,9 +13,11 @@ from typing import Final
 
 from .models import Found, ImageInventory, Installed, LayerInventory, LayerRef, OperatingSystem
 from .systems.choice import choose_system
+from .systems.copyrights import package_of_copyright
 
 _SYSTEM: Final = "system"
 _MANAGERS: Final = frozenset({"dpkg", "apk", "rpm", "rpm-manifest"})
+_LICENCES: Final = "dpkg-licences"
 _BUILD: Final = frozenset({"redhat-contents", "redhat-build"})
 
 Layers = Sequence[tuple[LayerRef, LayerInventory]]
@@ -78,6 +80,7 @@ def _of_system(standing: Sequence[Found], layers: Layers, system: OperatingSyste
     """Each name and version once, even where two databases name it."""
     first = _first_layers(layers)
     builds = [_build_of(inventory) for _, inventory in layers]
+    licences = _licences(standing)
     seen: set[tuple[str, ...]] = set()
     for found in standing:
         if found.reader not in _MANAGERS:
@@ -92,6 +95,8 @@ def _of_system(standing: Sequence[Found], layers: Layers, system: OperatingSyste
             changes: dict[str, object] = {"type": system.family} if system else {}
             if build := _build_at(index, builds):
                 changes["build"] = build
+            if package.type == "dpkg" and package.name in licences:
+                changes["licenses"] = licences[package.name]
             yield Installed(package=package.model_copy(update=changes), layer=layers[index][0])
 
 
@@ -105,12 +110,20 @@ def _first_layers(layers: Layers) -> Mapping[tuple[str, str, str], int]:
     return first
 
 
+def _licences(standing: Sequence[Found]) -> Mapping[str, tuple[str, ...]]:
+    return {
+        package_of_copyright(found.path): tuple(found.facts["licenses"].split("\n"))
+        for found in standing
+        if found.reader == _LICENCES
+    }
+
+
 def _build_of(inventory: LayerInventory) -> Mapping[str, str]:
     return {key: value for found in inventory.found if found.reader in _BUILD for key, value in found.facts.items()}
 
 
 def _build_at(index: int, builds: Sequence[Mapping[str, str]]) -> Mapping[str, str]:
-    """Of the layer itself. Red Hat's lowest layers say it in the one above, and who builds upon its images says none."""
+    """Of the layer itself. Red Hat's lowest layers say it in the one above; layers built upon its images say none."""
     if builds[index]:
         return builds[index]
     if index == 0:

@@ -68,9 +68,9 @@ def purl(package: Package, system: OperatingSystem | None) -> str:
     if system:
         qualifiers["distro"] = f"{family}-{system.name}"
     if package.type in _DEB:
-        epoch, _, version = (
-            package.version.rpartition(":") if _has_epoch(package.version) else ("", "", package.version)
-        )
+        epoch, colon, version = package.version.partition(":")
+        if not colon:
+            epoch, version = "", package.version
         qualifiers["epoch"] = epoch
         return _joined("deb", family if system else "", package.name, version, qualifiers)
     qualifiers["epoch"] = str(package.epoch or "")
@@ -80,10 +80,6 @@ def purl(package: Package, system: OperatingSystem | None) -> str:
     kind = "rpm" if package.type in _RPM else package.type
     space = _SPACES.get(family, family) if system and kind == "rpm" else ""
     return _joined(kind, space, package.name, version, qualifiers)
-
-
-def _has_epoch(version: str) -> bool:
-    return version.partition(":")[0].isdecimal() and ":" in version
 
 
 def _of_language(kind: str, package: Package) -> str:

@@ -6,6 +6,7 @@ from typing import Final
 
 from .reading import Reader
 from .systems.apk import Apk
+from .systems.copyrights import Copyrights
 from .systems.dpkg import Dpkg, DpkgFiles
 from .systems.redhat import BuildFile, ContentSets
 from .systems.releases import Releases
@@ -15,6 +16,7 @@ READERS: Final[tuple[Reader, ...]] = (
     Releases(),
     Dpkg(),
     DpkgFiles(),
+    Copyrights(),
     Apk(),
     Rpm(),
     RpmManifest(),

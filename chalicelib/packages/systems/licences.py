@@ -16,8 +16,6 @@ _NAMES: Final = {
     "APACHE-2": "Apache-2.0",
     "APACHE-2.0": "Apache-2.0",
     "ARTISTIC": "Artistic-2.0",
-    "ARTISTIC-1": "Artistic-1.0",
-    "ARTISTIC-2": "Artistic-2.0",
     "BSD": "BSD-3-Clause",
     "BSD-2": "BSD-2-Clause",
     "BSD-2-CLAUSE": "BSD-2-Clause",
@@ -35,8 +33,7 @@ _NAMES: Final = {
     "MPL-2": "MPL-2.0",
     "MPL-2.0": "MPL-2.0",
     "OPENSSL": "OpenSSL",
-    "PSF": "PSF-2.0",
-    "PSF-2": "PSF-2.0",
+    "PYTHON": "Python-2.0",
     "ZLIB": "Zlib",
 }
 # A version written apart from its name: `GPL 2`, `MPL v2.0`.
