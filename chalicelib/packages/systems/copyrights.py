@@ -28,7 +28,7 @@ class Copyrights:
         return entry.kind == "file" and entry.path.startswith(_FOLDER) and entry.path.count("/") == 4
 
     def read(self, path: str, content: BinaryIO, entry: Entry) -> Told:
-        said = (found[1] or found[2] for found in _SAID.finditer(text_of(content)))
+        said = (found[1] or found[2] or b"" for found in _SAID.finditer(text_of(content)))
         names = chain.from_iterable(split(each.decode("utf-8", "replace")) for each in said)
         unique = list(dict.fromkeys(names))[:_MOST]
         return Told(facts={"licenses": "\n".join(unique)}) if unique else Told()
