@@ -42,7 +42,9 @@ class Package(Record):
     """One installed package.
 
     type          how it was installed: the system's family for packages of the system, else `python-pkg`, `node-pkg`,
-                  `jar`, `gobinary`, `rustbinary`, `gemspec`, `composer-vendor`, `dotnet-core`, `conda-pkg`
+                  `jar`, `gobinary`, `rustbinary`, `gemspec`, `composer-vendor`, `dotnet-core`, `conda-pkg`; of files
+                  that scanners count too, `cargo`, `nuget`, `packages-props`; of bills of materials, `composer` and
+                  `bitnami` on top
     version       of a system package without epoch and release, which stand apart for rpm; dpkg and apk have it whole
     source_…      of the source package that it was built from; "" for languages
     third_party   installed by the system's manager, but not by the system's makers: no advisory of theirs is about it

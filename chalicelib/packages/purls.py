@@ -40,6 +40,9 @@ _RPM: Final = frozenset(
 )
 _SPACES: Final = {"opensuse-leap": "opensuse", "opensuse-tumbleweed": "opensuse", "slem": "suse", "sles": "suse"}
 _LANGUAGES: Final = {
+    "bitnami": "bitnami",
+    "cargo": "cargo",
+    "composer": "composer",
     "composer-vendor": "composer",
     "conda-pkg": "conda",
     "dotnet-core": "nuget",
@@ -47,6 +50,8 @@ _LANGUAGES: Final = {
     "gobinary": "golang",
     "jar": "maven",
     "node-pkg": "npm",
+    "nuget": "nuget",
+    "packages-props": "nuget",
     "python-pkg": "pypi",
     "rustbinary": "cargo",
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from .languages.readers import LANGUAGE_READERS
 from .reading import Reader
 from .systems.apk import Apk
 from .systems.copyrights import Copyrights
@@ -22,4 +23,5 @@ READERS: Final[tuple[Reader, ...]] = (
     RpmManifest(),
     ContentSets(),
     BuildFile(),
+    *LANGUAGE_READERS,
 )

@@ -8,7 +8,8 @@ from chalicelib.layers.entries import MIB, Entry
 
 from ..models import Package
 from ..reading import Places, Told, Unreadable
-from .executables import ELF, PE, open_executable
+from .elf import MAGIC, read_elf
+from .foreign import MACH, PE, read_mach, read_pe
 from .go import go_packages
 from .rust import rust_packages
 
@@ -22,10 +23,12 @@ class BinaryReader:
     places = Places(endings=frozenset({".exe"}), executables=True)
 
     def wants(self, entry: Entry) -> bool:
-        return _SMALLEST <= entry.size <= _LARGEST and entry.peek(4).startswith((ELF, PE))
+        return _SMALLEST <= entry.size <= _LARGEST and entry.peek(4).startswith((MAGIC, PE, *MACH))
 
     def read(self, path: str, content: BinaryIO, entry: Entry) -> Told:
-        program = open_executable(content)
+        start = content.read(4)
+        readers = {MAGIC: read_elf, **dict.fromkeys(MACH, read_mach)}
+        program = readers.get(start, read_pe)(content)
         if program is None:
             return Told()
         packages: list[Package] = []

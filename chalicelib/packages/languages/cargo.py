@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from typing import BinaryIO, Final
@@ -14,9 +13,9 @@ from ..reading import Places, Told, Unreadable, lines
 
 TYPE: Final = "cargo"
 _FILE: Final = "Cargo.lock"
-_FIELD: Final = re.compile(r'(name|version)\s*=\s*("(?:[^"\\]|\\.)*")\s*(?:#.*)?')
+_FIELD: Final = re.compile(r"(name|version)\s*=(.*)")
+_VALUE: Final = re.compile(r"""\s*("{3}|'{3}|"|')((?:[^"'\\]|\\.)*)\1\s*(?:#.*)?""")
 _TABLE: Final = re.compile(r"\[{1,2}[^\]]+\]{1,2}\s*(?:#.*)?")
-_CONFLICT: Final = ("<<<<<<<", "=======", ">>>>>>>")
 
 
 class CargoReader:
@@ -37,20 +36,18 @@ class CargoReader:
 
 
 def _tables(content: BinaryIO) -> Iterator[dict[str, str]]:
-    """Each `[[package]]`'s name and version."""
+    """Each `[[package]]`'s name and version; none of either has a character that TOML would escape."""
     current: dict[str, str] | None = None
     for line in lines(content):
         stripped = line.strip()
-        if line.startswith(_CONFLICT):
-            raise Unreadable("two versions of it were never merged")
         if _TABLE.fullmatch(stripped):
             if current is not None:
                 yield current
             current = {} if stripped.startswith("[[package]]") else None
         elif current is not None and (found := _FIELD.fullmatch(stripped)):
-            try:
-                current[found[1]] = json.loads(found[2])
-            except ValueError:
-                raise Unreadable(f"its {found[1]} is no text") from None
+            value = _VALUE.fullmatch(found[2])
+            if not value:
+                raise Unreadable(f"its {found[1]} is no text")
+            current[found[1]] = value[2]
     if current is not None:
         yield current

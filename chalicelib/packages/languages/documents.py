@@ -35,6 +35,15 @@ def mapping(value: object, what: str) -> dict[str, object]:
     return value
 
 
+def listed(value: object, what: str) -> list[dict[str, object]]:
+    """Objects. None, which is JSON's null or something missing, is an empty one."""
+    if value is None:
+        return []
+    if not isinstance(value, list):
+        raise Unreadable(f"{what} is no list")
+    return [mapping(each, f"one of {what}") for each in value]
+
+
 def text(value: object, what: str) -> str:
     """None, which is JSON's null or something missing, is an empty one."""
     if value is None:

@@ -18,7 +18,8 @@ from chalicelib.layers.entries import MIB
 
 from ..models import Package
 from ..reading import MOST_PACKAGES, Unreadable
-from .executables import LARGEST_SECTION, Executable, loaded, section_named, whole
+from .elf import SYMBOLS
+from .executables import LARGEST_SECTION, Executable, bytes_at
 from .go_flags import choose, is_version, is_version_key, version_from_flags
 
 TYPE: Final = "gobinary"
@@ -35,7 +36,6 @@ _DEVELOPMENT: Final = "(devel)"
 _PSEUDO: Final = re.compile(
     r"v[0-9]+\.(0\.0-|\d+\.\d+-([^+]*\.)?0\.)\d{14}-[A-Za-z0-9]+(\+[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*)?"
 )
-_SYMBOLS: Final = 2
 _VERSION_SYMBOL: Final = re.compile(rb"[^\0]+\.[vV][eE][rR](?:[sS][iI][oO][nN])?\.str\0")
 
 
@@ -85,7 +85,7 @@ def _main_version(program: Executable, built: _Built) -> str:
 def _build_information(program: Executable) -> tuple[str, str] | None:
     """Go's version, and the lines about modules."""
     address = _find(program)
-    header = loaded(program, address, _HEADER) if address is not None else b""
+    header = program.loaded(address, _HEADER) if address is not None else b""
     if address is None or len(header) < _HEADER:
         return None
     pointer_bytes, flags = header[14], header[15]
@@ -106,7 +106,7 @@ def _build_information(program: Executable) -> tuple[str, str] | None:
 
 def _find(program: Executable) -> int | None:
     """The address of the magic: in a section of its own, or somewhere in the writable data."""
-    section = section_named(program, ".go.buildinfo") or next(
+    section = program.section(".go.buildinfo", "__go_buildinfo") or next(
         (each for each in program.segments if each.writable_data), None
     )
     if section is None:
@@ -114,7 +114,7 @@ def _find(program: Executable) -> int | None:
     start = -(-section.address // _ALIGNED) * _ALIGNED
     end = section.address + section.memory_bytes
     while start < end:
-        data = loaded(program, start, min(_CHUNK, end - start))
+        data = program.loaded(start, min(_CHUNK, end - start))
         at = data.find(_MAGIC)
         while at >= 0:
             if at % _ALIGNED == 0:
@@ -130,10 +130,10 @@ def _inline(program: Executable, address: int) -> tuple[bytes, bytes]:
     """Two texts, each after its length. Both empty where either ends before it is through."""
     texts = []
     for _ in range(2):
-        length, taken = _varint(loaded(program, address, 10))
+        length, taken = _varint(program.loaded(address, 10))
         if not taken or length > _LARGEST_MODULES:
             return b"", b""
-        text = loaded(program, address + taken, length) if length else b""
+        text = program.loaded(address + taken, length) if length else b""
         if len(text) < length:
             return b"", b""
         texts.append(text)
@@ -152,11 +152,11 @@ def _varint(data: bytes) -> tuple[int, int]:
 
 def _go_string(program: Executable, layout: str, address: int) -> bytes:
     size = struct.calcsize(layout)
-    header = loaded(program, address, 2 * size)
+    header = program.loaded(address, 2 * size)
     if len(header) < 2 * size:
         return b""
     (start,), (length,) = struct.unpack_from(layout, header), struct.unpack_from(layout, header, size)
-    data = loaded(program, start, length) if 0 < length <= _LARGEST_MODULES else b""
+    data = program.loaded(start, length) if 0 < length <= _LARGEST_MODULES else b""
     return data if len(data) == length else b""
 
 
@@ -211,26 +211,26 @@ def _unquoted(value: str) -> str:
 
 def _version_symbols(program: Executable) -> Iterator[tuple[str, str]]:
     """What `-X` set, for programs built with `-trimpath`, which keeps the flags out of the build information."""
-    table = next((each for each in program.sections if each.kind == _SYMBOLS), None)
+    table = next((each for each in program.sections if program.is_elf and each.kind == SYMBOLS), None)
     if table is None or table.link >= len(program.sections):
         return
     names_section = program.sections[table.link]
     if max(table.size_bytes, names_section.size_bytes) > LARGEST_SECTION:
         return
-    names = whole(program, names_section)
+    names = program.whole(names_section)
     wanted = {found.start(): found[0][:-5] for found in _VERSION_SYMBOL.finditer(names)}
     if not wanted:
         return
-    layout = struct.Struct(program.order + ("IBBHQQ" if program.wide else "IIIBBH"))
-    rows = whole(program, table)
+    layout = struct.Struct(program.order + ("IBBHQQ" if program.is_wide else "IIIBBH"))
+    rows = program.whole(table)
     for row in layout.iter_unpack(rows[: len(rows) // layout.size * layout.size]):
         if row[0] not in wanted:
             continue
-        section, address, size = (row[3], row[4], row[5]) if program.wide else (row[5], row[1], row[2])
+        section, address, size = (row[3], row[4], row[5]) if program.is_wide else (row[5], row[1], row[2])
         key = wanted[row[0]].decode("utf-8", "replace")
         if 0 < size < 1000 and section < len(program.sections) and is_version_key(key):
             held = program.sections[section]
-            value = program.bytes_at(held.offset + address - held.address, size)
+            value = bytes_at(program.content, held.offset + address - held.address, size)
             text = value.rstrip(b"\0").decode("utf-8", "replace")
             if is_version(text):
                 yield key, text

@@ -72,7 +72,7 @@ class _Jar:
             self._take(archive, member)
         self.packages = [self._licensed(package) for package in self.packages]
         if not self.has_own_properties:
-            self._add(self.named if self.named.complete else from_manifest(self.manifest))
+            self._add(self.named if self.named.complete else from_manifest(self.manifest, self.named))
         own = [number for number, package in enumerate(self.packages) if package.path == self.path]
         if (names := licences_of(self.manifest)) and len(own) == 1 and not self.packages[own[0]].licenses:
             self.packages[own[0]] = self.packages[own[0]].model_copy(update={"licenses": names})

@@ -17,20 +17,58 @@ _COORDINATE: Final = re.compile(r"[A-Za-z0-9_.-]+")
 # Where makers leave out pom.properties (Gradle does), the name of the file tells whose it is. By artifact, or by what
 # it begins with (`*`); the longest counts. Groups as Maven Central has them.
 _GROUPS: Final = {
+    "ant": "org.apache.ant",
+    "asm": "asm",
     "bcpg-*": "org.bouncycastle",
     "bcpkix-*": "org.bouncycastle",
     "bcprov-*": "org.bouncycastle",
+    "checker-qual": "org.checkerframework",
+    "classworlds": "classworlds",
+    "commons-beanutils": "commons-beanutils",
+    "commons-chain": "commons-chain",
+    "commons-cli": "commons-cli",
+    "commons-codec": "commons-codec",
+    "commons-collections": "commons-collections",
+    "commons-configuration": "commons-configuration",
+    "commons-dbcp": "commons-dbcp",
+    "commons-digester": "commons-digester",
+    "commons-discovery": "commons-discovery",
+    "commons-el": "commons-el",
+    "commons-fileupload": "commons-fileupload",
+    "commons-httpclient": "commons-httpclient",
+    "commons-io": "commons-io",
+    "commons-jxpath": "commons-jxpath",
+    "commons-lang": "commons-lang",
+    "commons-logging": "commons-logging",
+    "commons-net": "commons-net",
+    "commons-pool": "commons-pool",
+    "commons-validator": "commons-validator",
+    "derby": "org.apache.derby",
+    "dom4j": "dom4j",
     "groovy": "org.codehaus.groovy",
+    "groovy-*": "org.codehaus.groovy",
+    "h2": "com.h2database",
     "hibernate-core": "org.hibernate",
     "hibernate-validator": "org.hibernate.validator",
+    "hsqldb": "org.hsqldb",
+    "jdom": "org.jdom",
+    "jdom2": "org.jdom",
+    "junit": "junit",
     "kafka-clients": "org.apache.kafka",
+    "kafka_*": "org.apache.kafka",
     "kotlin-stdlib*": "org.jetbrains.kotlin",
+    "log4j": "log4j",
     "lucene-*": "org.apache.lucene",
     "micrometer-*": "io.micrometer",
+    "mockito-core": "org.mockito",
+    "objenesis": "org.objenesis",
     "okhttp": "com.squareup.okhttp3",
     "okio*": "com.squareup.okio",
+    "oro": "oro",
+    "reactive-streams": "org.reactivestreams",
     "reactor-core": "io.projectreactor",
     "reactor-netty*": "io.projectreactor.netty",
+    "rxjava": "io.reactivex",
     "spring-aop": "org.springframework",
     "spring-aspects": "org.springframework",
     "spring-beans": "org.springframework",
@@ -52,6 +90,11 @@ _GROUPS: Final = {
     "spring-webmvc": "org.springframework",
     "spring-websocket": "org.springframework",
     "tomcat-embed-*": "org.apache.tomcat.embed",
+    "velocity": "org.apache.velocity",
+    "xalan": "xalan",
+    "xercesImpl": "xerces",
+    "xml-apis": "xml-apis",
+    "xmlpull": "xmlpull",
 }
 
 
@@ -108,8 +151,8 @@ def main_section(text: bytes) -> dict[str, str]:
     return attributes
 
 
-def from_manifest(attributes: dict[str, str]) -> Coordinates:
-    """Incomplete where they name nothing that Maven could have."""
+def from_manifest(attributes: dict[str, str], named: Coordinates) -> Coordinates:
+    """Incomplete where they name nothing that Maven could have, or another artifact than the file's name does."""
 
     def first(*keys: str) -> str:
         return next((attributes[key] for key in keys if attributes.get(key)), "").strip()
@@ -122,6 +165,8 @@ def from_manifest(attributes: dict[str, str]) -> Coordinates:
     artifact = first("Implementation-Title", "Specification-Title", "Bundle-Name")
     version = first("Implementation-Version", "Specification-Version", "Bundle-Version")
     if not _COORDINATE.fullmatch(group) or not _COORDINATE.fullmatch(artifact):
+        return Coordinates()
+    if named.artifact not in ("", artifact):
         return Coordinates()
     return Coordinates(group, artifact, version)
 

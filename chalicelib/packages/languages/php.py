@@ -8,8 +8,8 @@ from typing import BinaryIO, Final
 from chalicelib.layers.entries import Entry
 
 from ..models import Package
-from ..reading import Places, Told, Unreadable
-from .documents import json_object, mapping, ranges, text
+from ..reading import Places, Told
+from .documents import json_object, listed, ranges, text
 from .licences import split_licences
 
 TYPE: Final = "composer-vendor"
@@ -26,22 +26,16 @@ class ComposerReader:
     def read(self, path: str, content: BinaryIO, entry: Entry) -> Told:
         """Raises Unreadable for the plain list of Composer 1 too."""
         document = json_object(content)
-        packages = {package.name: package for package in _listed(document, "packages", path)}
+        packages = {package.name: package for package in _packages(document, "packages", path)}
         # Read all the same: a list that is broken says so.
-        for _ in _listed(document, "packages-dev", path):
+        for _ in _packages(document, "packages-dev", path):
             continue
         return Told(packages=tuple(packages.values()))
 
 
-def _listed(document: dict[str, object], key: str, path: str) -> Iterator[Package]:
+def _packages(document: dict[str, object], key: str, path: str) -> Iterator[Package]:
     """Of several with one name, the last comes first: whoever keeps one by name keeps the first that is listed."""
-    listed = document.get(key)
-    if listed is None:
-        return
-    if not isinstance(listed, list):
-        raise Unreadable(f"{key} is no list")
-    for each in reversed(listed):
-        fields = mapping(each, key)
+    for fields in reversed(listed(document.get(key), key)):
         ranges(fields.get("require"), "require")
         yield Package(
             type=TYPE,

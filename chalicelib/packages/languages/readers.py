@@ -10,6 +10,7 @@ from .cargo import CargoReader
 from .conda import CondaReader
 from .dotnet import DependenciesReader, NugetReader, PropertiesReader
 from .java import JavaReader
+from .materials import MaterialsReader
 from .node import NodeReader
 from .php import ComposerReader
 from .python import EggReader, PythonReader
@@ -27,5 +28,6 @@ LANGUAGE_READERS: Final[tuple[Reader, ...]] = (
     NugetReader(),
     PropertiesReader(),
     CargoReader(),
+    MaterialsReader(),
     BinaryReader(),
 )

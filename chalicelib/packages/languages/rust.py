@@ -9,28 +9,22 @@ from typing import Final
 
 from ..models import Package
 from ..reading import LARGEST_TEXT, Unreadable
-from .documents import json_object, mapping, text
-from .executables import Executable, section_named, whole
+from .documents import json_object, listed, text
+from .executables import Executable
 
 TYPE: Final = "rustbinary"
-# The second is what its first releases wrote.
-_SECTIONS: Final = (".dep-v0", ".rust-deps-v0", "rdep-v0")
+# The others are what its first releases wrote, on each system.
+_SECTIONS: Final = (".dep-v0", ".rust-deps-v0", "rdep-v0", "rust-deps-v0")
 _RUNTIME: Final = "runtime"
 
 
 def rust_packages(program: Executable, path: str) -> Iterator[Package]:
     """None of a program without such a section. What only its making needed is no part of it."""
-    section = section_named(program, *_SECTIONS)
+    section = program.section(*_SECTIONS)
     if section is None:
         return
-    document = json_object(BytesIO(_unpacked(whole(program, section))))
-    listed = document.get("packages")
-    if listed is None:
-        return
-    if not isinstance(listed, list):
-        raise Unreadable("packages is no list")
-    for each in listed:
-        crate = mapping(each, "a package")
+    document = json_object(BytesIO(_unpacked(program.whole(section))))
+    for crate in listed(document.get("packages"), "packages"):
         if text(crate.get("kind"), "kind") in ("", _RUNTIME):
             name, version = text(crate.get("name"), "name"), text(crate.get("version"), "version")
             yield Package(type=TYPE, name=name, version=version, path=path)
