@@ -21,6 +21,7 @@ from .namespaces import api as namespaces
 from .notifications import api as notifications
 from .opening import api as opening
 from .overview import api as overview
+from .pull_policies import api as pull_policies
 from .recycling import api as recycling
 from .registry import deletions_api as deletions
 from .registry import history_api as history
@@ -43,6 +44,7 @@ API: Final[tuple[Routes, ...]] = (
     namespaces.routes,
     repositories.routes,
     immutability.routes,
+    pull_policies.routes,
     shares.routes,
     tags.routes,
     history.routes,

@@ -59,9 +59,12 @@ class ClientGone(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
+    """fleeting: true now, and not to be remembered though nothing be written."""
+
     status: int
     headers: Headers = ()
     body: bytes = b""
+    fleeting: bool = field(default=False, kw_only=True)
 
 
 class Visit:

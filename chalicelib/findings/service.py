@@ -8,7 +8,7 @@ from typing import Final
 from chalicelib.kernel.errors import Unavailable
 from chalicelib.ports import scan_keys as keys
 from chalicelib.ports.stack import Stack
-from chalicelib.ports.table import Delete, TransactionCancelled
+from chalicelib.ports.table import ConditionFailed, Delete, TransactionCancelled, Update, equals
 
 from . import store
 from .models import ScanDetail, ScanRecord
@@ -33,6 +33,12 @@ class Findings:
     def detail(self, instance_id: str, digest: str) -> ScanDetail:
         return store.detail(self._table.get(keys.scan_detail(instance_id, digest)))
 
+    def details(self, instance_id: str, digests: Iterable[str]) -> dict[str, ScanDetail]:
+        """Those that are there, by digest. One batch read."""
+        wanted = {keys.scan_detail(instance_id, digest): digest for digest in digests}
+        found = self._table.get_many(list(wanted)) if wanted else {}
+        return {wanted[key]: store.detail(item) for key, item in found.items()}
+
     def all(self, instance_id: str) -> Iterator[ScanRecord]:
         """Every record of an instance, page by page."""
         cursor = None
@@ -42,6 +48,23 @@ class Findings:
             cursor = page.next
             if cursor is None:
                 return
+
+    def following(self, instance_id: str, after: str, limit: int) -> list[ScanRecord]:
+        """The next records in the order of their digests, so many at most; none behind the last. after: a digest"""
+        first, prefix = keys.scan(instance_id, after).sk, keys.scan("", "").sk
+        page = self._table.query(keys.scans_partition(instance_id), prefix=prefix, after=first, limit=limit)
+        return [ScanRecord.model_validate(item) for item in page.items]
+
+    def confirm(self, record: ScanRecord, database: str, database_updated_at: str) -> bool:
+        """Judged by another database the image comes to the same. False where the record changed since it was read."""
+        told = {"database": database, "database_updated_at": database_updated_at}
+        key, seen = keys.scan(record.instance_id, record.digest), equals("version", record.version)
+        try:
+            # Lost in a power cut, it is found out again.
+            self._table.update(Update(key, set=told, add={"version": 1}, when=seen), relaxed=True)
+        except ConditionFailed:
+            return False
+        return True
 
     def change(
         self,

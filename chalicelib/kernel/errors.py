@@ -14,6 +14,7 @@
     │   ├── AddressNotAllowed        not on the instance's allowlist
     │   ├── InstanceFrozen           expired; data is kept
     │   ├── EditionRequired          a feature of the enterprise edition
+    │   ├── PullBlocked              kept back by a pull policy; names the findings
     │   └── QuotaExceeded            names the quota that is used up
     ├── NotFound               404   missing, or not to be known of
     │   ├── RepositoryMissing        and its namespace does not make repositories on push
@@ -164,6 +165,25 @@ class EditionRequired(Denied):
 
     def __init__(self, feature: str) -> None:
         super().__init__(f"{feature} needs an enterprise instance", feature=feature)
+
+
+class PullBlocked(Denied):
+    """Content that the pull policy of its namespace keeps back.
+
+    why     for people: what was found, or that nobody has looked; advice: what to do next
+    """
+
+    code = "SCAN_POLICY"
+
+    def __init__(self, repository: str, digest: str, why: str, advice: str, **detail: object) -> None:
+        namespace = repository.partition("/")[0]
+        super().__init__(
+            f"{repository}@{digest} is blocked by the pull policy of namespace {namespace}: {why}; {advice}",
+            namespace=namespace,
+            repository=repository,
+            digest=digest,
+            **detail,
+        )
 
 
 class QuotaExceeded(Denied):

@@ -16,7 +16,7 @@ from chalicelib.instances.models import Instance
 from chalicelib.instances.service import Instances
 from chalicelib.ports import keys
 from chalicelib.ports.stack import Stack
-from chalicelib.ports.table import Check, Delete, Put, Update, Write, absent, all_of, equals
+from chalicelib.ports.table import Check, Delete, Put, Update, Write, absent, all_of, any_of, equals
 
 from .models import Namespace
 
@@ -33,7 +33,11 @@ class Departure:
     def mark(self, namespace: Namespace, deletion: str) -> Update:
         """A write for somebody's transaction; it fails where the namespace is not as it was seen, or marked already."""
         record = self.record(namespace)
-        as_seen = all_of(absent("deletion"), *(equals(name, value) for name, value in sorted(record.items())))
+        # Rows from before there were pull policies do not say that they have none.
+        guarded = equals("pull_policy", True)
+        unguarded = any_of(absent("pull_policy"), equals("pull_policy", False))
+        judged = guarded if record.pop("pull_policy") else unguarded
+        as_seen = all_of(absent("deletion"), judged, *(equals(name, value) for name, value in sorted(record.items())))
         return Update(keys.namespace(namespace.instance_id, namespace.name), set={"deletion": deletion}, when=as_seen)
 
     def leave(self, instance: Instance, name: str, deletion: str) -> list[Write]:
@@ -58,6 +62,12 @@ class Departure:
     def open(self, instance_id: str, name: str, restoration: str) -> Update:
         """A write for somebody's transaction: it is whole and found again. It fails if that was done already."""
         return Update(keys.namespace(instance_id, name), remove=("deletion",), when=equals("deletion", restoration))
+
+    def guard(self, namespace: Namespace, guarded: bool) -> Update:
+        """A write for somebody's transaction that makes or ends its pull policy. It fails where `stands` would."""
+        same = all_of(equals("id", namespace.id), absent("deletion"))
+        key = keys.namespace(namespace.instance_id, namespace.name)
+        return Update(key, set={"pull_policy": guarded}, when=same)
 
     def stands(self, namespace: Namespace) -> Check:
         """For somebody's transaction: it is the same, and neither leaves nor is on its way back."""

@@ -59,6 +59,9 @@ class NamespaceView(BaseModel):
 
 
 class Namespace(BaseModel):
+    """pull_policy: a pull policy holds in it (`pull_policies`), so whatever leaves it is judged. The row says so as
+    every pull reads it anyway."""
+
     model_config = KEPT
 
     id: str
@@ -70,6 +73,7 @@ class Namespace(BaseModel):
     scan_on_push: bool
     allow_sparse_indexes: bool
     created_at: Moment
+    pull_policy: bool = False
     schema_version: int = 1
 
     @property

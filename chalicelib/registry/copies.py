@@ -21,6 +21,7 @@ from chalicelib.repositories.models import Repository
 from . import store
 from .bodies import Bodies
 from .models import Caller, ManifestRecord
+from .pull_gate import PullGate
 from .service import Registry
 
 # What one request carries, within the half minute that API Gateway gives it; larger ones are copied by a client.
@@ -45,12 +46,16 @@ class Copies:
         self._table = stack.table
         self._bodies = Bodies(stack)
         self._registry = Registry(stack)
+        self._gate = PullGate(stack)
 
     def copy(self, copy: Copy) -> None:
-        """Raises what a push raises; Conflict if the content is not whole here, or too much for one request."""
+        """Raises what a push raises; PullBlocked where the source's policy keeps it back; Conflict if the content is
+        not whole here, or too much for one request."""
         records = self._needed(copy)
         if len(records) > MOST_MANIFESTS or sum(len(record.held) for record in records) > MOST_BLOBS:
             raise Conflict(f"more than {MOST_MANIFESTS} manifests or {MOST_BLOBS} layers: copy it with a client")
+        if copy.target != copy.source.name and (policy := self._gate.policy(copy.source)) is not None:
+            self._gate.require_records(policy, copy.source, records)
         mounted: set[str] = set()
         for record in records:
             self._carry(copy, record, mounted)

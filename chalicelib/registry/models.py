@@ -188,12 +188,14 @@ class Caller:
 
 @dataclass(frozen=True, slots=True)
 class Pulled:
-    """A manifest as it goes out. `body` is byte for byte what was pushed."""
+    """A manifest as it goes out. `body` is byte for byte what was pushed. judged: a pull policy let it go now, which
+    says nothing of later."""
 
     repository_id: str
     digest: Digest
     media_type: str
     body: bytes
+    judged: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,12 +209,13 @@ class Pushed:
 
 @dataclass(frozen=True, slots=True)
 class StoredBlob:
-    """Where a blob's bytes are: `key` in `bucket`, `size` bytes."""
+    """Where a blob's bytes are: `key` in `bucket`, `size` bytes. judged: as of `Pulled`."""
 
     digest: Digest
     size: int
     bucket: str
     key: str
+    judged: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@
     refusal  the specification's JSON; 401 carries the challenge that tells clients where to log in
 
 An answer is remembered for one admitted caller, method and path; memory forgets all of it with the next write.
-Failures, downloads and uploads are never remembered.
+Failures, downloads and uploads are never remembered, nor is what a pull policy let go.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ from .pulls import pull_tally
 from .remembered import Remembered
 from .routes import METHODS, Route, names_content, route
 from .service import Registry
-from .wire import Wire
-from .wire_blobs import BlobAnswer, CutOff, delete_blob, find_blob, may_push, send_blob
+from .wire import Wire, may_push
+from .wire_blobs import BlobAnswer, CutOff, delete_blob, find_blob, send_blob
 from .wire_lists import list_referrers, list_repositories, list_tags
 from .wire_manifests import ManifestAnswer, delete_manifest, pull_manifest, push_manifest
 from .wire_uploads import add_chunk, cancel_upload, finish_upload, refused_range, show_upload, start_upload
@@ -109,7 +109,8 @@ class Protocol:
             if answer is None:
                 found = route(visit.path, visit.raw_path)
                 answer = await self._load(visit, admitted, found)
-                if answer.status == 200 and (self._stack.exact or names_content(found)):
+                lasts = not answer.fleeting and (self._stack.exact or names_content(found))
+                if answer.status == 200 and lasts:
                     remembered.keep(key, answer, len(visit.raw_path) + len(visit.raw_query) + len(answer.body))
             if isinstance(answer, ManifestAnswer) and answer.pull is not None:
                 self._pulls.add(answer.pull)

@@ -34,6 +34,7 @@ from .blobs import Blobs
 from .bodies import Bodies
 from .manifests import Manifests, Push, new_manifest
 from .models import Caller, How, Pulled, Pushed, Referrer, StoredBlob, TagRecord, UploadRecord
+from .pull_gate import PullGate
 from .retirement import Deletion, Retirement
 from .rights import Rights
 from .upkeep import KINDS, Upkeep
@@ -54,21 +55,31 @@ class Registry:
         self._rights = Rights(stack)
         self._blobs = Blobs(stack)
         self._bodies = Bodies(stack)
+        self._gate = PullGate(stack)
         self._manifests = Manifests(stack)
         self._retirement = Retirement(stack)
         self._uploads = Uploads(stack)
 
     # Pulling
 
-    def pull(self, caller: Caller, name: RepositoryName, reference: TagName | Digest) -> Pulled:
-        """Raises ManifestUnknown and what `Rights.readable` raises."""
+    def pull(self, caller: Caller, name: RepositoryName, reference: TagName | Digest, *, judged: bool = True) -> Pulled:
+        """judged: by the pull policy; False for a pusher who asks whether it is here.
+
+        Raises ManifestUnknown, PullBlocked and what `Rights.readable` raises.
+        """
         repository = self._rights.readable(caller, name)
-        if isinstance(reference, Digest):
-            return self._remembered_manifest(caller, repository, reference, reference)
-        tag = self._table.get(keys.tag(repository.id, reference))
-        if tag is None:
-            raise ManifestUnknown(reference)
-        return self._remembered_manifest(caller, repository, tag["digest"], reference)
+        digest: str = reference
+        if not isinstance(reference, Digest):
+            tag = self._table.get(keys.tag(repository.id, reference))
+            if tag is None:
+                raise ManifestUnknown(reference)
+            digest = tag["digest"]
+        pulled = self._remembered_manifest(caller, repository, digest, reference)
+        policy = self._gate.policy(repository) if judged else None
+        if policy is None:
+            return pulled
+        self._gate.require_manifest(policy, repository, pulled)
+        return replace(pulled, judged=True)
 
     def _remembered_manifest(self, caller: Caller, repository: Repository, digest: str, reference: str) -> Pulled:
         key = ("manifest", repository.id, digest)
@@ -125,10 +136,15 @@ class Registry:
             annotations = strict_json.parse(body, "manifest").get("annotations") or {}
         return Referrer(item["media_type"], item["digest"], item["size"], item["artifact_type"], annotations)
 
-    def blob(self, caller: Caller, name: RepositoryName, digest: Digest) -> StoredBlob:
-        """Raises BlobUnknown and what `Rights.readable` raises."""
+    def blob(self, caller: Caller, name: RepositoryName, digest: Digest, *, judged: bool = True) -> StoredBlob:
+        """judged: as of `pull`. Raises BlobUnknown, PullBlocked and what `Rights.readable` raises."""
         repository = self._rights.readable(caller, name)
-        return self._stack.memory.know(self._blobs.knowledge(caller.instance.id, repository.id, digest))
+        blob = self._stack.memory.know(self._blobs.knowledge(caller.instance.id, repository.id, digest))
+        policy = self._gate.policy(repository) if judged else None
+        if policy is None:
+            return blob
+        self._gate.require_blob(policy, repository, digest)
+        return replace(blob, judged=True)
 
     def read_blob(self, blob: StoredBlob, start: int = 0, end: int | None = None) -> Reading:
         """Bytes start..end (end exclusive). Raises ports.objects.ObjectMissing where the bytes went meanwhile."""
@@ -258,7 +274,7 @@ class Registry:
         return True
 
     def _mountable(self, caller: Caller, digest: Digest, source: RepositoryName | None) -> bool:
-        """Whether the caller may read the blob in the source, or without one anywhere. A digest grants nothing.
+        """Whether the caller may pull the blob from the source, or without one from anywhere. A digest grants nothing.
 
         Raises Unauthenticated where only the token stands in the way: its holder may fetch one that reaches further.
         """

@@ -10,14 +10,12 @@ from typing import Final
 from chalicelib.edge.asgi import Answer, Body, Headers, Receive, Send, Visit
 from chalicelib.kernel.errors import BlobUnknown, RangeInvalid
 from chalicelib.kernel.names import Digest
-from chalicelib.kernel.principal import Action
 from chalicelib.ports.objects import ObjectMissing, Reading
-from chalicelib.repositories.service import may
 
 from .callers import Admitted
 from .models import Caller, StoredBlob
 from .routes import Route
-from .wire import Wire
+from .wire import Wire, may_push
 
 SENDFILE: Final = "crs.sendfile"
 # A link need only live until the client has followed it.
@@ -47,8 +45,9 @@ class Span:
 def find_blob(wire: Wire, caller: Caller, route: Route, visit: Visit) -> BlobAnswer:
     """Whoever may push and asks whether a blob is here goes on to build on it, so it is kept for a while."""
     digest = Digest.parse(route.reference)
-    blob = wire.registry.blob(caller, route.name, digest)
-    if visit.method == "HEAD" and may_push(caller, route.name):
+    pushes = visit.method == "HEAD" and may_push(caller, route.name)
+    blob = wire.registry.blob(caller, route.name, digest, judged=not pushes)
+    if pushes:
         wire.registry.renew(caller, route.name, digest)
     text = digest.encode()
     headers: Headers = (
@@ -58,15 +57,7 @@ def find_blob(wire: Wire, caller: Caller, route: Route, visit: Visit) -> BlobAns
         (b"etag", b'"' + text + b'"'),
         (b"accept-ranges", b"bytes"),
     )
-    return BlobAnswer(200, headers, b"", blob)
-
-
-def may_push(caller: Caller, name: str) -> bool:
-    """Whether the credentials could allow a push: a token that was made for pulls alone could not, nor a reader."""
-    principal = caller.principal
-    if principal.grants is None:
-        return may(principal, caller.instance, None, name, Action.PUSH)
-    return any(grant[0] == name and grant[2] == Action.PUSH for grant in principal.grants)
+    return BlobAnswer(200, headers, b"", blob, fleeting=blob.judged)
 
 
 async def delete_blob(wire: Wire, visit: Visit, route: Route, body: Body) -> Answer:

@@ -14,7 +14,7 @@ from .models import Caller, Pulled, Pushed
 from .pulls import Pull
 from .routes import Route, reference
 from .rules import MANIFEST_LIMIT_BYTES, TAGS_PER_PUSH
-from .wire import Wire
+from .wire import Wire, may_push
 
 # Header values stay well below what clients and proxies take.
 _LONGEST_TYPE: Final = 256
@@ -40,12 +40,15 @@ def manifest_answer(pulled: Pulled, pull: Pull | None) -> ManifestAnswer:
         (b"docker-content-digest", digest),
         (b"etag", b'"' + digest + b'"'),
     )
-    return ManifestAnswer(200, headers, pulled.body, pull)
+    return ManifestAnswer(200, headers, pulled.body, pull, fleeting=pulled.judged)
 
 
 def pull_manifest(wire: Wire, caller: Caller, route: Route, visit: Visit) -> Answer:
+    """Who pushes asks what is there first, and goes no further where that is refused: so an image that may not be
+    pulled could not be replaced by a better one. Its head alone is told to a token that was asked for to push."""
     asked = reference(route.reference)
-    pulled = wire.registry.pull(caller, route.name, asked)
+    pushes = visit.method == "HEAD" and caller.principal.grants is not None and may_push(caller, route.name)
+    pulled = wire.registry.pull(caller, route.name, asked, judged=not pushes)
     tag = asked if isinstance(asked, TagName) else ""
     pull = Pull(caller.instance.id, pulled.repository_id, tag, pulled.digest) if visit.method == "GET" else None
     return manifest_answer(pulled, pull)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
 
@@ -27,7 +27,8 @@ class RepositoryEdit(BaseModel):
 
 class Repository(BaseModel):
     """name: the full one, unique in its instance. Content hangs on the id, so that a new repository of an old name
-    holds nothing of the old one. kind: of what was pushed into it first; "" while it is empty."""
+    holds nothing of the old one. kind: of what was pushed into it first; "" while it is empty. guarded: a pull policy
+    holds in its namespace, whose row says so; None where that row was not read."""
 
     model_config = KEPT
 
@@ -41,6 +42,7 @@ class Repository(BaseModel):
     kind: Kind | Literal[""] = ""
     created_at: Moment
     created_by: str
+    guarded: Annotated[bool | None, Field(exclude=True)] = None
     schema_version: int = 1
 
 

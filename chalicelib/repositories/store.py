@@ -46,8 +46,10 @@ def load(table: Table, instance_id: str, name: str) -> Repository | None:
 
 def read(found: Mapping[Key, Item], key: Key, namespace: Key) -> Repository | None:
     # A namespace that is being deleted takes its repositories with it, all at the same moment.
-    gone = key not in found or "deletion" in found.get(namespace, {})
-    return None if gone else Repository.model_validate(found[key])
+    home = found.get(namespace, {})
+    if key not in found or "deletion" in home:
+        return None
+    return Repository.model_validate({**found[key], "guarded": bool(home.get("pull_policy"))})
 
 
 def load_by_id(table: Table, repository_id: str) -> Repository | None:

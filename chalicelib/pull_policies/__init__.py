@@ -1,0 +1,1 @@
+"""Pull policies: which images a namespace does not let be pulled."""
