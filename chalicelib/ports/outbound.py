@@ -3,6 +3,7 @@
 name ─► every address of it is vetted ─► they are pinned: it connects there, TLS is the name's ─► bounded answer
 
 fetch_json   reads a document        post   tells something; of the answer its status counts, and its beginning is kept
+get          streams an answer, whatever its status: whoever reads it says how much is enough
 
 A name that has a private address beside a public one is refused whole. Redirects are not followed.
 """
@@ -16,7 +17,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Any, Final
@@ -63,6 +64,15 @@ class Answer:
 
     status: int
     beginning: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Streamed:
+    """An answer as it arrives. headers: their names in lower case; of several with one name the last."""
+
+    status: int
+    headers: Mapping[str, str]
+    chunks: Iterator[bytes]
 
 
 class Outbound:
@@ -122,6 +132,22 @@ class Outbound:
         except _FAILURES as failed:
             raise Unavailable(f"{wanted.host} {_what_failed(failed)}", retry_after_s=60) from failed
         return Answer(status, bytes(kept[:KEPT_BYTES]))
+
+    @contextmanager
+    def get(self, url: str, headers: Mapping[str, str], longest_s: float | None = None) -> Iterator[Streamed]:
+        """The answer of an address, to be read inside the context and bounded there. longest_s: until its last byte.
+
+        Raises Invalid naming `url` where it may not be called, Unavailable where no answer comes, or breaks off.
+        """
+        deadline = time.monotonic() + (self._longest_s if longest_s is None else longest_s)
+        wanted, pinned = self._prepared(url, deadline)
+        with ExitStack() as held:
+            try:
+                response = held.enter_context(self._call("GET", wanted, pinned, headers))
+            except _FAILURES as failed:
+                raise Unavailable(f"{wanted.host} {_what_failed(failed)}", retry_after_s=60) from failed
+            named = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in response.headers}
+            yield Streamed(response.status, named, _pieces(response, wanted.host))
 
     def vet_url(self, url: str) -> httpx.URL:
         """Raises Invalid naming `url`: what is no https address, and an address of a private network."""
@@ -249,6 +275,14 @@ class _Hurried(httpcore.NetworkStream):
 
     def get_extra_info(self, info: str) -> Any:
         return self._stream.get_extra_info(info)
+
+
+def _pieces(response: httpcore.Response, host: str) -> Iterator[bytes]:
+    """The body. Raises Unavailable where it breaks off: what its reader raises is the reader's own."""
+    try:
+        yield from response.iter_stream()
+    except _FAILURES as failed:
+        raise Unavailable(f"{host} {_what_failed(failed)}", retry_after_s=60) from failed
 
 
 def _what_failed(failed: BaseException) -> str:
