@@ -1,0 +1,58 @@
+"""Packages of languages: where the database has advisories about them, under which names, and how versions compare.
+
+    type of package ─► ecosystem ─► every platform that begins with its prefix: `pip::GitHub Security Advisory Pip` …
+
+Source: Trivy's pkg/detector/library. Types that are not here have no advisories: conda's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from chalicelib.packages.models import Package
+
+from .orders import gem, maven, npm, semver
+from .orders.ranges import Holds
+
+
+def _python(version: str, ranges: str) -> bool:
+    # Loads `packaging`, which an image without Python has no use for.
+    from .orders import pep440
+
+    return pep440.holds(version, ranges)
+
+
+@dataclass(frozen=True)
+class Ecosystem:
+    """
+    prefix   of its platforms; also says which names are the same: `pip::`, `npm::`
+    cased    names that differ in capitals are different ones
+    """
+
+    prefix: str
+    holds: Holds
+    cased: bool = False
+
+
+_ECOSYSTEMS: Final = {
+    "composer-vendor": Ecosystem("composer::", semver.holds),
+    "dotnet-core": Ecosystem("nuget::", semver.holds),
+    "gemspec": Ecosystem("rubygems::", gem.holds),
+    "gobinary": Ecosystem("go::", semver.holds, cased=True),
+    "jar": Ecosystem("maven::", maven.holds),
+    "node-pkg": Ecosystem("npm::", npm.holds),
+    "python-pkg": Ecosystem("pip::", _python),
+    "rustbinary": Ecosystem("cargo::", semver.holds),
+}
+
+
+def ecosystem_of(package: Package) -> Ecosystem | None:
+    """None for a package of a system, or of a language that nobody publishes advisories for."""
+    return _ECOSYSTEMS.get(package.type)
+
+
+def known_name(package: Package, ecosystem: Ecosystem) -> str:
+    """As the database writes it."""
+    name = package.name if ecosystem.cased else package.name.lower()
+    return name.replace("_", "-") if ecosystem.prefix == "pip::" else name
