@@ -6,18 +6,20 @@ from chalicelib.chain import CHAIN
 from chalicelib.collection.handlers import sweep
 from chalicelib.collection.service import Sweeper
 from chalicelib.edge.consume import decode, handle, send
-from chalicelib.kernel.messages import ContinueTask
+from chalicelib.kernel.messages import ContinueScan, ContinueTask, RescanImages
 from chalicelib.ports.stack import Stack
+
+QUEUES = (ContinueTask.queue, ContinueScan.queue, RescanImages.queue)
 
 
 def run_tasks(stack: Stack) -> int:
-    """Brings the messages of the queue of tasks, and those that follow. Answers how many there were."""
+    """Brings the messages of the queues of tasks, and those that follow. Answers how many there were."""
     brought = 0
-    while deliveries := stack.queues.receive(ContinueTask.queue, visibility_s=60):
-        for delivery in deliveries:
-            handle(stack, decode(delivery.body, [known for known in CHAIN if known.queue == ContinueTask.queue]), CHAIN)
+    while found := [(queue, one) for queue in QUEUES for one in stack.queues.receive(queue, visibility_s=60)]:
+        for queue, delivery in found:
+            handle(stack, decode(delivery.body, [known for known in CHAIN if known.queue == queue]), CHAIN)
             brought += 1
-        stack.queues.complete(deliveries)
+        stack.queues.complete([delivery for _, delivery in found])
     return brought
 
 

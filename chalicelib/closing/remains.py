@@ -2,6 +2,7 @@
 
     due           pushes, uploads, leases, tombstones under way: found among all that is due, as nothing else names them
     repositories  live, then binned: manifests and links lead to the blobs' rows, the id goes after them, the name last
+    scans         what they came to, and documents about it
     objects       all under `<instance>/`, with the rows that their keys name
     webhooks      deliveries first, as only the webhook leads to them
     rest          series, throttles, tasks, credentials, allowlist, namespaces, each after the rules that hang on its id
@@ -16,7 +17,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
 from chalicelib.instances.models import Instance
-from chalicelib.ports import keys, paths
+from chalicelib.ports import keys, paths, scan_keys
 from chalicelib.ports.objects import ObjectInfo
 from chalicelib.ports.stack import Stack
 from chalicelib.ports.table import Delete, Item, Key, Table
@@ -50,6 +51,7 @@ class Remains:
             self._repositories,
             self._bin,
             self._webhooks,
+            self._scans,
             self._stored,
             self._series,
             self._throttles,
@@ -156,6 +158,8 @@ class Remains:
         if paths.is_push(stored.key):
             self._delete([keys.outbox(paths.incarnation_of(stored.key))])
             return
+        if paths.is_of_scans(stored.key):
+            return
         upload = paths.upload_of(stored.key)
         row = self._table.get(keys.upload(upload))
         if row is not None and row["digest"]:
@@ -172,6 +176,9 @@ class Remains:
                 return dropped, ""
             self._delete([Key(row["pk"], row["sk"])])
         return len(rows), "" if rows else None
+
+    def _scans(self, cursor: str) -> Look:
+        return self._all_of(scan_keys.scans_partition(self._instance.id))
 
     def _series(self, cursor: str) -> Look:
         return self._all_of(keys.series_partition(self._instance.id))

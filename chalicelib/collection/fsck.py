@@ -27,7 +27,7 @@ from chalicelib.ports.table import Item
 from chalicelib.repositories.models import Repository
 from chalicelib.repositories.service import Repositories
 
-from . import departed
+from . import departed, made_by_scans
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +72,8 @@ class _InstanceCheck:
 
     def run(self) -> Iterator[Finding]:
         yield from self._check_objects()
+        for kind, subject, message in made_by_scans.look(self._stack, self._instance):
+            yield Finding(kind, subject, message)
         repositories = 0
         for repository in self._repositories():
             repositories += 1

@@ -48,6 +48,7 @@ class ScanRecord(BaseModel):
     silenced_until   the first moment at which a silenced one counts again; "" for never
     end_of_life  its system is looked after no more
     report       key of the report's object, "" for none
+    task         id of the task that looks after it, while it is queued or running
     parents      indexes that were scanned with it; children: of an index, the images that were
     repositories ids of some repositories that hold it; the record goes when none of them does any more
     version      raised by every change; the fence
@@ -76,6 +77,7 @@ class ScanRecord(BaseModel):
     silenced_until: str = ""
     fixable: int = 0
     report: str = ""
+    task: str = ""
     parents: tuple[str, ...] = ()
     children: tuple[str, ...] = ()
     repositories: tuple[str, ...] = ()

@@ -22,6 +22,7 @@ from chalicelib.ports.embedded.spool import Spool
 from chalicelib.ports.embedded.stack import Buckets
 from chalicelib.ports.stack import Stack
 
+from . import scanners
 from .parent import die_with_parent
 from .pumps import EventPump, Pump, Pumping, QueuePump, SchedulePump
 
@@ -37,12 +38,15 @@ _FINEST_S: Final = 60
 
 
 def pumps_of(app: Chalice, stack: Stack) -> list[Pump]:
-    """A pump, or several, for every event source the app declares, in its order."""
+    """A pump, or several, for every event source the app declares, in its order; none for those of the scanners."""
     if not isinstance(stack.objects, Buckets):
         raise TypeError("only the embedded stack is pumped; on AWS events come by themselves")
     spool = stack.objects.spool
     return [
-        _pump(app, source, stack, spool) for source in app.event_sources for _ in range(_AT_ONCE.get(source.name, 1))
+        _pump(app, source, stack, spool)
+        for source in app.event_sources
+        if source.name not in scanners.QUEUES
+        for _ in range(_AT_ONCE.get(source.name, 1))
     ]
 
 
@@ -77,9 +81,11 @@ def main() -> None:
 
     ending = threading.Event()
     stack = app.stack()
-    exposition = Exposition(stack, "consumers", None, Pool(int(sys.argv[1])) if len(sys.argv) > 1 else None)
+    pool = int(sys.argv[1]) if len(sys.argv) > 1 else None
+    exposition = Exposition(stack, "consumers", None, None if pool is None else Pool(pool))
     exposition.start()
-    threads = [Pumping(pump, ending) for pump in pumps_of(app.app, stack)]
+    pumps = [*pumps_of(app.app, stack), scanners.Scanners(stack.queues, scanners.starting(pool))]
+    threads = [Pumping(pump, ending) for pump in pumps]
     for thread in threads:
         thread.start()
     sys.stdin.buffer.read()

@@ -5,6 +5,7 @@
   <instance>/pushes/<repository>/<incarnation>             its creation is the event "an image was pushed"
   <instance>/surveys/<digest of a layer>/<version>         what a layer was found to hold
   <instance>/contents/<digest of a layer>/<version>        its files, with sizes
+  <instance>/advice/<digest of a config>/<version>         what the makers of its image could do better
   <instance>/reports/<digest of an image>/<ulid>           what a scan came to
   vulnerabilities/<digest>/<file>                          a vulnerability database; of the service, and of no instance
   <instance>/probe/<ulid>                                  written and deleted at once, before an instance opens there
@@ -15,7 +16,12 @@ because most uploads name their digest only at their end and no store renames fo
 
 from __future__ import annotations
 
+from typing import Final
+
 from chalicelib.kernel.ids import is_id
+
+# Raised with the rules of advice: images are then looked over once more, by lists that are kept of their layers.
+ADVICE_VERSION: Final = 1
 
 
 def blob(instance: str, generation: str) -> str:
@@ -77,6 +83,42 @@ def survey(instance: str, layer: str, version: int) -> str:
 
 def contents(instance: str, layer: str, version: int) -> str:
     return f"{instance}/contents/{_segment(layer)}/{version}"
+
+
+def advice(instance: str, config: str, version: int) -> str:
+    return f"{instance}/advice/{_segment(config)}/{version}"
+
+
+def surveyed(instance: str, blob: str, newest: int) -> list[str]:
+    """All that may be kept of a layer or of a config, by versions up to the newest."""
+    versions = range(1, newest + 1)
+    of_layers = [make(instance, blob, version) for version in versions for make in (survey, contents)]
+    return [*of_layers, *(advice(instance, blob, version) for version in range(1, ADVICE_VERSION + 1))]
+
+
+def surveys(instance: str) -> tuple[str, ...]:
+    """How the keys begin under which something is kept of layers and configs."""
+    return f"{instance}/surveys/", f"{instance}/contents/", f"{instance}/advice/"
+
+
+def layer_of(key: str) -> str:
+    """The digest of the layer, or config, that an object of `surveys` is about."""
+    return key.split("/")[2].replace("-", ":", 1)
+
+
+def reports(instance: str, image: str = "") -> str:
+    """How the keys of an image's reports begin, or of all images'."""
+    return f"{instance}/reports/{_segment(image)}/" if image else f"{instance}/reports/"
+
+
+def image_of(key: str) -> str:
+    """The digest of the image that a report is about."""
+    return key.split("/")[2].replace("-", ":", 1)
+
+
+def is_of_scans(key: str) -> bool:
+    """Whether an object was made by looking into layers: no row leads to its bytes, and none to be kept."""
+    return key.split("/")[1] in ("surveys", "contents", "advice", "reports")
 
 
 def report(instance: str, image: str, attempt: str) -> str:

@@ -30,6 +30,7 @@ from chalicelib.kernel.errors import (
 from chalicelib.kernel.ids import new_id
 from chalicelib.kernel.moment import to_text
 from chalicelib.kernel.names import Digest
+from chalicelib.packages.models import INVENTORY_VERSION
 from chalicelib.ports import keys, paths
 from chalicelib.ports.memory import Knowledge
 from chalicelib.ports.stack import Stack
@@ -355,8 +356,12 @@ class Blobs:
     def erase(self, tombstone: Item) -> None:
         """Deletes the bytes of a dead generation, then what is left of its rows. Safe to repeat and to be late with:
         a generation is never used twice."""
-        self._stack.objects(tombstone["bucket"]).delete(tombstone["object"])
+        objects = self._stack.objects(tombstone["bucket"])
+        objects.delete(tombstone["object"])
         if tombstone["digest"]:
+            # What it was found to hold goes too. Pushed again meanwhile, it is read again when somebody asks.
+            for key in paths.surveyed(tombstone["instance_id"], tombstone["digest"], INVENTORY_VERSION):
+                objects.delete(key)
             dead = all_of(equals("state", "D"), equals("generation", tombstone["generation"]))
             with contextlib.suppress(ConditionFailed):
                 self._table.delete(keys.head(tombstone["instance_id"], tombstone["digest"]), when=dead, relaxed=True)

@@ -6,7 +6,7 @@ import threading
 from typing import Final
 
 from chalicelib.kernel.errors import ManifestUnknown
-from chalicelib.ports.objects import ObjectMissing
+from chalicelib.ports.objects import ObjectMissing, Reading
 from chalicelib.ports.stack import Stack
 
 from . import store
@@ -61,6 +61,16 @@ class Bodies:
         if head is None or head.state == "D" or head.size > most_bytes:
             return None
         return self._read(head)
+
+    def reading(self, instance_id: str, digest: str) -> Reading | None:
+        """A blob's bytes as they come, of any number; None where it is not here. Whoever asks closes it."""
+        head = store.head(self._stack.table, instance_id, digest)
+        if head is None or head.state == "D":
+            return None
+        try:
+            return self._stack.objects(head.bucket).get(head.key)
+        except ObjectMissing:
+            return None
 
     def _read(self, head: HeadRecord) -> bytes | None:
         try:

@@ -1,0 +1,40 @@
+"""Fsck's look at what scans left: objects about layers and images, and rows that name them.
+
+Nothing of it is anybody's content: it can be made again. So what is missing is only lost where a row promises it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Literal
+
+from chalicelib.findings.service import Findings
+from chalicelib.instances.models import Instance
+from chalicelib.kernel.paging import every
+from chalicelib.ports import keys, paths
+from chalicelib.ports.stack import Stack
+
+Wrong = tuple[Literal["lost", "leak"], str, str]
+
+
+def look(stack: Stack, instance: Instance) -> Iterator[Wrong]:
+    """(kind, subject, message) of each thing that is wrong, as fsck tells it."""
+    objects = stack.objects(instance.bucket)
+    records = {record.digest: record for record in Findings(stack).all(instance.id)}
+    reports = set()
+    for found in every(lambda cursor: objects.list(paths.reports(instance.id), cursor=cursor)):
+        reports.add(found.key)
+        if paths.image_of(found.key) not in records:
+            yield "leak", found.key, "nothing is known of the image that this report is about"
+    for record in records.values():
+        if record.report and record.report not in reports:
+            yield "lost", record.digest, "its scan's report is gone; scan it again"
+    for prefix in paths.surveys(instance.id):
+        for found in every(lambda cursor, prefix=prefix: objects.list(prefix, cursor=cursor)):  # type: ignore[misc]
+            if not _layer_known(stack, instance, paths.layer_of(found.key)):
+                yield "leak", found.key, "is about a layer that is gone"
+
+
+def _layer_known(stack: Stack, instance: Instance, layer: str) -> bool:
+    """Its bytes are here, or wait to be deleted, which takes this along."""
+    return stack.table.get(keys.head(instance.id, layer)) is not None

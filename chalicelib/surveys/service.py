@@ -1,0 +1,205 @@
+"""The door of the room: which layers an image has, what each holds, what they come to together.
+
+    blob ─► read_layer ─► entry ─┬─► LayerInspector ─► inventory ─┐
+                                 └─► ContentsWriter ─► contents ──┴─► objects named for the layer, read once for ever
+
+Nothing is unpacked, and a layer that many images share is read for the first of them. What reads layers is imported by
+whoever does: functions that only ask what an image is made of do without.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Mapping
+from typing import Any, Final
+
+from chalicelib.edge.log import logger
+from chalicelib.edge.metrics import count
+from chalicelib.instances.models import Instance
+from chalicelib.kernel import media
+from chalicelib.kernel.errors import ManifestUnknown, Unavailable
+from chalicelib.layers.entries import LayerRefused, Limits
+from chalicelib.packages.models import ImageInventory, LayerInventory, LayerRef
+from chalicelib.ports import keys
+from chalicelib.ports.stack import Stack
+from chalicelib.registry import description
+from chalicelib.registry.annotation import Annotations
+from chalicelib.registry.bodies import Bodies
+from chalicelib.registry.models import ManifestRecord
+
+from . import store
+from .models import ImageLayer, ImageLayers, ImageRefused
+
+# A layer takes less than the claim of the step that reads it.
+LIMITS: Final = Limits()
+# An index lists one a platform; beyond this many it is none that anybody runs.
+MOST_CHILDREN: Final = 100
+_NO_IMAGE: Final = "it holds no file system, so there is nothing to look into"
+# Inventories that a process holds: images of one run share their lowest layers.
+_HELD: Final = 16
+
+
+class Surveys:
+    """limits: of one layer."""
+
+    def __init__(self, stack: Stack, limits: Limits = LIMITS) -> None:
+        self._stack = stack
+        self._limits = limits
+        self._bodies = Bodies(stack)
+        self._annotations = Annotations(stack)
+        self._held: OrderedDict[tuple[str, str], LayerInventory] = stack.keep("surveys", OrderedDict)
+
+    def manifest_of(self, repository_id: str, digest: str) -> ManifestRecord:
+        """Raises ManifestUnknown."""
+        row = self._stack.table.get(keys.manifest(repository_id, digest))
+        if row is None or row["state"] != "live":
+            raise ManifestUnknown(digest)
+        return ManifestRecord.model_validate(row)
+
+    def layers_of(self, instance: Instance, repository_id: str, digest: str) -> ImageLayers:
+        """Raises ManifestUnknown; ImageRefused where a layer is foreign or missing, and for what is no image."""
+        record = self.manifest_of(repository_id, digest)
+        manifest = description.document(self._bodies.of(instance.id, record))
+        described = description.objects(manifest.get("layers"))
+        if record.media_type in media.INDEXES or not is_file_system(record, described):
+            raise ImageRefused("no_image", _NO_IMAGE)
+        self._require_here(instance, described)
+        config = description.document(self._annotations.config(instance.id, record) or b"")
+        return ImageLayers(digest, description.platform(config), config, _layers(described, config))
+
+    def images_of(self, instance: Instance, repository_id: str, digest: str) -> Mapping[str, str] | None:
+        """Of an index: its images, digest → platform, in its order; attestations run nowhere and are left out. None for
+        an image by itself.
+
+        Raises ManifestUnknown, ImageRefused for what holds no file system.
+        """
+        record = self.manifest_of(repository_id, digest)
+        manifest = description.document(self._bodies.of(instance.id, record))
+        if record.media_type not in media.INDEXES:
+            if not is_file_system(record, description.objects(manifest.get("layers"))):
+                raise ImageRefused("no_image", _NO_IMAGE)
+            return None
+        listed = [child for child in description.objects(manifest.get("manifests")) if not _attests(child)]
+        if len(listed) > MOST_CHILDREN:
+            raise ImageRefused("no_image", f"it lists {len(listed)} images; only {MOST_CHILDREN} are looked into")
+        return {child["digest"]: _platform(child) for child in listed}
+
+    def known(self, instance: Instance, layer: LayerRef) -> LayerInventory | None:
+        """What is known of a layer without reading it. Raises LayerRefused where it was read in vain."""
+        key = (instance.id, layer.digest)
+        held = self._held.get(key)
+        if held is None:
+            held = store.load(self._stack.objects(instance.bucket), instance.id, layer.digest)
+        return held if held is None else self._hold(key, held)
+
+    def survey(self, instance: Instance, layer: LayerRef) -> LayerInventory:
+        """What a layer holds, read now if nobody has before.
+
+        Raises LayerRefused with the reason, ImageRefused where the layer is not here, Unavailable.
+        """
+        return self.known(instance, layer) or self._read(instance, layer)
+
+    def contents(self, instance: Instance, layer: LayerRef) -> bytes:
+        """The layer's files, for `layers.contents.read_contents`. Raises what `survey` raises."""
+        objects = self._stack.objects(instance.bucket)
+        for _ in range(2):
+            self.survey(instance, layer)
+            found = store.load_contents(objects, instance.id, layer.digest)
+            if found is not None:
+                return found
+            # A survey without contents was left by somebody who deletes both.
+            self.forget(instance, layer.digest)
+        raise Unavailable
+
+    def inventory(self, instance: Instance, image: ImageLayers) -> ImageInventory:
+        """What the layers come to. Raises what `survey` raises."""
+        from chalicelib.packages.merging import merge
+
+        return merge([(layer.ref, self.survey(instance, layer.ref)) for layer in image.layers])
+
+    def forget(self, instance: Instance, layer: str) -> None:
+        """Its bytes are gone, or what is kept of it is not whole."""
+        self._held.pop((instance.id, layer), None)
+        store.forget(self._stack.objects(instance.bucket), instance.id, layer)
+
+    def _read(self, instance: Instance, layer: LayerRef) -> LayerInventory:
+        from chalicelib.layers.contents import ContentsWriter
+        from chalicelib.layers.reading import read_layer
+        from chalicelib.packages.inspection import LayerInspector
+
+        reading = self._bodies.reading(instance.id, layer.digest)
+        if reading is None:
+            raise ImageRefused("missing_layer", f"layer {layer.digest} is not here")
+        objects = self._stack.objects(instance.bucket)
+        inspector, contents = LayerInspector(), ContentsWriter()
+        try:
+            for entry in read_layer(reading.chunks(), self._limits):
+                contents.add(entry)
+                inspector.look(entry)
+        except LayerRefused as refused:
+            logger.info("layer refused", instance_id=instance.id, digest=layer.digest, reason=refused.reason)
+            count("layers_surveyed", result=refused.reason)
+            # How long it takes is the machine's doing and not the layer's: another time it may be through.
+            if refused.reason != "too_long":
+                store.keep_refusal(objects, instance.id, layer.digest, refused)
+            raise
+        finally:
+            reading.close()
+        inventory = inspector.finish()
+        store.keep(objects, instance.id, layer.digest, inventory, contents.finish())
+        count("layers_surveyed", result="read")
+        if self._gone(instance, layer):
+            self.forget(instance, layer.digest)
+        return self._hold((instance.id, layer.digest), inventory)
+
+    def _gone(self, instance: Instance, layer: LayerRef) -> bool:
+        """Whether its bytes were deleted while it was read: who deleted them has looked for a survey before."""
+        head = self._stack.table.get(keys.head(instance.id, layer.digest))
+        return head is None or head["state"] == "D"
+
+    def _hold(self, key: tuple[str, str], inventory: LayerInventory) -> LayerInventory:
+        self._held[key] = inventory
+        while len(self._held) > _HELD:
+            self._held.popitem(last=False)
+        return inventory
+
+    def _require_here(self, instance: Instance, described: list[dict[str, Any]]) -> None:
+        wanted = {keys.head(instance.id, layer["digest"]): layer for layer in described}
+        heads = self._stack.table.get_many(list(wanted))
+        for key, layer in wanted.items():
+            head = heads.get(key)
+            if head is not None and head["state"] != "D":
+                continue
+            if layer.get("mediaType") in media.FOREIGN_LAYERS or layer.get("urls"):
+                raise ImageRefused("foreign_layer", f"layer {layer['digest']} is kept elsewhere by its author")
+            raise ImageRefused("missing_layer", f"layer {layer['digest']} is not here")
+
+
+def is_file_system(record: ManifestRecord, layers: list[dict[str, Any]]) -> bool:
+    """Whether it is an image, and not an artifact that bears the config of one, as some signatures do."""
+    archives = any("tar" in description.text(layer.get("mediaType")) for layer in layers)
+    return record.artifact_type in media.IMAGE_CONFIGS and (archives or not layers)
+
+
+def _layers(described: list[dict[str, Any]], config: Mapping[str, Any]) -> tuple[ImageLayer, ...]:
+    diff_ids = description.texts(description.mapping(config.get("rootfs")).get("diff_ids"))
+    fitting = diff_ids if len(diff_ids) == len(described) else ("",) * len(described)
+    commands = description.commands(config, len(described))
+    return tuple(
+        ImageLayer(
+            LayerRef(digest=layer["digest"], diff_id=diff_id),
+            layer["size"],
+            description.text(layer.get("mediaType")),
+            command,
+        )
+        for layer, diff_id, command in zip(described, fitting, commands, strict=True)
+    )
+
+
+def _platform(child: Mapping[str, Any]) -> str:
+    return description.platform(description.mapping(child.get("platform")))
+
+
+def _attests(child: Mapping[str, Any]) -> bool:
+    """buildkit lists what it attests of an image among the images, with this note."""
+    return "vnd.docker.reference.type" in description.labels(child.get("annotations"))

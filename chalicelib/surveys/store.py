@@ -1,0 +1,81 @@
+"""What surveys leave behind: objects named for the layer and for the version of whoever read it.
+
+A layer that cannot be read is remembered too, with the reason: its bytes never change, so it never can.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import zlib
+from typing import Final
+
+from chalicelib.kernel.errors import Unavailable
+from chalicelib.layers.entries import LayerRefused
+from chalicelib.packages.models import INVENTORY_VERSION, LayerInventory
+from chalicelib.ports import paths
+from chalicelib.ports.objects import ObjectExists, ObjectMissing, Objects
+
+# Of a survey uncompressed. Real ones have a megabyte at most; what a layer could make of it is bounded by its limits.
+MOST_BYTES: Final = 256 * 1024 * 1024
+
+
+def load(objects: Objects, instance_id: str, layer: str) -> LayerInventory | None:
+    """None where nobody has read the layer yet. Raises LayerRefused where somebody has in vain."""
+    data = read(objects, paths.survey(instance_id, layer, INVENTORY_VERSION))
+    if data is None:
+        return None
+    known = json.loads(inflated(data))
+    if "refused" in known:
+        raise LayerRefused(known["refused"]["reason"], known["refused"]["message"])
+    return LayerInventory.model_validate(known)
+
+
+def keep(objects: Objects, instance_id: str, layer: str, inventory: LayerInventory, contents: bytes) -> None:
+    """The survey last: where it stands, the contents do."""
+    put(objects, paths.contents(instance_id, layer, INVENTORY_VERSION), contents)
+    data = zlib.compress(inventory.model_dump_json(exclude_defaults=True).encode())
+    put(objects, paths.survey(instance_id, layer, INVENTORY_VERSION), data)
+
+
+def keep_refusal(objects: Objects, instance_id: str, layer: str, refused: LayerRefused) -> None:
+    told = {"refused": {"reason": refused.reason, "message": refused.message}}
+    put(objects, paths.survey(instance_id, layer, INVENTORY_VERSION), zlib.compress(json.dumps(told).encode()))
+
+
+def load_contents(objects: Objects, instance_id: str, layer: str) -> bytes | None:
+    return read(objects, paths.contents(instance_id, layer, INVENTORY_VERSION))
+
+
+def forget(objects: Objects, instance_id: str, layer: str) -> None:
+    for key in paths.surveyed(instance_id, layer, INVENTORY_VERSION):
+        objects.delete(key)
+
+
+def put(objects: Objects, key: str, data: bytes) -> None:
+    """Whoever read the same layer at the same time wrote the same."""
+    with contextlib.suppress(ObjectExists):
+        objects.put(key, data)
+
+
+def read(objects: Objects, key: str) -> bytes | None:
+    try:
+        reading = objects.get(key)
+    except ObjectMissing:
+        return None
+    try:
+        return b"".join(reading.chunks())
+    finally:
+        reading.close()
+
+
+def inflated(data: bytes) -> bytes:
+    """Raises Unavailable: what lies there is not what was written."""
+    opening = zlib.decompressobj()
+    try:
+        found = opening.decompress(data, MOST_BYTES)
+    except zlib.error as broken:
+        raise Unavailable from broken
+    if not opening.eof:
+        raise Unavailable
+    return found
