@@ -120,15 +120,17 @@ class Database:
 
     def rows(self) -> Iterator[Row]:
         """Platform, package, and a digest over all that findings about it are made of: advisories, source, severities,
-        titles and scores. What is equal in two databases makes equal findings with both.
+        titles and scores. What is equal in two databases makes equal findings with both. Before a platform's packages
+        comes a row without one, which says that there is such a platform.
 
         Reads all of it: seconds, and about 60 MB while it lasts.
         """
         said = self._digests_of_vulnerabilities()
         for key, bucket in self._bolt.root.buckets():
             if key not in _OTHERS:
-                source = self._sources.get(key) if self._sources else None
-                yield from _rows(key.decode(), bucket, source or b"", said)
+                source = (self._sources.get(key) if self._sources else None) or b""
+                yield key.decode(), "", _digest([source])
+                yield from _rows(key.decode(), bucket, source, said)
         products = self._bolt.root.bucket(PRODUCTS.encode())
         if products:
             pairs = (pair for _, names in products.buckets() for pair in names.values())
