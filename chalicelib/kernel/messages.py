@@ -88,7 +88,9 @@ class ContinueScan(ContinueTask):
 class RescanImages(Message):
     """The database changed: look which images of an instance that concerns. A hint; doubles are harmless.
 
-    database   digest of the database that they are to be judged by; after: images up to this digest are done
+    database   digest of the database that they are to be judged by; "": other findings are silenced than before, so
+               all are judged again by the one in use
+    after      images up to this digest are done
     """
 
     queue = "rescans"
