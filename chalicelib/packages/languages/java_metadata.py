@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from ..reading import Unreadable
+from .java_groups import group_of
 
 _FILE: Final = re.compile(r"([a-zA-Z0-9._-]*[^*-])-(\d\S*(?:-SNAPSHOT)?).jar")
 # The pattern takes the square of the length in time.
@@ -14,88 +15,6 @@ _LONGEST_NAME: Final = 255
 _LINE_END: Final = re.compile(r"\r\n|\r|\n")
 # What names a group or an artifact at Maven; a title such as "Apache Tomcat" does not.
 _COORDINATE: Final = re.compile(r"[A-Za-z0-9_.-]+")
-# Where makers leave out pom.properties (Gradle does), the name of the file tells whose it is. By artifact, or by what
-# it begins with (`*`); the longest counts. Groups as Maven Central has them.
-_GROUPS: Final = {
-    "ant": "org.apache.ant",
-    "asm": "asm",
-    "bcpg-*": "org.bouncycastle",
-    "bcpkix-*": "org.bouncycastle",
-    "bcprov-*": "org.bouncycastle",
-    "checker-qual": "org.checkerframework",
-    "classworlds": "classworlds",
-    "commons-beanutils": "commons-beanutils",
-    "commons-chain": "commons-chain",
-    "commons-cli": "commons-cli",
-    "commons-codec": "commons-codec",
-    "commons-collections": "commons-collections",
-    "commons-configuration": "commons-configuration",
-    "commons-dbcp": "commons-dbcp",
-    "commons-digester": "commons-digester",
-    "commons-discovery": "commons-discovery",
-    "commons-el": "commons-el",
-    "commons-fileupload": "commons-fileupload",
-    "commons-httpclient": "commons-httpclient",
-    "commons-io": "commons-io",
-    "commons-jxpath": "commons-jxpath",
-    "commons-lang": "commons-lang",
-    "commons-logging": "commons-logging",
-    "commons-net": "commons-net",
-    "commons-pool": "commons-pool",
-    "commons-validator": "commons-validator",
-    "derby": "org.apache.derby",
-    "dom4j": "dom4j",
-    "groovy": "org.codehaus.groovy",
-    "groovy-*": "org.codehaus.groovy",
-    "h2": "com.h2database",
-    "hibernate-core": "org.hibernate",
-    "hibernate-validator": "org.hibernate.validator",
-    "hsqldb": "org.hsqldb",
-    "jdom": "org.jdom",
-    "jdom2": "org.jdom",
-    "junit": "junit",
-    "kafka-clients": "org.apache.kafka",
-    "kafka_*": "org.apache.kafka",
-    "kotlin-stdlib*": "org.jetbrains.kotlin",
-    "log4j": "log4j",
-    "lucene-*": "org.apache.lucene",
-    "micrometer-*": "io.micrometer",
-    "mockito-core": "org.mockito",
-    "objenesis": "org.objenesis",
-    "okhttp": "com.squareup.okhttp3",
-    "okio*": "com.squareup.okio",
-    "oro": "oro",
-    "reactive-streams": "org.reactivestreams",
-    "reactor-core": "io.projectreactor",
-    "reactor-netty*": "io.projectreactor.netty",
-    "rxjava": "io.reactivex",
-    "spring-aop": "org.springframework",
-    "spring-aspects": "org.springframework",
-    "spring-beans": "org.springframework",
-    "spring-boot*": "org.springframework.boot",
-    "spring-context*": "org.springframework",
-    "spring-core": "org.springframework",
-    "spring-expression": "org.springframework",
-    "spring-jcl": "org.springframework",
-    "spring-jdbc": "org.springframework",
-    "spring-jms": "org.springframework",
-    "spring-messaging": "org.springframework",
-    "spring-orm": "org.springframework",
-    "spring-oxm": "org.springframework",
-    "spring-security-*": "org.springframework.security",
-    "spring-test": "org.springframework",
-    "spring-tx": "org.springframework",
-    "spring-web": "org.springframework",
-    "spring-webflux": "org.springframework",
-    "spring-webmvc": "org.springframework",
-    "spring-websocket": "org.springframework",
-    "tomcat-embed-*": "org.apache.tomcat.embed",
-    "velocity": "org.apache.velocity",
-    "xalan": "xalan",
-    "xercesImpl": "xerces",
-    "xml-apis": "xml-apis",
-    "xmlpull": "xmlpull",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,9 +35,7 @@ def from_file_name(name: str) -> Coordinates:
     found = _FILE.fullmatch(name) if len(name) <= _LONGEST_NAME else None
     if not found:
         return Coordinates()
-    artifact = found[1]
-    known = [each for each in _GROUPS if artifact == each or (each[-1] == "*" and artifact.startswith(each[:-1]))]
-    return Coordinates(_GROUPS[max(known, key=len)] if known else "", artifact, found[2])
+    return Coordinates(group_of(found[1]), found[1], found[2])
 
 
 def from_properties(text: bytes) -> Coordinates:

@@ -31,10 +31,10 @@ class NodeReader:
         name, version = text(document.get("name"), "name"), text(document.get("version"), "version")
         for kind in ("dependencies", "optionaldependencies", "devdependencies"):
             ranges(document.get(kind), kind)
-        if name and not _NAME.fullmatch(name):
-            raise Unreadable("its name is none of a package")
         if not name or not version:
             return Told()
+        if not _NAME.fullmatch(name):
+            raise Unreadable("its name is none of a package")
         licences = _licences(document.get("license"))
         return Told(packages=(Package(type=TYPE, name=name, version=version, licenses=licences, path=path),))
 
