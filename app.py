@@ -6,10 +6,14 @@ object_created   an object under `…/pushes/…` appeared in a bucket: an image
 announce         every minute: deletions and ends of tasks that nobody was told of, webhooks with something due
 collection       work that is due: expired pushes, uploads and bin entries, dead bytes
 life             every five minutes: renews, freezes and gives up instances whose time has come
+rescans          images judged anew as the vulnerability database changes, a part of an instance a message
 retention        every minute: begins the runs that schedules say are due
+scans            background work that reads layers, one a message
 seal_audit       every minute: seals closed minutes of the audit record
 sweep            every minute (embedded: CRS_SWEEP_INTERVAL_S): repairs lost messages, ends what is overdue
 tasks            background work that people see, one step a message
+vulnerability_database   every five minutes: looks whether there is a newer one, every six hours whether its source has
+                 one, and whether images wait to be judged by it
 webhooks         events for users' servers, a bounded step of one webhook a message
 """
 
@@ -85,6 +89,23 @@ def life(event: CloudWatchEvent) -> None:
 @app.on_sqs_message(queue=f"{SETTINGS.queue_prefix}tasks", batch_size=1)
 def tasks(event: SQSEvent) -> dict[str, Any]:
     return consume(stack(), event.to_dict(), event.context, CHAIN, queue="tasks")
+
+
+@app.on_sqs_message(queue=f"{SETTINGS.queue_prefix}scans", batch_size=1)
+def scans(event: SQSEvent) -> dict[str, Any]:
+    return consume(stack(), event.to_dict(), event.context, CHAIN, queue="scans")
+
+
+@app.on_sqs_message(queue=f"{SETTINGS.queue_prefix}rescans", batch_size=1)
+def rescans(event: SQSEvent) -> dict[str, Any]:
+    return consume(stack(), event.to_dict(), event.context, CHAIN, queue="rescans")
+
+
+@app.schedule(Rate(5, unit=Rate.MINUTES))
+def vulnerability_database(event: CloudWatchEvent) -> None:
+    from chalicelib.scanning.database_schedule import keep_current
+
+    send(stack(), keep_current(stack()), CHAIN)
 
 
 @app.on_sqs_message(queue=f"{SETTINGS.queue_prefix}webhooks", batch_size=1)

@@ -1,11 +1,13 @@
 """Who reacts to what: the one table from messages to handlers.
 
-    push object written ─► object_created ─► ImagePushed ─► record ─► annotate ─► notify ─► settle   (until settled)
+    push object written ─► object_created ─► ImagePushed ─► record ─► annotate ─► scan ─► notify ─► settle
     every minute        ─► retention      ─► a task for each schedule that is due
     every minute        ─► sweep          ─► ClearDue ─► clear_due ─► ClearDue   (while more is due)
     every minute        ─► announce       ─► AnnounceUntold ─► announce_untold ─► DeliverWebhook, AnnounceUntold
     something to be told                  ─► DeliverWebhook ─► deliver_webhook ─► DeliverWebhook   (while more is due)
     a task is made      ─► its service    ─► ContinueTask ─► continue_task ─► ContinueTask   (while it has steps)
+    one that reads layers                 ─► ContinueScan ─► continue_task ─► ContinueScan   (a queue of its own)
+    a database came     ─► vulnerability_database ─► RescanImages ─► rescan_images ─► RescanImages
     an instance's time is over ─► life    ─► ReleaseInstance ─► release_instance ─► ContinueTask
 
 A handler takes (stack, message), answers follow-up messages, and may be called twice with the same one. Several of one
@@ -22,11 +24,13 @@ from chalicelib.edge.consume import Chain
 from chalicelib.kernel.messages import (
     AnnounceUntold,
     ClearDue,
+    ContinueScan,
     ContinueTask,
     DeliverWebhook,
     ImagePushed,
     Message,
     ReleaseInstance,
+    RescanImages,
 )
 from chalicelib.ports.stack import Stack
 from chalicelib.tasks.models import Step, Task
@@ -43,6 +47,18 @@ def _annotate_push(stack: Stack, message: ImagePushed) -> Sequence[Message]:
     from chalicelib.registry.handlers import annotate
 
     return annotate(stack, message)
+
+
+def _scan_push(stack: Stack, message: ImagePushed) -> Sequence[Message]:
+    from chalicelib.scanning.handlers import scan_push
+
+    return scan_push(stack, message)
+
+
+def _look_over_push(stack: Stack, message: ImagePushed) -> Sequence[Message]:
+    from chalicelib.advice.handlers import look_over_push
+
+    return look_over_push(stack, message)
 
 
 def _notify_of_push(stack: Stack, message: ImagePushed) -> Sequence[Message]:
@@ -89,14 +105,38 @@ def _retain(stack: Stack, task: Task) -> Step:
     return carry_out(stack, task)
 
 
+def _scan(stack: Stack, task: Task) -> Step:
+    from chalicelib.scanning.handlers import carry_out
+
+    return carry_out(stack, task)
+
+
+def _advise(stack: Stack, task: Task) -> Step:
+    from chalicelib.advice.handlers import carry_out
+
+    return carry_out(stack, task)
+
+
 # Who carries out a step of which kind of task.
-WORKERS: Final[Mapping[str, Worker]] = {"retention": _retain, "deletion": _delete, "restoration": _restore}
+WORKERS: Final[Mapping[str, Worker]] = {
+    "retention": _retain,
+    "deletion": _delete,
+    "restoration": _restore,
+    "scan": _scan,
+    "advice": _advise,
+}
 
 
 def _continue_task(stack: Stack, message: ContinueTask) -> Sequence[Message]:
     from chalicelib.tasks.handlers import continue_task
 
     return continue_task(stack, message, WORKERS)
+
+
+def _rescan_images(stack: Stack, message: RescanImages) -> Sequence[Message]:
+    from chalicelib.scanning.rescans import rescan
+
+    return rescan(stack, message)
 
 
 def _release_instance(stack: Stack, message: ReleaseInstance) -> Sequence[Message]:
@@ -111,10 +151,16 @@ def _end_run(stack: Stack, task: Task) -> None:
     tell_stopped(stack, task)
 
 
+def _end_scan(stack: Stack, task: Task) -> None:
+    from chalicelib.scanning.handlers import tell_ended
+
+    tell_ended(stack, task)
+
+
 def _announce_untold(stack: Stack, message: AnnounceUntold) -> Sequence[Message]:
     from chalicelib.notifications.handlers import announce_untold
 
-    return announce_untold(stack, message, {"retention": _end_run})
+    return announce_untold(stack, message, {"retention": _end_run, "scan": _end_scan})
 
 
 def _deliver_webhook(stack: Stack, message: DeliverWebhook) -> Sequence[Message]:
@@ -124,10 +170,12 @@ def _deliver_webhook(stack: Stack, message: DeliverWebhook) -> Sequence[Message]
 
 
 CHAIN: Final[Chain] = {
-    ImagePushed: (_record_push, _annotate_push, _notify_of_push, _settle_push),
+    ImagePushed: (_record_push, _annotate_push, _scan_push, _look_over_push, _notify_of_push, _settle_push),
     ClearDue: (_clear_due,),
     AnnounceUntold: (_announce_untold,),
     DeliverWebhook: (_deliver_webhook,),
     ContinueTask: (_continue_task,),
+    ContinueScan: (_continue_task,),
+    RescanImages: (_rescan_images,),
     ReleaseInstance: (_release_instance,),
 }

@@ -34,10 +34,13 @@ def test_every_event_source_is_declared_in_app_py() -> None:
         "collection",
         "life",
         "object_created",
+        "rescans",
         "retention",
+        "scans",
         "seal_audit",
         "sweep",
         "tasks",
+        "vulnerability_database",
         "webhooks",
     ]
 

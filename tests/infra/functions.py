@@ -49,7 +49,7 @@ T = TypeVar("T")
 
 DOMAIN: Final = "registry.test"
 SECRET: Final = "0123456789abcdef" * 2
-SCHEDULES: Final = ("announce", "life", "retention", "seal_audit", "sweep")
+SCHEDULES: Final = ("announce", "life", "retention", "seal_audit", "sweep", "vulnerability_database")
 CONSUMERS: Final = tuple(queue_names())
 # More rounds than anything here takes.
 _MOST_ROUNDS: Final = 300

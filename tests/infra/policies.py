@@ -51,7 +51,7 @@ class Stack:
             "AuditTable.Arn": _table(OWN["AuditTable"]),
             "Bucket.Arn": f"arn:aws:s3:::{_STACK}-bucket-5e6f",
             "Keys": f"arn:aws:secretsmanager:{_ACCOUNT}:secret:Keys-7G8H",
-            **{f"{queue}Queue.Arn": _queue(queue) for queue in ("Collection", "Tasks", "Webhooks")},
+            **{f"{queue}Queue.Arn": _queue(queue) for queue in ("Collection", "Rescans", "Scans", "Tasks", "Webhooks")},
         }
 
     def arn(self, resource: str) -> str:

@@ -19,7 +19,7 @@ from .recording import Right
 
 FUNCTIONS: Final = ("api_handler", *sorted(source.name for source in service.app.event_sources))
 EVERYBODY: Final = (*FUNCTIONS, "gateway")
-CONSUMERS: Final = ("collection", "tasks", "webhooks")
+CONSUMERS: Final = ("collection", "rescans", "scans", "tasks", "webhooks")
 RECORDED: Final = recorded()
 _LOGS: Final = "arn:${AWS::Partition}:logs:${AWS::Region}:${AWS::AccountId}:log-group:/aws/lambda/${AWS::StackName}"
 _NO_RESOURCE_OF_THEIR_OWN: Final = {"xray:PutTelemetryRecords", "xray:PutTraceSegments"}

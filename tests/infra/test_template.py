@@ -107,7 +107,7 @@ def test_every_mapping_reports_what_failed_and_leaves_its_function_time(resource
         for event in function["Properties"].get("Events", {}).values()
         if event["Type"] == "SQS"
     }
-    assert set(mappings) == {"Collection", "Tasks", "Webhooks"}
+    assert set(mappings) == {"Collection", "Rescans", "Scans", "Tasks", "Webhooks"}
     for name, mapping in mappings.items():
         assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
         assert mapping["ScalingConfig"]["MaximumConcurrency"] >= 2
