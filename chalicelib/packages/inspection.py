@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from io import BytesIO
 from typing import BinaryIO, Final
 
-from chalicelib.layers.entries import Entry, Kind, LayerRefused
+from chalicelib.layers.entries import MIB, Entry, Kind, LayerRefused
 
 from .models import Found, LayerInventory
 from .places import PlaceIndex
@@ -24,6 +24,8 @@ _NOT_A_FILE: Final = frozenset({"link", "symlink", "device", "fifo"})
 # Of a problem's text: what was wrong, not what the file said.
 _LONGEST_PROBLEM: Final = 300
 _MOST_PROBLEMS: Final = 1_000
+# Bytes of all that a layer's files tell, a hundred times what the largest tell.
+_MOST_TOLD: Final = 128 * MIB
 # Installed by the system's packages, of which distroless images keep no list of files.
 _DISTROLESS: Final = (
     "usr/lib/python2.7/argparse.egg-info",
@@ -61,10 +63,11 @@ class LayerInspector:
             from .readers import READERS
 
             readers = READERS
-        self._index = PlaceIndex.over(readers)
+        self._concerned = PlaceIndex.over(readers).readers
         self._entries = 0
         self._size = 0
         self._packages = 0
+        self._told = 0
         self._found: dict[tuple[str, str], Found] = {}
         self._whiteouts: list[str] = []
         self._opaque: list[str] = []
@@ -78,16 +81,16 @@ class LayerInspector:
         """Raises LayerRefused: the layer itself is broken, or holds more than any image does."""
         self._entries += 1
         self._size += entry.size
-        path = entry.path
         kind = entry.kind
         if kind == "folder":
             return
+        path = entry.path
         folder, _, name = path.rpartition("/")
-        if name.startswith(_WHITEOUT):
+        if name[:4] == _WHITEOUT:
             self._note_whiteout(folder, name)
         elif kind in _NOT_A_FILE:
             self._note_other(entry)
-        elif readers := self._index.readers(path, folder, name, entry.mode):
+        elif readers := self._concerned(path, folder, name, entry.mode):
             self._read(path, [reader for reader in readers if reader.wants(entry)], entry)
 
     def finish(self) -> LayerInventory:
@@ -124,7 +127,7 @@ class LayerInspector:
         folder, _, name = path.rpartition("/")
         if entry.kind == "link":
             self._links.append((path, entry.target))
-        readers = self._index.readers(path, folder, name, 0o755)
+        readers = self._concerned(path, folder, name, 0o755)
         if "/" not in folder or any(reader.wants(_Pretended(path)) for reader in readers):
             self._replaced[path] = None
 
@@ -151,14 +154,18 @@ class LayerInspector:
             if not told.owner:
                 self._replaced[path] = None
             return
+        found = Found(path=path, reader=reader, packages=tuple(told.packages), facts=told.facts)
         self._packages += len(told.packages)
-        if self._packages > MOST_PACKAGES:
-            raise LayerRefused("too_large", f"more than {MOST_PACKAGES} packages in one layer")
-        self._found[path, reader] = Found(path=path, reader=reader, packages=tuple(told.packages), facts=told.facts)
+        # Written down now, a text that is none (half a surrogate pair, out of JSON) is this file's problem alone.
+        self._told += len(found.model_dump_json())
+        if self._packages > MOST_PACKAGES or self._told > _MOST_TOLD:
+            raise LayerRefused("too_large", "The layer tells of more packages than any image has.")
+        self._found[path, reader] = found
 
     def _note_problem(self, path: str, text: str) -> None:
         if len(self._problems) < _MOST_PROBLEMS:
-            self._problems[path] = text[:_LONGEST_PROBLEM]
+            # A reader's message may quote a file that says what is no text.
+            self._problems[path] = text[:_LONGEST_PROBLEM].encode("utf-8", "replace").decode()
 
     def _own(self, owner: str, paths: Iterable[str]) -> None:
         hashes = array("q", map(hash, paths))
@@ -183,7 +190,7 @@ class LayerInspector:
         """A hard link is the file itself under another name, where readers may look for it too."""
         for path, target in self._links:
             folder, _, name = path.rpartition("/")
-            for reader in self._index.readers(path, folder, name, 0o755):
+            for reader in self._concerned(path, folder, name, 0o755):
                 original = self._found.get((target, reader.name))
                 if original and (path, reader.name) not in self._found:
                     self._found[path, reader.name] = _renamed(original, path)

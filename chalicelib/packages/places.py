@@ -44,12 +44,12 @@ class PlaceIndex:
         """Of one file, each once. Runs for every file of every layer."""
         found = self.names.get(name, _NOBODY)
         dot = name.rfind(".")
-        if dot >= 0 and (more := self.endings.get(name[dot:])):
+        if dot >= 0 and (more := self.endings.get(name[dot:])) is not None:
             found += more
-        if more := self.folders.get(folder):
+        if (more := self.folders.get(folder)) is not None:
             found += more
-        if more := self.paths.get(path):
-            found += more
-        if mode & _EXECUTABLE:
+        if path in self.paths:
+            found += self.paths[path]
+        if mode & _EXECUTABLE and self.executables:
             found += self.executables
         return tuple(dict.fromkeys(found)) if len(found) > 1 else found

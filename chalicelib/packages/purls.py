@@ -38,6 +38,7 @@ _RPM: Final = frozenset(
         "sles",
     }
 )
+_WITH_DISTRO: Final = _DEB | _RPM | {"bottlerocket"}
 _SPACES: Final = {"opensuse-leap": "opensuse", "opensuse-tumbleweed": "opensuse", "slem": "suse", "sles": "suse"}
 _LANGUAGES: Final = {
     "bitnami": "bitnami",
@@ -70,7 +71,7 @@ def purl(package: Package, system: OperatingSystem | None) -> str:
         if system:
             qualifiers["distro"] = system.name
         return _joined("apk", family if system else "", package.name.lower(), package.version, qualifiers)
-    if system:
+    if system and family in _WITH_DISTRO:
         qualifiers["distro"] = f"{family}-{system.name}"
     if package.type in _DEB:
         epoch, colon, version = package.version.partition(":")
@@ -79,12 +80,12 @@ def purl(package: Package, system: OperatingSystem | None) -> str:
         qualifiers["epoch"] = epoch
         return _joined("deb", family if system else "", package.name, version, qualifiers)
     qualifiers["epoch"] = str(package.epoch or "")
+    version = f"{package.version}-{package.release}" if package.release else package.version
+    if package.type not in _RPM:
+        return _joined(package.type, "", package.name, version, qualifiers)
     if system:
         qualifiers["modularitylabel"] = package.modularity
-    version = f"{package.version}-{package.release}" if package.release else package.version
-    kind = "rpm" if package.type in _RPM else package.type
-    space = _SPACES.get(family, family) if system and kind == "rpm" else ""
-    return _joined(kind, space, package.name, version, qualifiers)
+    return _joined("rpm", _SPACES.get(family, family) if system else "", package.name, version, qualifiers)
 
 
 def _of_language(kind: str, package: Package) -> str:

@@ -47,7 +47,8 @@ class Places:
 class Told:
     """What one file tells.
 
-    owns   paths of other files that this one says the system installed, as they are named in layers (no leading `/`)
+    owns   paths of other files that this one says the system installed, as layers name them (no leading `/`);
+           taken while the content is open
     owner  package of dpkg that they belong to, `name` or `name:arch`: holds if a status in the same layer confirms it,
            and counts it as the system's own. "": they are the system's anyway
     problem  a part that could not be read; what else is told counts

@@ -6,7 +6,6 @@ import mmap
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BytesIO, UnsupportedOperation
-from itertools import chain
 from typing import BinaryIO, Final
 
 from chalicelib.layers.entries import Entry
@@ -88,6 +87,7 @@ def _buffer(content: BinaryIO) -> Iterator[Buffer]:
     try:
         mapped = mmap.mmap(content.fileno(), 0, access=mmap.ACCESS_READ)
     except (AttributeError, OSError, UnsupportedOperation, ValueError):
+        content.seek(0)
         yield content.read()
         return
     with mapped:
@@ -105,25 +105,40 @@ class Rpm:
 
     def read(self, path: str, content: BinaryIO, entry: Entry) -> Told:
         packages: list[Package] = []
-        owners: list[RpmHeader] = []
         problem = ""
-        with _buffer(content) as data:
+        for header in _headers(content):
+            if isinstance(header, Unreadable):
+                problem = str(header)
+                continue
+            packages.append(package_of(header))
+            if len(packages) > MOST_PACKAGES:
+                raise Unreadable(f"more than {MOST_PACKAGES} packages")
+        return Told(packages=packages, owns=_owned(content), problem=problem)
+
+
+def _headers(content: BinaryIO) -> Iterator[RpmHeader | Unreadable]:
+    """Of one package after another, or what is wrong with it; what is wrong with the file ends it."""
+    with _buffer(content) as data:
+        blobs = headers(data)
+        while True:
             try:
-                for blob in headers(data):
-                    try:
-                        header = parse_header(blob)
-                    except Unreadable as error:
-                        problem = str(error)
-                        continue
-                    packages.append(package_of(header))
-                    if not packages[-1].third_party:
-                        owners.append(header)
-                    if len(packages) > MOST_PACKAGES:
-                        raise Unreadable(f"more than {MOST_PACKAGES} packages")
+                blob = next(blobs, None)
             except Unreadable as error:
-                problem = str(error)
-        owns = chain.from_iterable(header.files() for header in owners)
-        return Told(packages=packages, owns=owns, problem=problem)
+                yield error
+                return
+            if blob is None:
+                return
+            try:
+                yield parse_header(blob)
+            except Unreadable as error:
+                yield error
+
+
+def _owned(content: BinaryIO) -> Iterator[str]:
+    """In a second pass: all names of files at once would take as much memory as the database."""
+    for header in _headers(content):
+        if isinstance(header, RpmHeader) and not is_third_party(header.vendor, header.release):
+            yield from header.files()
 
 
 class RpmManifest:

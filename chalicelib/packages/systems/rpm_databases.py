@@ -15,8 +15,8 @@ from collections.abc import Iterator
 from typing import Final
 
 from ..reading import Unreadable
+from .sqlite_pages import LARGEST_ROW, Buffer, rows_of
 from .sqlite_pages import MAGIC as SQLITE_MAGIC
-from .sqlite_pages import Buffer, rows_of
 
 _BDB_MAGIC: Final = 0x00061561
 _BDB_PAGES: Final = frozenset(1 << shift for shift in range(9, 17))
@@ -65,7 +65,7 @@ def _ndb(data: Buffer) -> Iterator[bytes]:
             raise Unreadable("an rpm database that is cut off")
         kind, number, _, length = _NDB_SLOT.unpack_from(data, begin)
         begin += _NDB_SLOT.size
-        left -= length
+        left -= length if length <= LARGEST_ROW else len(data) + 1
         if kind != b"BlbS" or number != package or begin + length > len(data) or left < 0:
             raise Unreadable("an rpm database with a broken package")
         yield bytes(data[begin : begin + length])
@@ -110,9 +110,11 @@ class _BdbPages:
                 yield self._chain(self._u32.unpack_from(self._data, begin + offset + 4)[0])
 
     def _chain(self, page: int) -> bytes:
-        parts = []
+        parts: list[bytes] = []
         while page:
             self._left -= 1
+            if len(parts) * self._size > LARGEST_ROW:
+                raise Unreadable("an rpm database with a package of more than any has")
             begin = page * self._size
             if self._left < 0 or page >= self.count or self._data[begin + 25] != _OVERFLOW:
                 raise Unreadable("an rpm database whose pages do not follow each other")

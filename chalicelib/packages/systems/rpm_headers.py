@@ -43,6 +43,8 @@ _WANTED: Final = frozenset(
 # rpm's own limit of entries, and more than any value of one line has.
 _MOST_ENTRIES: Final = 65_536
 _LONGEST_STRING: Final = 16_384
+# Files of one package. The largest ones, of documentation, have a tenth of it.
+_MOST_FILES: Final = 1_000_000
 
 _Entries: TypeAlias = Mapping[int, tuple[int, int, int]]
 
@@ -131,6 +133,6 @@ def _numbers(data: bytes, entries: _Entries, tag: int) -> bytes:
 def _strings(data: bytes, entries: _Entries, tag: int) -> bytes:
     """As they lie there, a NUL between them."""
     kind, offset, number = entries.get(tag, (_STRING_ARRAY, len(data), 0))
-    if kind != _STRING_ARRAY:
+    if kind != _STRING_ARRAY or number > _MOST_FILES:
         raise Unreadable(f"a package's header whose tag {tag} is no list of texts")
     return b"\0".join(data[offset:].split(b"\0", number)[:number])

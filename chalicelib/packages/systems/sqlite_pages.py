@@ -10,11 +10,15 @@ import struct
 from collections.abc import Iterator
 from typing import Final, TypeAlias
 
+from chalicelib.layers.entries import MIB
+
 from ..reading import Unreadable
 
 MAGIC: Final = b"SQLite format 3\0"
 Buffer: TypeAlias = bytes | memoryview | mmap.mmap
 
+# Of one row, and of one package's header in any of the formats: three times the largest known ones.
+LARGEST_ROW: Final = 32 * MIB
 _FILE_HEADER: Final = 100
 _LEAF: Final = 0x0D
 _INTERIOR: Final = 0x05
@@ -83,7 +87,7 @@ class _File:
         """Of a cell of a leaf: what is too long for its page goes on in a chain of others."""
         length, place = _varint(self._data, place)
         _, place = _varint(self._data, place)
-        if length > len(self._data):
+        if length > min(len(self._data), LARGEST_ROW):
             raise Unreadable(_BROKEN)
         most = self._usable - 35
         if length <= most:

@@ -1,0 +1,210 @@
+"""S3, S4: one look at each entry of a layer."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from collections.abc import Sequence
+from time import perf_counter
+from typing import BinaryIO
+
+import pytest
+
+from chalicelib.layers.entries import Entry, Kind, LayerRefused
+from chalicelib.layers.reading import read_layer
+from chalicelib.packages.inspection import LayerInspector
+from chalicelib.packages.models import LayerInventory, Package
+from chalicelib.packages.reading import MOST_PACKAGES, Places, Told, Unreadable
+from tests.packages import rpm_writing as rpm
+from tests.packages.layers import image_of, inspected
+from tests.packages.rebuild import tar
+from tests.packages.test_rpm import BASH
+
+METADATA = "usr/lib/python3/dist-packages/six-1.16.0.dist-info/METADATA"
+SIX = "Metadata-Version: 2.1\nName: six\nVersion: 1.16.0\n"
+STATUS = "Package: python3-six\nStatus: install ok installed\nVersion: 1.16.0-4\nArchitecture: all\n"
+SUMS = f"0123456789abcdef0123456789abcdef  {METADATA}\n"
+
+
+def names(*layers: dict[str, str | bytes]) -> list[str]:
+    return [each.package.name for each in image_of(*layers).packages]
+
+
+def archive(members: Sequence[tuple[str, bytes, str]]) -> bytes:
+    """name, type of tar, where it points."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as written:
+        for name, kind, target in members:
+            info = tarfile.TarInfo(name)
+            info.type, info.linkname = kind, target
+            written.addfile(info)
+    return buffer.getvalue()
+
+
+def test_whiteouts_opaque_folders_and_sizes_are_noted() -> None:
+    inventory = inspected(tar({"a/.wh.b": "", ".wh.c": "", "d/.wh..wh..opq": "", ".wh..wh.plnk/1": "", "e/f": "12345"}))
+    assert (inventory.whiteouts, inventory.opaque) == (("a/b", "c"), ("d",))
+    assert (inventory.entries, inventory.size) == (5, 5)
+    assert inventory.found == ()
+
+
+@pytest.mark.parametrize("reverse", [False, True], ids=["status first", "status last"])
+def test_libraries_of_the_systems_own_packages_are_left_out(reverse: bool) -> None:
+    """S3: advisories of the system are about them, under versions of the system."""
+    files: dict[str, str | bytes] = {
+        "etc/debian_version": "12.1\n",
+        "var/lib/dpkg/status": STATUS,
+        "var/lib/dpkg/info/python3-six.md5sums": SUMS,
+        METADATA: SIX,
+        "opt/app/flask-3.0.dist-info/METADATA": "Name: flask\nVersion: 3.0\n",
+    }
+    order = sorted(files, reverse=reverse)
+    assert names({path: files[path] for path in order}) == ["python3-six", "flask"]
+
+
+@pytest.mark.parametrize(
+    ("status", "sums", "kept"),
+    [
+        (STATUS, "python3-six:all.md5sums", False),
+        (STATUS.replace("Version", "Maintainer: x <a@nodesource.com>\nVersion"), "python3-six.md5sums", True),
+        (STATUS, "another.md5sums", True),
+        (STATUS.replace("install ok", "deinstall ok"), "python3-six.md5sums", True),
+    ],
+    ids=["by architecture", "of another maker", "of a package that is not there", "of a removed package"],
+)
+def test_whose_a_file_is_has_to_be_confirmed_by_the_status(status: str, sums: str, kept: bool) -> None:
+    """S3."""
+    found = names(
+        {
+            "etc/debian_version": "12.1\n",
+            METADATA: SIX,
+            f"var/lib/dpkg/info/{sums}": SUMS,
+            "var/lib/dpkg/status": status,
+        }
+    )
+    assert ("six" in found) is kept
+
+
+def test_apk_and_rpm_say_themselves_which_files_are_theirs() -> None:
+    """S3."""
+    folder, _, name = METADATA.rpartition("/")
+    apk = f"P:py3-six\nV:1.16.0-r0\no:py3-six\nF:{folder}\nR:{name}\n"
+    assert names({"etc/alpine-release": "3.19.0\n", METADATA: SIX, "lib/apk/db/installed": apk}) == ["py3-six"]
+    files = {**BASH, rpm.FOLDERS: [f"/{folder}/"], rpm.FILES: [name], rpm.FOLDER_OF_FILE: [0]}
+    for vendor, expected in (("CentOS", ["bash"]), ("Somebody", ["bash", "six"])):
+        database = rpm.sqlite([rpm.header({**files, rpm.VENDOR: vendor})])
+        found = names(
+            {"etc/centos-release": "CentOS release 8.1\n", "var/lib/rpm/rpmdb.sqlite": database, METADATA: SIX}
+        )
+        assert found == expected
+
+
+def test_a_hard_link_is_the_file_itself_under_another_name() -> None:
+    """S3: tools that keep files once link them into place."""
+    buffer = io.BytesIO(tar({METADATA: SIX}).rstrip(b"\0").ljust(2048, b"\0")[:2048])
+    linked = "opt/six-1.16.0.dist-info/METADATA"
+    link = archive([(linked, tarfile.LNKTYPE, METADATA)])
+    whole = buffer.getvalue()[:1024] + link
+    image = image_of(whole)
+    assert [(each.package.name, each.package.path) for each in image.packages] == [("six", linked), ("six", METADATA)]
+
+
+def test_what_is_no_file_hides_a_file_of_a_lower_layer() -> None:
+    """S3: a link, or a file that tells nothing, in the place of one that told."""
+    base: dict[str, str | bytes] = {"etc/alpine-release": "3.19.0\n", METADATA: SIX, "lib/x/y.dist-info/METADATA": SIX}
+    assert names(base, {METADATA: "nothing\n"}) == ["six"]
+    link = archive([(METADATA, tarfile.SYMTYPE, "/nowhere")])
+    assert [each.package.path for each in image_of(base_tar(base), link).packages] == ["lib/x/y.dist-info/METADATA"]
+    folder = archive([("lib", tarfile.SYMTYPE, "usr/lib")])
+    assert [each.package.path for each in image_of(base_tar(base), folder).packages] == [METADATA]
+
+
+def base_tar(files: dict[str, str | bytes]) -> bytes:
+    return tar(files)
+
+
+class Failing:
+    name = "failing"
+    places = Places(names=frozenset({"x"}))
+
+    def __init__(self, error: Exception) -> None:
+        self._error = error
+
+    def wants(self, entry: Entry) -> bool:
+        return True
+
+    def read(self, path: str, content: BinaryIO, entry: Entry) -> Told:
+        raise self._error
+
+
+def failing(error: Exception) -> LayerInventory:
+    inspector = LayerInspector([Failing(error)])
+    for entry in read_layer([tar({"a/x": "", "b": ""})]):
+        inspector.look(entry)
+    return inspector.finish()
+
+
+@pytest.mark.parametrize(
+    ("error", "problem"),
+    [
+        (Unreadable("no such thing"), "failing: no such thing"),
+        (RecursionError(), "failing: RecursionError"),
+        (MemoryError(), "failing: MemoryError"),
+        (KeyError("k\ud800" * 500), "failing: 'k"),
+    ],
+)
+def test_whatever_a_reader_fails_at_is_a_problem_of_that_file(error: Exception, problem: str) -> None:
+    """S3: the file is no longer what it was in a layer below, either."""
+    inventory = failing(error)
+    assert inventory.problems["a/x"].startswith(problem)
+    assert len(inventory.problems["a/x"]) <= 300
+    assert inventory.replaced == ("a/x",)
+    assert LayerInventory.model_validate_json(inventory.model_dump_json()) == inventory
+
+
+def test_what_is_wrong_with_the_layer_ends_it() -> None:
+    with pytest.raises(LayerRefused):
+        failing(LayerRefused("truncated", "cut off"))
+
+
+class Many(Failing):
+    def read(self, path: str, content: BinaryIO, entry: Entry) -> Told:
+        return Told(packages=[Package(type="x", name="n", version="1")] * (MOST_PACKAGES + 1))
+
+
+def test_a_layer_of_more_packages_than_any_image_has_is_refused() -> None:
+    inspector = LayerInspector([Many(ValueError())])
+    entries = read_layer([tar({"x": ""})])
+    entry = next(entries)
+    with pytest.raises(LayerRefused) as refused:
+        inspector.look(entry)
+    assert refused.value.reason == "too_large"
+
+
+class Plain:
+    """An entry that concerns nobody."""
+
+    kind: Kind = "file"
+    size = 100
+    mode = 0o644
+    target = ""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+
+    def peek(self, size: int) -> bytes:
+        raise AssertionError("nobody may look into this file")
+
+    def content(self) -> BinaryIO:
+        raise AssertionError("nobody may read this file")
+
+
+def test_entries_that_concern_nobody_are_not_touched_and_cost_next_to_nothing() -> None:
+    """S2: layers have hundreds of thousands. A bound that even a busy machine keeps."""
+    entries = [Plain(f"usr/share/locale/de/LC_MESSAGES/file-{number}.mo") for number in range(20_000)]
+    inspector = LayerInspector()
+    before = perf_counter()
+    for entry in entries:
+        inspector.look(entry)
+    assert (perf_counter() - before) / len(entries) < 20e-6
+    assert inspector.finish().entries == 20_000
