@@ -15,6 +15,7 @@ from .closing import api as closing
 from .credentials import api as credentials
 from .edge.documentation import documentation
 from .edge.endpoint import Routes
+from .findings import api as findings
 from .immutability import api as immutability
 from .instances import api as instances
 from .namespaces import api as namespaces
@@ -45,6 +46,7 @@ API: Final[tuple[Routes, ...]] = (
     repositories.routes,
     immutability.routes,
     pull_policies.routes,
+    findings.routes,
     shares.routes,
     tags.routes,
     history.routes,
