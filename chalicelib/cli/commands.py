@@ -13,6 +13,7 @@ from .init import init
 from .people import account, password_from_stdin, user
 from .recover import recover
 from .settings import Refusing, one_machine, opened_stack, settings
+from .vulndb import vulndb
 
 _OWN_BUCKETS: Final = "its owner makes a bucket, and tags it crs:account=ACCOUNT"
 _OWN_BACKUPS: Final = "tables and buckets are backed up by themselves: see docs/aws-backup.md"
@@ -153,6 +154,7 @@ crs.add_command(dead_letters)
 crs.add_command(init)
 crs.add_command(recover)
 crs.add_command(user)
+crs.add_command(vulndb)
 
 
 @crs.command()

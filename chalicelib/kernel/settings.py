@@ -34,6 +34,11 @@ class Settings(BaseModel):
     redirect_ttl_s      lets pulls of allowlisted instances leave as links that live this long; 0: stream instead
     allow_private_addresses   calls to addresses that users write down may go into private networks, and over plain HTTP
     instance_requests_per_s   requests of /v2 that one instance may make in a second; 0: as many as it likes
+    vulndb              folder with `trivy.db` and `metadata.json`, taken over whenever they are newer
+    vulndb_source       reference under which a registry has the vulnerability database; "": nothing is downloaded
+    vulndb_login        `<user name>:<password>` at that registry
+    scanner             which engine scans images; `trivy` is the program of that name, which then has to be there
+    trivy               where it is: a path, or a name on the search path
     table, bucket, …    names of what the `aws` stack uses
     price_…             a month of an enterprise instance, of 5 further namespaces, of 1000 further repositories
     keys_secret         name of the secret in AWS Secrets Manager that holds what is not given here of the following two
@@ -72,6 +77,11 @@ class Settings(BaseModel):
     redirect_ttl_s: int = Field(default=0, ge=0, le=60)
     allow_private_addresses: bool = False
     instance_requests_per_s: int = Field(default=0, ge=0)
+    vulndb: Path | None = None
+    vulndb_source: str = ""
+    vulndb_login: str | None = Field(default=None, repr=False)
+    scanner: Literal["builtin", "trivy"] = "builtin"
+    trivy: str = "trivy"
     table: str = "crs"
     audit_table: str = "crs-audit"
     bucket: str = "crs"
