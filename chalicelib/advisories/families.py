@@ -134,9 +134,6 @@ def _suse(platform: str, release: Callable[[OperatingSystem, datetime], str] = _
     return Family(platform, release, rpm.compare, named="binary", compared="binary")
 
 
-_SLES: Final = _suse("SUSE Linux Enterprise")
-_SLEM: Final = _suse("SUSE Linux Enterprise Micro")
-
 FAMILIES: Final[dict[str, Family]] = {
     "debian": Family("debian", major, dpkg.compare, "source", "source", unfixed=True, own="debian"),
     "ubuntu": Family("ubuntu", _ubuntu, dpkg.compare, "source", "source", unfixed=True),
@@ -154,16 +151,12 @@ FAMILIES: Final[dict[str, Family]] = {
     "photon": Family("Photon OS", _whole, rpm.compare, "source", "binary"),
     "cbl-mariner": Family("CBL-Mariner", _minor, rpm.compare, "source", "source", unfixed=True, rounded=True),
     "azurelinux": Family("Azure Linux", _minor, rpm.compare, "source", "source", unfixed=True, rounded=True),
-    "sles": _SLES,
-    "suse linux enterprise server": _SLES,
-    "slem": _SLEM,
-    "suse linux enterprise micro": _SLEM,
+    "sles": _suse("SUSE Linux Enterprise"),
+    "slem": _suse("SUSE Linux Enterprise Micro"),
     "opensuse-leap": _suse("openSUSE Leap"),
     "opensuse-tumbleweed": _suse("openSUSE Tumbleweed", _none),
 }
 RED_HATS: Final = frozenset({"redhat", "centos"})
-# Names that releases end under, where they are others than the families'.
-_ALIASES: Final = {"suse linux enterprise server": "sles", "suse linux enterprise micro": "slem"}
 
 
 def end_of_life(system: OperatingSystem, now: datetime) -> bool:
@@ -175,4 +168,4 @@ def end_of_life(system: OperatingSystem, now: datetime) -> bool:
         return False
     # Alpine's packages may come from elsewhere than its release, which is what ends.
     release = _minor(system, now) if system.family == "alpine" else family.release(system, now)
-    return ended(_ALIASES.get(system.family, system.family), release, now)
+    return ended(system.family, release, now)
