@@ -27,6 +27,7 @@ _NAMES: Final = {
     "BSD": "BSD-3-Clause",
     "BSD-2": "BSD-2-Clause",
     "BSD-2-CLAUSE": "BSD-2-Clause",
+    "BSD-2-CLAUSE-NETBSD": "BSD-2-Clause-NetBSD",
     "BSD-3": "BSD-3-Clause",
     "BSD-3-CLAUSE": "BSD-3-Clause",
     "BSD-4-CLAUSE": "BSD-4-Clause",
