@@ -1,0 +1,1 @@
+"""What an image's makers could do better, from its own config and layers."""
