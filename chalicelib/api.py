@@ -9,6 +9,7 @@ from typing import Final
 
 from .access import api as access
 from .accounts import api as accounts
+from .advice import api as advice
 from .audit import api as audit
 from .billing import api as billing
 from .closing import api as closing
@@ -31,6 +32,8 @@ from .registry import tags_api as tags
 from .repositories import api as repositories
 from .repositories import shares_api as shares
 from .retention import api as retention
+from .scanning import api as scanning
+from .scanning import database_api as vulnerability_database
 from .tasks import api as tasks
 
 API: Final[tuple[Routes, ...]] = (
@@ -54,6 +57,9 @@ API: Final[tuple[Routes, ...]] = (
     deletions.routes,
     retention.routes,
     recycling.routes,
+    scanning.routes,
+    vulnerability_database.routes,
+    advice.routes,
     tasks.routes,
     closing.routes,
     overview.routes,

@@ -35,7 +35,9 @@ class Shelf:
     def instance(self) -> Instance:
         return self.library.instance
 
-    def push(self, *steps: Step, tag: str = "v1", layers: Sequence[bytes] = (), platform: str = "linux/amd64") -> Digest:
+    def push(
+        self, *steps: Step, tag: str = "v1", layers: Sequence[bytes] = (), platform: str = "linux/amd64"
+    ) -> Digest:
         """layers: instead of what the steps make."""
         bodies = list(layers) or packed(steps)
         system, architecture = platform.split("/")
@@ -56,7 +58,7 @@ class Shelf:
         """Brings pushes their events, and tasks that read layers their messages, up to so many."""
         self.library.handle_events()
         brought = 0
-        while brought < most and (found := self.stack.queues.receive(ContinueScan.queue, visibility_s=60, limit=1)):
+        while brought < most and (found := self.stack.queues.receive(ContinueScan.queue, most=1)):
             for delivery in found:
                 handle(self.stack, decode(delivery.body, [ContinueScan]), CHAIN)
                 brought += 1
