@@ -53,6 +53,21 @@ BLOB_GET: Final[Mapping[str, Read]] = {
     "embedded": Read("objects.get 1, table.get_many 2", "", "objects.get 1", "objects.get 1, table.get_many 2"),
     "aws": Read("table.get_many 2", NOTHING, "", "table.get_many 2"),
 }
+# Under a pull policy, which is remembered: what is known of the image is read with each request, and of a layer which
+# images need it. One read more where findings count, whose ids are looked at.
+GUARDED: Final[Mapping[str, Read]] = {
+    "manifest GET by tag": Read(
+        "table.get 3, table.get_many 2", "table.get 1, table.get_many 1", "table.get 1, table.get_many 1"
+    ),
+    "manifest GET by digest": Read("table.get 2, table.get_many 2", "table.get_many 1", "table.get_many 1"),
+    "blob HEAD": Read(
+        "table.get 1, table.get_many 3, table.query 1",
+        "table.get_many 1, table.query 1",
+        "table.get_many 1, table.query 1",
+    ),
+    # Whoever pushes is told what is here, and no more.
+    "blob HEAD by who may push": Read("table.get 1, table.get_many 3", NOTHING, NOTHING),
+}
 # Who may write is read anew each time: these are counted cold.
 WRITES: Final[Mapping[str, str]] = {
     "upload POST": "table.get 1, table.get_many 2, table.put 1",

@@ -9,8 +9,10 @@ from chalicelib.instances.models import Instance
 from chalicelib.ports.stack import Stack
 from chalicelib.registry.models import Caller
 from chalicelib.registry.service import Registry
+from tests.pull_policies.gated import scanned, set_policy
 from tests.stacks import make_instance, make_namespace
 
+from .gate import BASE, OWN, push
 from .images import owner_of
 from .wire import Wire
 
@@ -45,3 +47,12 @@ def calm_wire(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wire]:
     served = Wire(tmp_path_factory.mktemp("calm"))
     yield served
     served.close()
+
+
+@pytest.fixture
+def bad(wire: Wire) -> str:
+    """The digest of `library/app:bad`, which has a finding that the namespace's pull policy blocks."""
+    digest = push(wire, "bad", BASE, OWN)
+    scanned(wire.stack, wire.instance.id, digest)
+    set_policy(wire.stack, "default")
+    return digest
