@@ -48,11 +48,13 @@ _RANGES: Final = [
     ("maven", ">= 2.0.0, <= 2.9.10.3", "2.0 2.9.10.3 2.9.10.3-rc1", "2.9.10.4 2.0.0-rc1"),
     ("maven", "[2.9.0,2.9.10.7)", "2.9.0 2.9.10.6 2.9", "2.9.10.7 2.8.11"),
     ("maven", "(,1.0],[1.2.3],(2.0,)", "0.1 1.0 1.0.0 1.2.3 2.0.1", "1.1 1.2 1.2.4 2.0"),
+    ("maven", "(,10.0]", "r03 0 v1-foo 10", "10.1"),
     ("maven", "< 9.2.25.v20180606", "9.2.25.v20180605 9.2.24", "9.2.25.v20180606 9.2.26"),
     ("maven", "< 1-foo", "1.foo 1-bar", "1-foo 1-1 1.0.1"),
     ("maven", "= 4.1.94.Final", "4.1.94 4.1.94-FINAL 4.1.94.ga", "4.1.94.1 4.1.94.rc1"),
-    ("pep440", ">=1.0,<2.0", "1.0 1.9.post1 2.0rc1 1.5+cu118", "0.9 2.0 2.0+cu118"),
+    ("pep440", ">=1.0,<2.0", "1.0 1.9.post1 2.0rc1 1.5+cu118 2.0rc1+cu118", "0.9 2.0 2.0+cu118"),
     ("pep440", "== 1.2.*", "1.2 1.2.9 1.2rc1", "1.3 1.20"),
+    ("pep440", "~= 1.4.5a4", "1.4.5a4 1.4.5 1.4.9", "1.4.5a3 1.5"),
     ("pep440", "~= 1.4.2 || =3.0", "1.4.2 1.4.9 3.0.0 3", "1.5 1.4.1 3.0.1"),
     ("pep440", "> 1.0", "1.0.1 1.1.post1", "1.0 1.0.post1 1.0.0.post1"),
     ("pep440", "< 1.0.0-beta.2", "1.0b1 1.0a9", "1.0b2 1.0"),
@@ -94,7 +96,7 @@ def test_versions_of_a_language_have_one_order(compare: Compare, ecosystem: str)
     candidates = [*seeds, *(one for one, _ in near(seeds, count=60))]
     readable = [version for version in candidates if _readable(compare, version)]
     assert len(readable) > 20
-    check_order(compare, readable[:26])
+    check_order(compare, readable[:16])
 
 
 def _readable(compare: Compare, version: str) -> bool:
