@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from chalicelib.kernel.errors import AddressNotAllowed, Refused
-from chalicelib.kernel.messages import Message
+from chalicelib.kernel.messages import queues
 from chalicelib.kernel.settings import Settings
 from chalicelib.ports.stack import Stack
 
@@ -128,7 +128,7 @@ class Exposition:
         from prometheus_client.core import GaugeMetricFamily
 
         depth = GaugeMetricFamily("registry_queue_messages", "Messages that wait or are handled", labels=["queue"])
-        for queue in sorted({known.queue for known in Message.__subclasses__() if known.queue}):
+        for queue in sorted(queues()):
             for name in (queue, f"{queue}-dead"):
                 try:
                     depth.add_metric([name], self._stack.queues.depth(name))

@@ -112,3 +112,9 @@ class DeliverWebhook(Message):
     queue = "webhooks"
     instance_id: str
     webhook_id: str
+
+
+def queues(of: type[Message] = Message) -> frozenset[str]:
+    """Every queue that messages go to."""
+    own = frozenset({of.queue} if "queue" in vars(of) and of.queue else ())
+    return own.union(*(queues(kind) for kind in of.__subclasses__()))

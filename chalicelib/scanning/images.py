@@ -8,7 +8,7 @@ from chalicelib.edge.log import logger
 from chalicelib.findings.models import Reason, ScanRecord
 from chalicelib.findings.service import Findings
 from chalicelib.instances.models import Instance
-from chalicelib.kernel.errors import Unavailable
+from chalicelib.kernel.errors import ManifestUnknown, Unavailable
 from chalicelib.layers.entries import LayerRefused
 from chalicelib.ports.stack import Stack
 from chalicelib.surveys.models import ImageRefused
@@ -62,7 +62,7 @@ class Images:
         """How many there are to be looked into; 0 where that is not to be known."""
         try:
             return len(self._surveys.layers_of(self._instance, target.repository_id, digest).layers)
-        except (ImageRefused, Unavailable):
+        except (ImageRefused, ManifestUnknown, Unavailable):
             return 0
 
     def settled(self, digest: str) -> bool:
@@ -81,6 +81,10 @@ class Images:
             return self._advance(target, digest, layer, parent)
         except Unavailable:
             raise
+        except ManifestUnknown:
+            # It gets no row: the index says that it is not here.
+            failure = Failure(reason="missing_layer", message=f"image {digest} is listed, but not here")
+            return Progress(0, 0, ended=True, failure=failure)
         except (LayerRefused, ImageRefused, EngineFailed) as refused:
             failure = Failure(reason=_word(refused), message=refused.message)
         except _Interrupted:

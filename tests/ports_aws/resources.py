@@ -10,7 +10,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from chalicelib.kernel.messages import Message
+from chalicelib.kernel.messages import queues
 from chalicelib.kernel.settings import Settings
 from chalicelib.ports.aws.clients import Clients, open_clients
 from chalicelib.ports.aws.table import INDEX_NAMES
@@ -18,14 +18,14 @@ from chalicelib.ports.aws.table import INDEX_NAMES
 
 def queue_names() -> list[str]:
     """The queues that messages go to."""
-    return sorted({kind.queue for kind in Message.__subclasses__() if kind.queue})
+    return sorted(queues())
 
 
-def create_resources(clients: Clients, settings: Settings, queues: Sequence[str] = ()) -> None:
+def create_resources(clients: Clients, settings: Settings, names: Sequence[str] = ()) -> None:
     for table in (settings.table, settings.audit_table):
         create_table(clients.dynamodb, table)
     create_bucket(clients.s3, settings.bucket)
-    for queue in queues or queue_names():
+    for queue in names or queue_names():
         create_queue(clients.sqs, settings.queue_prefix + queue)
 
 

@@ -1,0 +1,131 @@
+"""What is kept of layers: read once, gone with their bytes, made again where it is missing."""
+
+from __future__ import annotations
+
+import pytest
+
+from chalicelib.collection.service import Fsck
+from chalicelib.layers.contents import read_contents
+from chalicelib.layers.entries import LayerRefused, Limits
+from chalicelib.packages.models import INVENTORY_VERSION
+from chalicelib.ports import paths
+from chalicelib.ports.stack import Stack
+from chalicelib.surveys.models import ImageLayers, ImageRefused
+from chalicelib.surveys.service import Surveys
+from tests.background import run_background
+from tests.registry.library import DAY, gone_for_good
+from tests.scanning.shelf import DEBIAN, PYTHON, Shelf, packed
+from tests.stacks import FrozenClock
+
+
+@pytest.fixture
+def shelf(stack: Stack) -> Shelf:
+    return Shelf.opened(stack)
+
+
+def layers_of(shelf: Shelf, digest: str) -> ImageLayers:
+    return Surveys(shelf.stack).layers_of(shelf.instance, shelf.library.repository().id, digest)
+
+
+def kept(shelf: Shelf) -> list[str]:
+    objects = shelf.stack.objects(shelf.instance.bucket)
+    return [found.key for prefix in paths.surveys(shelf.instance.id) for found in objects.list(prefix).items]
+
+
+def test_layers_come_with_their_commands_and_uncompressed_digests(shelf: Shelf) -> None:
+    image = layers_of(shelf, shelf.push(DEBIAN, PYTHON))
+    assert [layer.command for layer in image.layers] == ["COPY layer 0", "COPY layer 1"]
+    assert all(layer.ref.diff_id.startswith("sha256:") for layer in image.layers)
+    assert (image.platform, image.size) == ("linux/amd64", sum(len(packed(one)) for one in (DEBIAN, PYTHON)))
+
+
+def test_one_reading_gives_packages_and_files(shelf: Shelf) -> None:
+    image = layers_of(shelf, shelf.push(DEBIAN))
+    surveys, layer = Surveys(shelf.stack), image.layers[0].ref
+    inventory = surveys.survey(shelf.instance, layer)
+    facts = {fact.path: fact.size for fact in read_contents(surveys.contents(shelf.instance, layer))}
+    assert inventory.entries == len(DEBIAN)
+    assert facts == {path: len(content) for path, content in DEBIAN.items()}
+    merged = surveys.inventory(shelf.instance, image)
+    assert [one.package.name for one in merged.packages] == ["openssl", "zlib1g"]
+
+
+def test_another_process_finds_what_this_one_read(shelf: Shelf) -> None:
+    image = layers_of(shelf, shelf.push(DEBIAN))
+    layer = image.layers[0].ref
+    read = Surveys(shelf.stack).survey(shelf.instance, layer)
+    shelf.stack.keep("surveys", dict).clear()
+    assert Surveys(shelf.stack).known(shelf.instance, layer) == read
+
+
+def test_contents_that_are_gone_are_made_again(shelf: Shelf) -> None:
+    layer = layers_of(shelf, shelf.push(DEBIAN)).layers[0].ref
+    surveys = Surveys(shelf.stack)
+    before = surveys.contents(shelf.instance, layer)
+    shelf.stack.objects(shelf.instance.bucket).delete(
+        paths.contents(shelf.instance.id, layer.digest, INVENTORY_VERSION)
+    )
+    assert surveys.contents(shelf.instance, layer) == before
+
+
+def test_refusals_are_remembered_but_not_those_of_a_slow_machine(shelf: Shelf) -> None:
+    layer = layers_of(shelf, shelf.push(DEBIAN)).layers[0].ref
+    with pytest.raises(LayerRefused, match="s") as slow:
+        Surveys(shelf.stack, Limits(seconds=-1)).survey(shelf.instance, layer)
+    assert slow.value.reason == "too_long"
+    with pytest.raises(LayerRefused) as refused:
+        Surveys(shelf.stack, Limits(entries=1)).survey(shelf.instance, layer)
+    with pytest.raises(LayerRefused) as again:
+        Surveys(shelf.stack).survey(shelf.instance, layer)
+    assert (refused.value.reason, again.value.message) == ("too_many_entries", refused.value.message)
+
+
+def test_layer_whose_bytes_are_gone_is_refused_by_its_name(shelf: Shelf, clock: FrozenClock) -> None:
+    image = layers_of(shelf, shelf.push(DEBIAN))
+    assert shelf.api.delete(shelf.library.path("/tags/v1")).status == 200
+    gone_for_good(shelf.library, clock)
+    with pytest.raises(ImageRefused) as refused:
+        Surveys(shelf.stack).survey(shelf.instance, image.layers[0].ref)
+    assert refused.value.reason == "missing_layer"
+
+
+def test_what_is_kept_of_a_layer_goes_with_its_bytes(shelf: Shelf, clock: FrozenClock) -> None:
+    image = layers_of(shelf, shelf.push(DEBIAN, PYTHON))
+    surveys = Surveys(shelf.stack)
+    surveys.inventory(shelf.instance, image)
+    assert len(kept(shelf)) == 4
+    assert list(Fsck(shelf.stack).run()) == []
+    assert shelf.api.delete(shelf.library.path("/tags/v1")).status == 200
+    for days in (8, 2):
+        clock.advance(days * DAY)
+        run_background(shelf.stack)
+        assert list(Fsck(shelf.stack).run()) == []
+    assert kept(shelf) == []
+
+
+def test_fsck_tells_what_scans_lost_and_what_they_left(shelf: Shelf) -> None:
+    shelf.import_database()
+    digest = shelf.push(DEBIAN)
+    shelf.scan()
+    objects, instance = shelf.stack.objects(shelf.instance.bucket), shelf.instance.id
+    objects.put(paths.survey(instance, "sha256:" + "0" * 64, 1), b"")
+    objects.put(paths.report(instance, "sha256:" + "1" * 64, "01J00000000000000000000000"), b"")
+    objects.delete(shelf.record(digest).report)
+    found = sorted((one.kind, one.subject) for one in Fsck(shelf.stack).run())
+    assert [kind for kind, _ in found] == ["leak", "leak", "lost"]
+    assert found[-1] == ("lost", digest)
+    assert shelf.api.get(shelf.library.path(f"/manifests/{digest}/vulnerabilities")).status == 404
+
+
+def test_nothing_of_scans_outlives_its_instance(shelf: Shelf, clock: FrozenClock) -> None:
+    shelf.import_database()
+    shelf.push(DEBIAN)
+    shelf.scan()
+    answer = shelf.api.delete("/instances/ci", confirm="ci")
+    assert answer.status == 202, answer.text
+    for _ in range(3):
+        clock.advance(DAY)
+        run_background(shelf.stack)
+    objects = shelf.stack.objects(shelf.instance.bucket)
+    assert objects.list(f"{shelf.instance.id}/").items == ()
+    assert shelf.stack.table.query(f"SCANS#{shelf.instance.id}").items == ()
