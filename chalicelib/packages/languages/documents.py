@@ -7,14 +7,32 @@ from collections.abc import Callable
 from typing import BinaryIO, Final, NoReturn
 from xml.parsers import expat
 
-from ..reading import Unreadable, text_of
+from chalicelib.layers.entries import MIB
 
+from ..reading import Unreadable
+
+# Conda's largest list of one package's files has 12 MB.
+_LARGEST: Final = 16 * MIB
+# Values take many times their text in memory: ten times what the largest documents have.
+_MOST_CONTAINERS: Final = 300_000
+_MOST_VALUES: Final = 1_500_000
+_DEEPEST: Final = 200
 _SPACE: Final = " \t\r\n"
+
+
+def _whole(content: BinaryIO) -> bytes:
+    data = content.read(_LARGEST + 1)
+    if len(data) > _LARGEST:
+        raise Unreadable(f"more than {_LARGEST} bytes")
+    return data
 
 
 def json_object(content: BinaryIO, *, first: bool = False) -> dict[str, object]:
     """first: whatever follows the first value counts for nothing."""
-    text = text_of(content).decode("utf-8", "replace")
+    data = _whole(content)
+    if data.count(b"{") + data.count(b"[") > _MOST_CONTAINERS or data.count(b",") > _MOST_VALUES:
+        raise Unreadable("more values than a document of its kind has")
+    text = data.decode("utf-8", "replace")
     try:
         value, end = json.JSONDecoder().raw_decode(text, len(text) - len(text.lstrip(_SPACE)))
     except RecursionError:
@@ -77,7 +95,7 @@ def read_xml(content: BinaryIO, start: Start | None = None, end: End | None = No
     def open_element(name: str, attributes: dict[str, str]) -> None:
         path.append(name.rpartition(":")[2])
         texts.append([])
-        if len(path) > 200:
+        if len(path) > _DEEPEST:
             raise Unreadable("nested too deeply")
         if start:
             start(tuple(path), attributes)
@@ -94,6 +112,6 @@ def read_xml(content: BinaryIO, start: Start | None = None, end: End | None = No
     parser.EndElementHandler = close_element
     parser.CharacterDataHandler = lambda data: texts[-1].append(data)
     try:
-        parser.Parse(text_of(content), True)
+        parser.Parse(_whole(content), True)
     except expat.ExpatError as error:
         raise Unreadable(f"no XML: {error}") from None

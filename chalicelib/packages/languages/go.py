@@ -18,9 +18,9 @@ from chalicelib.layers.entries import MIB
 
 from ..models import Package
 from ..reading import MOST_PACKAGES, Unreadable
-from .elf import SYMBOLS
-from .executables import LARGEST_SECTION, Executable, bytes_at
-from .go_flags import choose, is_version, is_version_key, version_from_flags
+from .executables import Executable
+from .go_flags import choose, is_version, version_from_flags
+from .go_symbols import version_symbols
 
 TYPE: Final = "gobinary"
 _MAGIC: Final = b"\xff Go buildinf:"
@@ -30,13 +30,13 @@ _CHUNK: Final = MIB
 _INLINE, _BIG_ENDIAN = 2, 1
 # Modules' lines stand between two marks of 16 bytes.
 _MARK: Final = 16
-_LARGEST_MODULES: Final = 16 * MIB
+# The largest programs of Go have 500 modules, in 50 KB.
+_LARGEST_MODULES: Final = 4 * MIB
 _DEVELOPMENT: Final = "(devel)"
 # A version made up from a commit, where none was given: golang.org/ref/mod#pseudo-versions.
 _PSEUDO: Final = re.compile(
     r"v[0-9]+\.(0\.0-|\d+\.\d+-([^+]*\.)?0\.)\d{14}-[A-Za-z0-9]+(\+[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*)?"
 )
-_VERSION_SYMBOL: Final = re.compile(rb"[^\0]+\.[vV][eE][rR](?:[sS][iI][oO][nN])?\.str\0")
 
 
 @dataclass(slots=True)
@@ -79,7 +79,7 @@ def _main_version(program: Executable, built: _Built) -> str:
     module, version = built.main[0], _known(built.main[1])
     if version and not (version.count("-") >= 2 and is_version(version) and _PSEUDO.fullmatch(version)):
         return version
-    return version_from_flags(module, built.flags) or choose(module, _version_symbols(program)) or version
+    return version_from_flags(module, built.flags) or choose(module, version_symbols(program)) or version
 
 
 def _build_information(program: Executable) -> tuple[str, str] | None:
@@ -207,30 +207,3 @@ def _unquoted(value: str) -> str:
         return chr(int(code, 8)) if len(code) == 3 else _ESCAPES.get(code, code)
 
     return _ESCAPED.sub(plain, value[1:-1])
-
-
-def _version_symbols(program: Executable) -> Iterator[tuple[str, str]]:
-    """What `-X` set, for programs built with `-trimpath`, which keeps the flags out of the build information."""
-    table = next((each for each in program.sections if program.is_elf and each.kind == SYMBOLS), None)
-    if table is None or table.link >= len(program.sections):
-        return
-    names_section = program.sections[table.link]
-    if max(table.size_bytes, names_section.size_bytes) > LARGEST_SECTION:
-        return
-    names = program.whole(names_section)
-    wanted = {found.start(): found[0][:-5] for found in _VERSION_SYMBOL.finditer(names)}
-    if not wanted:
-        return
-    layout = struct.Struct(program.order + ("IBBHQQ" if program.is_wide else "IIIBBH"))
-    rows = program.whole(table)
-    for row in layout.iter_unpack(rows[: len(rows) // layout.size * layout.size]):
-        if row[0] not in wanted:
-            continue
-        section, address, size = (row[3], row[4], row[5]) if program.is_wide else (row[5], row[1], row[2])
-        key = wanted[row[0]].decode("utf-8", "replace")
-        if 0 < size < 1000 and section < len(program.sections) and is_version_key(key):
-            held = program.sections[section]
-            value = bytes_at(program.content, held.offset + address - held.address, size)
-            text = value.rstrip(b"\0").decode("utf-8", "replace")
-            if is_version(text):
-                yield key, text

@@ -87,7 +87,7 @@ class _Jar:
             own = (found.artifact, found.version) == (self.named.artifact, self.named.version)
             self.has_own_properties |= found.complete and own
         elif name == "MANIFEST.MF":
-            self.manifest = main_section(archive.text(member))
+            self.manifest = main_section(archive.text(member, cut=True))
         elif name.endswith(_INNER):
             self._enter(archive, member)
 
@@ -132,7 +132,7 @@ class _Jar:
                 inner = _Jar(path, content, self.budget, self.depth + 1)
                 inner.read()
         except Unreadable as error:
-            if self.budget.members < 0 or self.budget.unpacked_bytes < 0:
+            if self.budget.exhausted:
                 raise
             self.problems.append(f"{path}: {error}"[:300])
         else:

@@ -6,15 +6,18 @@ import re
 from collections.abc import Iterator
 from typing import BinaryIO, Final
 
-from chalicelib.layers.entries import Entry
+from chalicelib.layers.entries import MIB, Entry
 
 from ..models import Package
-from ..reading import Places, Told, Unreadable, text_of
+from ..reading import Places, Told, Unreadable
 from .licences import split_licences
 from .zips import Archive
 
 TYPE: Final = "python-pkg"
 _EGG_FILES: Final = ("EGG-INFO/PKG-INFO", ".egg-info", ".egg-info/PKG-INFO", ".egg-info/METADATA")
+# Headers stand first; what follows is a description, of any length.
+_LARGEST: Final = MIB
+_WANTED: Final = frozenset({"name", "version", "license", "license-expression", "classifier"})
 # A header's name: RFC 7230's token; one with spaces is none that is asked for.
 _FIELD: Final = re.compile(rb"[0-9A-Za-z!#$%&'*+.^_`|~ -]+\Z")
 _CONTROL: Final = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
@@ -33,7 +36,7 @@ class PythonReader:
         )
 
     def read(self, path: str, content: BinaryIO, entry: Entry) -> Told:
-        return Told(packages=(_package(text_of(content), path),))
+        return Told(packages=(_package(content.read(_LARGEST), path),))
 
 
 class EggReader:
@@ -47,14 +50,15 @@ class EggReader:
         archive = Archive(content)
         for member in archive.members():
             if member.name.endswith(_EGG_FILES):
-                return Told(packages=(_package(archive.text(member), path),))
+                return Told(packages=(_package(archive.text(member, cut=True), path),))
         return Told()
 
 
 def _package(metadata: bytes, path: str) -> Package:
     fields: dict[str, list[str]] = {}
     for name, value in _fields(metadata):
-        fields.setdefault(name, []).append(value)
+        if name in _WANTED:
+            fields.setdefault(name, []).append(value)
     name, version = _first(fields, "name"), _first(fields, "version")
     if not name or not version:
         raise Unreadable("names no package, or no version of it")

@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from io import BytesIO
 from typing import Final
 
+from chalicelib.layers.entries import MIB
+
 from ..models import Package
-from ..reading import LARGEST_TEXT, Unreadable
+from ..reading import Unreadable
 from .documents import json_object, listed, text
 from .executables import Executable
 
@@ -16,6 +18,8 @@ TYPE: Final = "rustbinary"
 # The others are what its first releases wrote, on each system.
 _SECTIONS: Final = (".dep-v0", ".rust-deps-v0", "rdep-v0", "rust-deps-v0")
 _RUNTIME: Final = "runtime"
+# The largest programs of Rust have a thousand crates, in 100 KB.
+_LARGEST: Final = 4 * MIB
 
 
 def rust_packages(program: Executable, path: str) -> Iterator[Package]:
@@ -33,7 +37,7 @@ def rust_packages(program: Executable, path: str) -> Iterator[Package]:
 def _unpacked(data: bytes) -> bytes:
     inflate = zlib.decompressobj()
     try:
-        unpacked = inflate.decompress(data, LARGEST_TEXT)
+        unpacked = inflate.decompress(data, _LARGEST)
     except zlib.error as error:
         raise Unreadable(f"its list of crates is corrupt: {error}") from None
     if not inflate.eof:

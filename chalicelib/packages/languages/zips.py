@@ -19,8 +19,10 @@ from ..reading import Unreadable
 
 # Five times what the largest archives of classes have.
 MOST_MEMBERS: Final = 500_000
-# Of one that is read whole: manifests and the like have a few KB.
-LARGEST_TEXT: Final = 10 * MIB
+# Of one that is read whole, and of all of these: what Maven leaves has a few KB, each line of it many times that in
+# memory.
+LARGEST_TEXT: Final = MIB
+_MOST_TEXT: Final = 64 * MIB
 # Of one that is an archive itself.
 LARGEST_ARCHIVE: Final = 256 * MIB
 # Of such a one, if it is packed: more of it lies in a file without a name.
@@ -52,15 +54,25 @@ class Member:
 
 @dataclass(slots=True)
 class Budget:
-    """What may still be unpacked, of an archive and of all in it."""
+    """What may still be unpacked, of an archive and of all in it. text_bytes: of members that are no archives."""
 
     unpacked_bytes: int
+    text_bytes: int = _MOST_TEXT
     members: int = MOST_MEMBERS
+
+    @property
+    def exhausted(self) -> bool:
+        return min(self.unpacked_bytes, self.text_bytes, self.members) < 0
 
     def unpack(self, size_bytes: int) -> None:
         self.unpacked_bytes -= size_bytes
         if self.unpacked_bytes < 0:
             raise Unreadable("unpacks to too much")
+
+    def read(self, size_bytes: int) -> None:
+        self.text_bytes -= size_bytes
+        if self.text_bytes < 0:
+            raise Unreadable("holds too much text")
 
     def count(self) -> None:
         self.members -= 1
@@ -99,11 +111,11 @@ class Window(io.RawIOBase):
 
 
 class Archive:
-    """Raises Unreadable whatever is wrong. budget: shared with the archives inside; a text's own limit without it."""
+    """Raises Unreadable whatever is wrong. budget: shared with the archives inside; without it there are texts only."""
 
     def __init__(self, content: BinaryIO, budget: Budget | None = None) -> None:
         self._content = content
-        self._budget = budget or Budget(unpacked_bytes=LARGEST_TEXT)
+        self._budget = budget or Budget(unpacked_bytes=_MOST_TEXT)
         self._size = content.seek(0, io.SEEK_END)
         self._start, self._length, self._base = self._directory()
 
@@ -121,11 +133,19 @@ class Archive:
             position, at = position + length, at + length
             yield member
 
-    def text(self, member: Member) -> bytes:
-        """Raises Unreadable for one too large to be a text."""
-        if member.size_bytes > LARGEST_TEXT:
+    def text(self, member: Member, *, cut: bool = False) -> bytes:
+        """cut: only the beginning, of one too large to be a text; otherwise that one is Unreadable."""
+        if member.size_bytes > LARGEST_TEXT and not cut:
             raise Unreadable(f"{member.name} has more than {LARGEST_TEXT} bytes")
-        return b"".join(self._unpacked(member, LARGEST_TEXT))
+        parts: list[bytes] = []
+        size = 0
+        for part in self._unpacked(member, member.size_bytes):
+            parts.append(part)
+            size += len(part)
+            self._budget.read(len(part))
+            if size >= LARGEST_TEXT:
+                break
+        return b"".join(parts)[:LARGEST_TEXT]
 
     def open(self, member: Member) -> BinaryIO:
         """Seekable. One that is merely stored is read where it lies."""

@@ -14,6 +14,8 @@ from chalicelib.layers.entries import Kind
 from chalicelib.packages.reading import Reader, Told
 
 _ADDRESS: Final = 0x40_0000
+# The first section that is named in `elf`, and the second: where symbols point.
+RODATA, _STRTAB = 1, 2
 _MARKS: Final = (b"0123456789abcdef", b"fedcba9876543210")
 
 
@@ -69,18 +71,19 @@ def elf(
     body = data
     data_at = header_size + segment_size
     names_of_sections = b"\0"
-    rows: list[tuple[int, int, int, int, int]] = [(0, 0, 0, 0, 0)]
+    rows: list[tuple[int, int, int, int, int, int]] = [(0, 0, 0, 0, 0, 0)]
     listed = {".go.buildinfo": data, **sections} if own_section else dict(sections)
     for name, content in (*listed.items(), (".shstrtab", b"")):
         name_at = len(names_of_sections)
         names_of_sections += name.encode() + b"\0"
         if name == ".go.buildinfo":
-            rows.append((name_at, 1, _ADDRESS, data_at, len(content)))
+            rows.append((name_at, 1, _ADDRESS, data_at, len(content), 0))
         elif name != ".shstrtab":
-            rows.append((name_at, 1, 0, data_at + len(body), len(content)))
+            kind, link = (2, _STRTAB) if name == ".symtab" else (1, 0)
+            rows.append((name_at, kind, 0, data_at + len(body), len(content), link))
             body += content
         else:
-            rows.append((name_at, 3, 0, data_at + len(body), len(names_of_sections)))
+            rows.append((name_at, 3, 0, data_at + len(body), len(names_of_sections), 0))
             body += names_of_sections
     table_at = data_at + len(body)
     ident = b"\x7fELF" + bytes([2 if wide else 1, 1 if order == "<" else 2, 1]) + bytes(9)
@@ -93,10 +96,24 @@ def elf(
     else:
         segment = struct.pack(order + "IIIIIIII", 1, data_at, _ADDRESS, _ADDRESS, len(data), len(data), 6, 4096)
     table = b"".join(
-        struct.pack(f"{order}II{word}{word}{word}{word}II{word}{word}", name, kind, 0, address, at, size, 0, 0, 0, 0)
-        for name, kind, address, at, size in rows
+        struct.pack(f"{order}II{word}{word}{word}{word}II{word}{word}", name, kind, 0, address, at, size, link, 0, 0, 0)
+        for name, kind, address, at, size, link in rows
     )
     return header + segment + body + table
+
+
+def symbols(values: Mapping[str, str], *, wide: bool = True, order: str = "<") -> dict[str, bytes]:
+    """The sections of a program that was not stripped: `.strtab`, `.symtab` and a `.rodata` with the values."""
+    texts, names_of_them, rows = b"", b"\0", struct.pack("<QQQ" if wide else "<QQ", *(0, 0, 0)[: 3 if wide else 2])
+    for name, value in values.items():
+        fields = (len(names_of_them), 1, 0, RODATA, len(texts), len(value))
+        if wide:
+            rows += struct.pack(order + "IBBHQQ", *fields)
+        else:
+            rows += struct.pack(order + "IIIBBH", fields[0], fields[4], fields[5], *fields[1:4])
+        names_of_them += name.encode() + b"\0"
+        texts += value.encode()
+    return {".rodata": texts, ".strtab": names_of_them, ".symtab": rows}
 
 
 def go_data(version: str, modules: str, *, pointer_bytes: int = 0, order: str = "<") -> bytes:

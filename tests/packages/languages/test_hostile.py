@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tracemalloc
+import zipfile
 import zlib
 
 import pytest
@@ -41,6 +42,7 @@ GOOD: dict[str, tuple[str, bytes]] = {
     "materials": ("bom.cdx.json", _CYCLONEDX.replace('"purl"', '"name": "a", "purl"').encode()),
     "binary": ("app", elf(rust_section('{"packages": [{"name": "a", "version": "1"}]}'), _GO, own_section=True)),
 }
+READERS = {reader.name: reader for reader in LANGUAGE_READERS}
 _BY_NAME = pytest.mark.parametrize("reader", LANGUAGE_READERS, ids=lambda reader: reader.name)
 
 
@@ -100,7 +102,7 @@ def test_lists_of_crates_that_unpack_to_gigabytes_are_refused_in_little_memory()
     bomb = b"".join(packed.compress(b"\0" * MIB) for _ in range(96)) + packed.flush()
     program = elf({".dep-v0": bomb})
     tracemalloc.start()
-    assert _read(LANGUAGE_READERS[-1], "app", program) == 0
+    assert _read(READERS["binary"], "app", program) == 0
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 100 * MIB
@@ -109,4 +111,25 @@ def test_lists_of_crates_that_unpack_to_gigabytes_are_refused_in_little_memory()
 def test_programs_with_tables_beyond_their_end_are_refused() -> None:
     program = bytearray(elf({}, b"x" * 100))
     program[60:62] = b"\xfe\xff"
-    assert _read(LANGUAGE_READERS[-1], "app", bytes(program)) == -1
+    assert _read(READERS["binary"], "app", bytes(program)) == -1
+
+
+def test_documents_of_more_values_than_fit_in_memory_are_refused() -> None:
+    """S2: an empty object takes 30 times its text."""
+    tracemalloc.start()
+    assert _read(READERS["node"], "package.json", b'{"a": [' + b"{}," * 4 * MIB + b"{}]}") == -1
+    assert _read(READERS["composer"], "installed.json", b'{"a": [' + b"1," * 4 * MIB + b"1]}") == -1
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 50 * MIB
+
+
+def test_jars_full_of_text_are_refused_and_long_manifests_are_cut() -> None:
+    """S2: a signed jar's manifest names every class; only its beginning is about the jar."""
+    manifest = (
+        "Implementation-Vendor-Id: g\nImplementation-Title: a\nImplementation-Version: 1\n\n" + "Name: x\n\n" * MIB
+    )
+    assert _read(READERS["java"], "a.jar", archive({"META-INF/MANIFEST.MF": manifest})) == 1
+    text = "#" + " " * (MIB - 2) + "\n"
+    files = {f"META-INF/maven/{number}/pom.properties": text for number in range(70)}
+    assert _read(READERS["java"], "a.jar", archive(files, zipfile.ZIP_STORED)) == -1

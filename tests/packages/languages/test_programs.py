@@ -15,7 +15,7 @@ from chalicelib.packages.purls import purl
 from chalicelib.packages.reading import Told
 from tests.lacking import lacking
 
-from .made import MadeEntry, elf, go_data, names, rust_section, told
+from .made import MadeEntry, elf, go_data, names, rust_section, symbols, told
 
 _MODULES = (
     "path\texample.com/app\n"
@@ -96,6 +96,16 @@ def test_the_main_modules_version_is_the_best_that_is_told(version: str, flags: 
 )
 def test_versions_told_to_the_linker_are_read_as_scanners_read_them(flags: str, version: str) -> None:
     assert version_from_flags("example.com/app", flags) == version
+
+
+@pytest.mark.parametrize(("wide", "order"), [(True, "<"), (True, ">"), (False, "<"), (False, ">")])
+def test_versions_are_found_in_symbols_where_paths_were_trimmed(wide: bool, order: str) -> None:
+    """S3: Go then leaves the linker's flags out of the build information."""
+    told_by = symbols({"main.date.str": "today", "main.version.str": "v2.3.5"}, wide=wide, order=order)
+    data = go_data("go1.22.0", "mod\texample.com/app\t(devel)\t\n")
+    assert names(_program(elf(told_by, data, wide=wide, order=order)))[-1] == ("example.com/app", "v2.3.5")
+    two = symbols({"main.version.str": "v1.0.0", "cmd.version.str": "v2.0.0"})
+    assert names(_program(elf(two, data)))[-1] == ("example.com/app", "")
 
 
 def test_programs_of_rust_name_their_crates_but_for_those_that_only_built_them() -> None:
