@@ -3,6 +3,7 @@ or missing, and nothing here raises over it. Pure. Source: OCI image-spec 1.1, c
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -14,6 +15,9 @@ from chalicelib.kernel.errors import Invalid
 _LONGEST_PLATFORM: Final = 100
 # What buildkit writes for attestations, which run nowhere.
 _NO_PLATFORM: Final = "unknown/unknown"
+# What signatures, attestations and bills of materials are made of, many of which bear the config of an image. Clients
+# that run images unpack layers of any other type, known or not.
+_DOCUMENTS: Final = re.compile(r"text/.*|.*(?:\bjson|\+xml)", re.ASCII)
 
 
 def document(data: bytes) -> dict[str, Any]:
@@ -75,6 +79,24 @@ def platforms_of_index(index: Mapping[str, Any]) -> tuple[str, ...]:
 def is_image(media_type: str, config_type: str) -> bool:
     """config_type: a record's `artifact_type`, which is the config's media type where the manifest names no other."""
     return media_type in media.INDEXES or config_type in media.IMAGE_CONFIGS
+
+
+def runs(media_type: str, manifest: Mapping[str, Any]) -> bool:
+    """Whether a client could run it: an image, or an index that lists some. What a manifest calls itself
+    (`artifactType`) does not count, as clients that run images do not look at it."""
+    if media_type in media.INDEXES:
+        return any(_lists_image(child) for child in objects(manifest.get("manifests")))
+    if text(mapping(manifest.get("config")).get("mediaType")) not in media.IMAGE_CONFIGS:
+        return False
+    layers = [text(layer.get("mediaType")) for layer in objects(manifest.get("layers"))]
+    return not layers or not all(_DOCUMENTS.fullmatch(layer) for layer in layers)
+
+
+def _lists_image(child: Mapping[str, Any]) -> bool:
+    """Attestations and artifacts say in the index what they are."""
+    described = mapping(child.get("platform"))
+    attestation = (described.get("os"), described.get("architecture")) == ("unknown", "unknown")
+    return not attestation and not child.get("artifactType")
 
 
 def commands(config: Mapping[str, Any], layers: int) -> Sequence[str]:

@@ -10,11 +10,9 @@ Where no policy holds, this costs nothing. Scans themselves read content without
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Final
+from typing import Final
 
-from chalicelib.kernel import media
 from chalicelib.kernel.errors import ManifestUnknown, PullBlocked
 from chalicelib.kernel.names import Digest
 from chalicelib.ports import keys
@@ -24,7 +22,7 @@ from chalicelib.pull_policies.service import PullPolicies
 from chalicelib.repositories.models import Repository
 
 from .bodies import Bodies
-from .description import document, mapping, objects, text
+from .description import document, objects, runs, text
 from .models import ManifestRecord, Pulled
 
 # An index is judged by so many of its children; the record of the index itself sums up all of them.
@@ -34,9 +32,6 @@ MANIFESTS_A_PAGE: Final = 100
 MOST_PAGES: Final = 10
 # `{}`, the config of artifacts that have none: it says nothing, and everybody has it.
 EMPTY: Final = Digest.of(b"{}")
-# What signatures, attestations and bills of materials are made of, many of which bear the config of an image. Clients
-# that run images unpack layers of any other type, known or not.
-_DOCUMENTS: Final = re.compile(r"text/.*|.*(?:\bjson|\+xml)", re.ASCII)
 
 
 class PullGate:
@@ -53,7 +48,7 @@ class PullGate:
     def require_manifest(self, policy: Policy, repository: Repository, pulled: Pulled) -> None:
         """Raises PullBlocked, Unavailable."""
         manifest = document(pulled.body)
-        if not is_judged(pulled.media_type, manifest):
+        if not runs(pulled.media_type, manifest):
             return
         children = [text(child.get("digest")) for child in objects(manifest.get("manifests"))]
         judged = [child for child in dict.fromkeys(children) if Digest.fits(child)][:MOST_CHILDREN]
@@ -112,25 +107,7 @@ class PullGate:
             body = self._bodies.of(repository.instance_id, record)
         except ManifestUnknown:
             return False
-        return is_judged(record.media_type, document(body))
-
-
-def is_judged(media_type: str, manifest: dict[str, Any]) -> bool:
-    """Whether a client could run it. What a manifest calls itself (`artifactType`) does not count: clients that run
-    images do not look at it."""
-    if media_type in media.INDEXES:
-        return any(_names_image(child) for child in objects(manifest.get("manifests")))
-    if text(mapping(manifest.get("config")).get("mediaType")) not in media.IMAGE_CONFIGS:
-        return False
-    layers = [text(layer.get("mediaType")) for layer in objects(manifest.get("layers"))]
-    return not layers or not all(_DOCUMENTS.fullmatch(layer) for layer in layers)
-
-
-def _names_image(child: dict[str, Any]) -> bool:
-    """Attestations and artifacts say in the index what they are; each child is judged once more when it is pulled."""
-    platform = mapping(child.get("platform"))
-    attestation = (platform.get("os"), platform.get("architecture")) == ("unknown", "unknown")
-    return not attestation and not child.get("artifactType")
+        return runs(record.media_type, document(body))
 
 
 def _require(repository: Repository, verdict: Verdict) -> None:
