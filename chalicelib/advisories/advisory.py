@@ -83,6 +83,8 @@ class Advisory(msgspec.Struct, frozen=True, kw_only=True):
     source: DataSource = msgspec.field(default=NO_SOURCE, name="-source")
 
 
+# Whatever damaged JSON makes the decoder raise.
+UNREADABLE: Final = (msgspec.MsgspecError, ValueError, RecursionError)
 _decode_advisory: Final = msgspec.json.Decoder(Advisory | None).decode
 _decode_source: Final = msgspec.json.Decoder(DataSource | None).decode
 
@@ -91,7 +93,7 @@ def read_advisory(content: bytes, source: DataSource, where: str) -> Advisory:
     """`null` and `{}` mean affected, and no fix."""
     try:
         advisory = _decode_advisory(content) or Advisory()
-    except msgspec.MsgspecError as error:
+    except UNREADABLE as error:
         raise DatabaseCorrupt(f"the advisory {where} cannot be read: {error}") from error
     return msgspec.structs.replace(advisory, source=source)
 
@@ -99,7 +101,7 @@ def read_advisory(content: bytes, source: DataSource, where: str) -> Advisory:
 def read_source(content: bytes | None, where: str) -> DataSource:
     try:
         return (_decode_source(content) if content else None) or NO_SOURCE
-    except msgspec.MsgspecError as error:
+    except UNREADABLE as error:
         raise DatabaseCorrupt(f"the data source of {where} cannot be read: {error}") from error
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import mmap
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from pathlib import Path
 from typing import Final, Protocol
@@ -35,6 +35,8 @@ _DEEPEST: Final = 40
 _PAGE_SIZES: Final = tuple(1024 << power for power in range(7))
 # Pages of the upper levels that lookups keep passing: 8 MiB at most, but for overlong ones.
 _REMEMBERED: Final = 2048
+# Flags, key and value.
+_Element = tuple[int, bytes, bytes]
 
 
 class DatabaseCorrupt(Refused):
@@ -88,7 +90,7 @@ class _Page:
         if self.flags not in (BRANCH_PAGE, LEAF_PAGE) or HEADER.size + LEAF.size * self.count > len(data):
             raise DatabaseCorrupt(f"page {number} of the vulnerability database is damaged")
 
-    def leaf(self, index: int) -> tuple[int, bytes, bytes]:
+    def leaf(self, index: int) -> _Element:
         """Flags, key and value."""
         start = HEADER.size + LEAF.size * index
         flags, position, key_size, value_size = LEAF.unpack_from(self.data, start)
@@ -97,6 +99,23 @@ class _Page:
         if end > len(self.data):
             raise DatabaseCorrupt(f"page {self.number} of the vulnerability database is cut off")
         return flags, self.data[start + position : middle], self.data[middle:end]
+
+    def leaves(self, start: int = 0) -> list[_Element]:
+        """All from an index on, as `leaf` has them; several times as fast. Their keys rise."""
+        data, size = self.data, len(self.data)
+        at = HEADER.size + LEAF.size * start
+        found: list[_Element] = []
+        last = b""
+        for flags, position, key_size, value_size in LEAF.iter_unpack(data[at : HEADER.size + LEAF.size * self.count]):
+            middle = at + position + key_size
+            end = middle + value_size
+            key = data[at + position : middle]
+            if end > size or (key <= last and found):
+                raise DatabaseCorrupt(f"page {self.number} of the vulnerability database is damaged")
+            found.append((flags, key, data[middle:end]))
+            last = key
+            at += LEAF.size
+        return found
 
     def branch(self, index: int) -> tuple[bytes, int]:
         """First key and number of a page below."""
@@ -191,6 +210,10 @@ class Bucket:
         found = self._find(key)
         return self._opened(found[1]) if found and found[0] & IS_BUCKET else None
 
+    def elements(self) -> Iterable[_Element]:
+        """Flags, keys and values, in order; a bucket's value is what it lies in. The fastest way through all of it."""
+        return self._walk(b"") if self._root else self._top().leaves()
+
     def values(self) -> Iterator[tuple[bytes, bytes]]:
         """All keys that have values, in order."""
         return ((key, value) for flags, key, value in self._walk(b"") if not flags & IS_BUCKET)
@@ -224,16 +247,15 @@ class Bucket:
             page = self._bolt.page(_below(page, page.way_to(key)))
         raise DatabaseCorrupt("pages of the vulnerability database point at each other")
 
-    def _walk(self, start: bytes) -> Iterator[tuple[int, bytes, bytes]]:
+    def _walk(self, start: bytes) -> Iterator[_Element]:
         """Keys rise strictly, so that pages that point at each other end the walk."""
         last: bytes | None = None
         for page in self._leaves(self._top(), start, _DEEPEST):
-            for index in range(page.first_from(start) if start else 0, page.count):
-                flags, key, value = page.leaf(index)
-                if last is not None and key <= last:
-                    raise DatabaseCorrupt(f"page {page.number} of the vulnerability database is out of order")
-                last = key
-                yield flags, key, value
+            found = page.leaves(page.first_from(start) if start else 0)
+            if found and last is not None and found[0][1] <= last:
+                raise DatabaseCorrupt(f"page {page.number} of the vulnerability database is out of order")
+            yield from found
+            last = found[-1][1] if found else last
 
     def _leaves(self, page: _Page, start: bytes, deeper: int) -> Iterator[_Page]:
         if page.flags == LEAF_PAGE:

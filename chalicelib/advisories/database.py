@@ -16,7 +16,7 @@ from typing import Final
 
 import msgspec
 
-from .advisory import NO_SOURCE, Advisory, DataSource, read_advisory, read_source
+from .advisory import NO_SOURCE, UNREADABLE, Advisory, DataSource, read_advisory, read_source
 from .bolt import Bolt, Bucket, DatabaseCorrupt, MappedPages, Pages
 from .descriptions import Vulnerability, describe, read_vulnerability
 from .models import DatabaseMetadata, Description
@@ -43,11 +43,23 @@ class _Metadata(msgspec.Struct, kw_only=True):
     demonstration: bool = msgspec.field(default=False, name="Demonstration")
 
 
+class _Said(msgspec.Struct, kw_only=True, gc=False):
+    """What findings and lists show of a vulnerability, unread."""
+
+    title: msgspec.Raw = msgspec.field(default=msgspec.Raw(), name="Title")
+    severity: msgspec.Raw = msgspec.field(default=msgspec.Raw(), name="Severity")
+    severities: msgspec.Raw = msgspec.field(default=msgspec.Raw(), name="VendorSeverity")
+    scores: msgspec.Raw = msgspec.field(default=msgspec.Raw(), name="CVSS")
+
+
+_decode_said: Final = msgspec.json.Decoder(_Said).decode
+
+
 def read_metadata(content: bytes) -> DatabaseMetadata:
     """Raises DatabaseCorrupt for what is no `metadata.json`, or of a format that nobody here knows."""
     try:
         found = msgspec.json.decode(content, type=_Metadata)
-    except msgspec.MsgspecError as error:
+    except UNREADABLE as error:
         raise DatabaseCorrupt(f"{METADATA_FILE} cannot be read: {error}") from error
     if found.version != SCHEMA:
         raise DatabaseCorrupt(f"the database is of format {found.version}, and only {SCHEMA} is known")
@@ -80,7 +92,7 @@ class Database:
         if packages is None:
             return {}
         where = f"{platform} / {package}"
-        return {key.decode(): read_advisory(value, source, where) for key, value in packages.values() if value}
+        return {_text(key): read_advisory(value, source, where) for key, value in packages.values() if value}
 
     def platforms(self, prefix: str) -> Sequence[str]:
         """Names that begin so, in order: `pip::` has several."""
@@ -90,7 +102,7 @@ class Database:
             if not key.startswith(start):
                 break
             if key not in _OTHERS:
-                names.append(key.decode())
+                names.append(_text(key))
         return names
 
     def knows(self, platform: str) -> bool:
@@ -106,7 +118,7 @@ class Database:
         found = names.get(name.encode()) if names and name else None
         try:
             return msgspec.json.decode(found, type=tuple[int, ...] | None) or () if found else ()
-        except msgspec.MsgspecError as error:
+        except UNREADABLE as error:
             raise DatabaseCorrupt(f"the products of {name} cannot be read: {error}") from error
 
     def vulnerability(self, vulnerability_id: str) -> Vulnerability | None:
@@ -129,8 +141,8 @@ class Database:
         for key, bucket in self._bolt.root.buckets():
             if key not in _OTHERS:
                 source = (self._sources.get(key) if self._sources else None) or b""
-                yield key.decode(), "", _digest([source])
-                yield from _rows(key.decode(), bucket, source, said)
+                yield _text(key), "", _digest([source])
+                yield from _rows(_text(key), bucket, source, said)
         products = self._bolt.root.bucket(PRODUCTS.encode())
         if products:
             pairs = (pair for _, names in products.buckets() for pair in names.values())
@@ -139,7 +151,7 @@ class Database:
     def _digests_of_vulnerabilities(self) -> dict[bytes, bytes]:
         """Without texts and references, which are joined when somebody reads them."""
         found = self._vulnerabilities.values() if self._vulnerabilities else ()
-        return {key: _said(read_vulnerability(value, key.decode())) for key, value in found}
+        return {key: _said(value, key) for key, value in found}
 
     def _read_platform(self, platform: str) -> tuple[Bucket | None, DataSource]:
         bucket = self._bolt.root.bucket(platform.encode()) if platform else None
@@ -148,27 +160,35 @@ class Database:
         return bucket, read_source(self._sources.get(platform.encode()), platform)
 
 
+def _text(key: bytes) -> str:
+    """A key that is no text is damaged, and equal to no name that anybody looks up."""
+    return key.decode("utf-8", "replace")
+
+
 def _rows(platform: str, bucket: Bucket, source: bytes, said: Mapping[bytes, bytes]) -> Iterator[Row]:
     for package, advisories in bucket.buckets():
         parts = [source]
-        for key, value in advisories.values():
-            concerned = _concerned(key, value) if platform == RED_HAT else (key,)
-            parts += (key, value, *(said.get(vulnerability, b"") for vulnerability in concerned))
-        yield platform, package.decode(), _digest(parts)
+        for _, key, value in advisories.elements():
+            parts += (key, value, said.get(key, b""))
+            if platform == RED_HAT:
+                parts += (said.get(vulnerability, b"") for vulnerability in _concerned(key, value))
+        yield platform, _text(package), _digest(parts)
 
 
 def _concerned(key: bytes, value: bytes) -> Sequence[bytes]:
-    """Ids of Red Hat's vulnerabilities: what has no fix lies under its own id, the rest under that of the advisory."""
+    """Ids of vulnerabilities that an advisory of Red Hat's names; one without a fix lies under that id itself."""
     if key.startswith(b"CVE-"):
-        return (key,)
-    found = read_advisory(value, NO_SOURCE, key.decode())
+        return ()
+    found = read_advisory(value, NO_SOURCE, _text(key))
     return [one.id.encode() for entry in found.entries or () for one in entry.concerned or ()]
 
 
-def _said(found: Vulnerability) -> bytes:
-    severities = sorted((found.severities or {}).items())
-    scores = sorted((by, msgspec.structs.astuple(given)) for by, given in (found.scores or {}).items())
-    return blake2b(repr((found.title, found.severity, severities, scores)).encode(), digest_size=8).digest()
+def _said(content: bytes, key: bytes) -> bytes:
+    try:
+        found = _decode_said(content)
+    except UNREADABLE as error:
+        raise DatabaseCorrupt(f"the vulnerability {_text(key)} cannot be read: {error}") from error
+    return blake2b(b"\0".join(map(bytes, msgspec.structs.astuple(found))), digest_size=8).digest()
 
 
 def _digest(parts: Iterable[bytes]) -> bytes:

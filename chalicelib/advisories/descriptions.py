@@ -7,6 +7,7 @@ from typing import Final
 
 import msgspec
 
+from .advisory import UNREADABLE
 from .bolt import DatabaseCorrupt
 from .models import Description, Rating
 
@@ -65,7 +66,7 @@ _decode: Final = msgspec.json.Decoder(Vulnerability | None).decode
 def read_vulnerability(content: bytes, vulnerability_id: str) -> Vulnerability:
     try:
         return _decode(content) or Vulnerability()
-    except msgspec.MsgspecError as error:
+    except UNREADABLE as error:
         raise DatabaseCorrupt(f"the vulnerability {vulnerability_id} cannot be read: {error}") from error
 
 
@@ -90,14 +91,20 @@ def _ratings(scores: Mapping[str, Scores]) -> list[Rating]:
     ratings = []
     for by in sorted(scores, key=lambda name: (_RATERS.index(name) if name in _RATERS else len(_RATERS), name)):
         given = scores[by]
-        forms = ((given.v3, given.v3_vector), (given.v4, given.v4_vector), (given.v2, given.v2_vector))
-        ratings += [Rating(by=by, version=_version(to), vector=to, score=score) for score, to in forms if score]
+        forms = (
+            ("3", given.v3, given.v3_vector),
+            ("4.0", given.v4, given.v4_vector),
+            ("2.0", given.v2, given.v2_vector),
+        )
+        for form, score, vector in forms:
+            if score:
+                ratings.append(Rating(by=by, version=_version(vector, form), vector=vector, score=score))
     return ratings
 
 
-def _version(vector: str) -> str:
+def _version(vector: str, form: str) -> str:
     """Vectors of version 2 do not say theirs."""
-    return vector.partition("/")[0].removeprefix("CVSS:") if vector.startswith("CVSS:") else "2.0"
+    return vector.partition("/")[0].removeprefix("CVSS:") if vector.startswith("CVSS:") else form
 
 
 def _url(vulnerability_id: str, references: tuple[str, ...]) -> str:

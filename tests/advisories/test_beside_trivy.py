@@ -1,4 +1,4 @@
-"""The real Trivy and the built-in engine on the same image and the same database: nothing that only one of them finds."""
+"""The real Trivy and the built-in engine, same image and same database: nothing that only one of them finds."""
 
 from __future__ import annotations
 
