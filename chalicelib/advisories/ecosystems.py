@@ -7,6 +7,7 @@ Source: Trivy's pkg/detector/library. Types that are not here have no advisories
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Final
 
@@ -23,6 +24,19 @@ def _python(version: str, ranges: str) -> bool:
     return pep440.holds(version, ranges)
 
 
+# Bitnami's builds of one version are counted behind it, and later than the version alone: `7.0.1-2`.
+_REVISION: Final = re.compile(r"(\d+\.\d+\.\d+)-(\d{1,18})(?![\w.-])")
+
+
+def _bitnami(version: str, ranges: str) -> bool:
+    return semver.holds(_REVISION.sub(_as_segment, version), _REVISION.sub(_as_segment, ranges))
+
+
+def _as_segment(found: re.Match[str]) -> str:
+    """From 1 on: even the build that is counted 0 is later than the version alone."""
+    return f"{found[1]}.{int(found[2]) + 1}"
+
+
 @dataclass(frozen=True)
 class Ecosystem:
     """
@@ -36,12 +50,17 @@ class Ecosystem:
 
 
 _ECOSYSTEMS: Final = {
+    "bitnami": Ecosystem("bitnami::", _bitnami),
+    "cargo": Ecosystem("cargo::", semver.holds),
+    "composer": Ecosystem("composer::", semver.holds),
     "composer-vendor": Ecosystem("composer::", semver.holds),
     "dotnet-core": Ecosystem("nuget::", semver.holds),
     "gemspec": Ecosystem("rubygems::", gem.holds),
     "gobinary": Ecosystem("go::", semver.holds, cased=True),
     "jar": Ecosystem("maven::", maven.holds),
     "node-pkg": Ecosystem("npm::", npm.holds),
+    "nuget": Ecosystem("nuget::", semver.holds),
+    "packages-props": Ecosystem("nuget::", semver.holds),
     "python-pkg": Ecosystem("pip::", _python),
     "rustbinary": Ecosystem("cargo::", semver.holds),
 }
