@@ -1,0 +1,107 @@
+"""Processes that read layers: there while there is work for them, and gone afterwards."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from chalicelib.edge.consume import encode
+from chalicelib.host.pumps import IDLE_S, QueuePump
+from chalicelib.host.scanner import work_off
+from chalicelib.host.scanners import PAUSE_S, Scanners
+from chalicelib.kernel.messages import ContinueScan
+from chalicelib.ports.stack import Stack
+from tests.stacks import embedded_stack
+
+PATIENT = "import sys; sys.stdin.buffer.read()"
+
+
+class Children:
+    """Stand-ins that end when they are told to."""
+
+    def __init__(self, code: str = PATIENT) -> None:
+        self.code, self.started = code, list[subprocess.Popen[bytes]]()
+
+    def start(self) -> subprocess.Popen[bytes]:
+        self.started.append(subprocess.Popen([sys.executable, "-c", self.code], stdin=subprocess.PIPE))
+        return self.started[-1]
+
+    def end(self, number: int) -> None:
+        child = self.started[number]
+        if child.stdin:
+            child.stdin.close()
+        child.wait()
+
+
+@pytest.fixture
+def children() -> Iterator[Children]:
+    made = Children()
+    yield made
+    for number in range(len(made.started)):
+        made.end(number)
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> Iterator[Stack]:
+    with embedded_stack(tmp_path) as opened:
+        yield opened
+
+
+def ask(stack: Stack, times: int = 1) -> None:
+    bodies = [encode(ContinueScan(instance_id="i", task_id="t")) for _ in range(times)]
+    stack.queues.send(ContinueScan.queue, bodies)
+
+
+def test_a_process_comes_with_work_and_a_second_with_more(stack: Stack, children: Children) -> None:
+    scanners = Scanners(stack.queues, children.start, most=2)
+    assert scanners.step() == IDLE_S
+    assert children.started == []
+    ask(stack)
+    scanners.step()
+    scanners.step()
+    assert len(children.started) == 1
+    ask(stack, 5)
+    scanners.step()
+    scanners.step()
+    assert len(children.started) == 2
+
+
+def test_one_that_ended_is_followed_by_another_while_there_is_work(stack: Stack, children: Children) -> None:
+    scanners = Scanners(stack.queues, children.start, most=1)
+    ask(stack)
+    scanners.step()
+    children.end(0)
+    scanners.step()
+    assert len(children.started) == 2
+    stack.queues.complete(stack.queues.receive(ContinueScan.queue))
+    children.end(1)
+    scanners.step()
+    assert len(children.started) == 2
+
+
+def test_one_that_dies_is_not_started_again_at_once(stack: Stack) -> None:
+    dying = Children("raise SystemExit(3)")
+    scanners = Scanners(stack.queues, dying.start, most=1)
+    ask(stack)
+    scanners.step()
+    dying.end(0)
+    assert (scanners.step(), len(dying.started)) == (PAUSE_S, 1)
+    scanners.step()
+    assert len(dying.started) == 2
+    dying.end(1)
+
+
+def test_queues_have_their_turn_one_after_another_and_it_ends_when_they_are_empty(stack: Stack) -> None:
+    seen: list[str] = []
+
+    def handler(name: str) -> QueuePump:
+        return QueuePump(name, lambda event, context: seen.append(name), stack.queues, name, 1)
+
+    stack.queues.send("scans", ["a", "b", "c"])
+    stack.queues.send("rescans", ["x"])
+    work_off([handler("scans"), handler("rescans")], idle_for_s=0.01)
+    assert seen == ["scans", "rescans", "scans", "scans"]
