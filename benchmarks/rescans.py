@@ -255,7 +255,7 @@ def _lines(
         f"{os.cpu_count()} cores, Python {platform.python_version()}, load {os.getloadavg()[1]:.1f} (5 min). "
         f"{bench.images:,} images of {held:.0f} packages and {bench.found / bench.images:.0f} findings, one process, "
         f"{memory:.0f} MB at most. A database of {arguments.known:,} packages and {arguments.known * ADVISORIES:,} "
-        f"advisories, imported in {first_s:.1f} s; judging and storing all images the first time took {stored_s:.0f} s.",
+        f"advisories, imported in {first_s:.1f} s; judging and storing all images at first took {stored_s:.0f} s.",
         "",
         "| the new database speaks of | judged again | confirmed | s | of CPU | ms per image | messages | longest s "
         "| layer reads | import s |",
