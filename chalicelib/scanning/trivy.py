@@ -39,6 +39,8 @@ from .trivy_report import read_report
 TIMEOUT_S: Final = 170
 # It is asked to end by itself first.
 _KILLED_AFTER_S: Final = TIMEOUT_S + 15
+# Of both cores, all that time.
+_PROCESSOR_S: Final = 2 * TIMEOUT_S
 _MEMORY: Final = "1GiB"
 # Of any file it writes: layers unpacked one at a time, and the report.
 _FILE_BYTES: Final = 16 * 1024 * MIB
@@ -157,7 +159,7 @@ def _bound() -> None:
     """Of the child, before the program begins."""
     resource.setrlimit(resource.RLIMIT_FSIZE, (_FILE_BYTES, _FILE_BYTES))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_CPU, (2 * _KILLED_AFTER_S, 2 * _KILLED_AFTER_S))
+    resource.setrlimit(resource.RLIMIT_CPU, (_PROCESSOR_S, _PROCESSOR_S))
 
 
 def _version_of(program: str | None) -> str:
