@@ -46,7 +46,7 @@ def sqlite(headers: Sequence[bytes]) -> bytes:
 
 def ndb(headers: Sequence[bytes]) -> bytes:
     pages = (len(headers) + 2) * 16 // PAGE + 1
-    slots, blobs = [struct.pack("<4sIII", b"RpmP", 0, 1, pages), bytes(16)], b""
+    slots, blobs = [struct.pack("<4sIII", b"RpmP", 0, 1, pages), bytes(16)], bytearray()
     for number, each in enumerate(headers, 1):
         begin = pages * PAGE + len(blobs)
         blob = struct.pack("<4sIII", b"BlbS", number, zlib.adler32(each), len(each)) + each
@@ -62,7 +62,7 @@ def bdb(headers: Sequence[bytes], order: str = "<") -> bytes:
     """Meta page, pages of the hash with up to 100 pairs each, then chains of overflow pages."""
     groups = [headers[at : at + 100] for at in range(0, len(headers), 100)]
     hashes: list[bytes] = []
-    overflow = b""
+    overflow: list[bytes] = []
     following = 1 + len(groups)
     for group in groups:
         items, index, end = b"", [], PAGE
@@ -75,10 +75,10 @@ def bdb(headers: Sequence[bytes], order: str = "<") -> bytes:
             for place, chunk in enumerate(chunks):
                 after = following + 1 if place + 1 < len(chunks) else 0
                 head = struct.pack(f"{order}8xIIIHHBB", following, 0, after, 1, len(chunk), 0, 7)
-                overflow += (head + chunk).ljust(PAGE, b"\0")
+                overflow.append((head + chunk).ljust(PAGE, b"\0"))
                 following += 1
         head = struct.pack(f"{order}8xIIIHHBB", 1 + len(hashes), 0, 0, len(index), end, 0, 13)
         body = head + struct.pack(f"{order}{len(index)}H", *index)
         hashes.append(body + bytes(PAGE - len(body) - len(items)) + items)
     meta = struct.pack(f"{order}8xIIIIBBxxII", 0, 0x61561, 9, PAGE, 0, 8, 0, following - 1)
-    return meta.ljust(PAGE, b"\0") + b"".join(hashes) + overflow
+    return meta.ljust(PAGE, b"\0") + b"".join([*hashes, *overflow])

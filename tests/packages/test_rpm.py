@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from io import BytesIO
+from pathlib import Path
 
 import pytest
 
@@ -104,6 +106,20 @@ def test_hundreds_of_packages_are_all_found(name: str) -> None:
     told = Rpm().read("x", BytesIO(data), None)  # type: ignore[arg-type]
     assert [each.name for each in told.packages] == [f"p{number:04}" for number in range(700)]
     assert told.problem == ""
+
+
+def test_a_large_database_is_read_where_it_lies(tmp_path: Path) -> None:
+    """S2: through a map of its file, of which parts are given back on the way."""
+    files = [f"file-{number:06}" for number in range(60_000)]
+    large = {**LONG, rpm.FILES: files, rpm.FOLDER_OF_FILE: [0] * len(files)}
+    headers = [rpm.header({**large, rpm.NAME: f"p{number:02}"}) for number in range(18)]
+    (tmp_path / "rpmdb").write_bytes(rpm.bdb(headers))
+    with (tmp_path / "rpmdb").open("rb") as content:
+        told = Rpm().read("x", content, None)  # type: ignore[arg-type]
+        last = deque(told.owns, maxlen=1)
+    assert sum(map(len, headers)) > 16 * 1024 * 1024
+    assert sorted(each.name for each in told.packages) == [f"p{number:02}" for number in range(18)]
+    assert (list(last), told.problem) == (["usr/lib/firmware/file-059999"], "")
 
 
 @pytest.mark.parametrize("name", FORMATS)

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from io import BytesIO, UnsupportedOperation
 from typing import BinaryIO, Final
 
-from chalicelib.layers.entries import Entry
+from chalicelib.layers.entries import MIB, Entry
 
 from ..models import Package
 from ..reading import MOST_PACKAGES, Places, Told, Unreadable, lines
@@ -43,6 +43,8 @@ _MAKERS: Final = (
     "Microsoft Corporation",
     "Rocky",
 )
+# Pages of a map that was read count as memory in use until they are given back.
+_MAPPED_MOST: Final = 16 * MIB
 _MANIFEST_COLUMNS: Final = 10
 
 
@@ -120,6 +122,7 @@ def _headers(content: BinaryIO) -> Iterator[RpmHeader | Unreadable]:
     """Of one package after another, or what is wrong with it; what is wrong with the file ends it."""
     with _buffer(content) as data:
         blobs = headers(data)
+        held = 0
         while True:
             try:
                 blob = next(blobs, None)
@@ -128,6 +131,10 @@ def _headers(content: BinaryIO) -> Iterator[RpmHeader | Unreadable]:
                 return
             if blob is None:
                 return
+            held += len(blob)
+            if held > _MAPPED_MOST and isinstance(data, mmap.mmap):
+                data.madvise(mmap.MADV_DONTNEED)
+                held = 0
             try:
                 yield parse_header(blob)
             except Unreadable as error:
