@@ -113,10 +113,14 @@ def _from_folder(stack: Stack, result: DatabaseCheck) -> DatabaseCheck:
 def _from_source(stack: Stack, result: DatabaseCheck) -> DatabaseCheck:
     from .databases import scratch
 
-    source = stack.settings.vulndb_source
-    same_source = result.source == source
-    known = result.source_digest if same_source else ""
-    result = result.model_copy(update={"source": source, "source_digest": known})
+    source, used = stack.settings.vulndb_source, store.pointer(stack.table)
+    if result.source != source:
+        result = result.model_copy(update={"source": source, "source_digest": "", "refused": ""})
+    if used is not None and used.record.source_digest:
+        # Imported by hand, it was not refused after all.
+        in_use = result.source_digest == used.record.source_digest
+        result = result.model_copy(update={"refused": ""}) if in_use else result
+    known = {result.source_digest, used.record.source_digest if used else ""} - {""}
     with scratch(stack) as into:
         arrived = from_reference(source, stack.settings, into, known)
         if arrived is None:

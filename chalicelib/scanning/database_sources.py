@@ -11,7 +11,7 @@ Of the latter two every byte is compared with its digest before the files are be
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -64,18 +64,18 @@ def from_reference(
     text: str,
     settings: Settings,
     into: Path,
-    known: str = "",
+    known: Collection[str] = (),
     bounds: Bounds | None = None,
     registry: Callable[[RemoteReference], RemoteRegistry] | None = None,
 ) -> Arrived | None:
-    """What a registry has under the reference, or None where it is the artifact that is known.
+    """What a registry has under the reference, or None where it is one of the artifacts that are known.
 
     Raises Invalid, and what `RemoteRegistry` does.
     """
     reference = RemoteReference.parse(text)
     remote = registry(reference) if registry else operators_registry(reference, settings)
     manifest = remote.pull(reference.repository, reference.wanted)
-    if manifest.digest == known:
+    if manifest.digest in known:
         return None
     layer = packed_layer(manifest.body, str(reference))
     chunks = remote.read_blob(reference.repository, Digest.parse(layer["digest"]), int(layer["size"]))

@@ -35,8 +35,8 @@ from . import database_rows
 from . import database_store as store
 from .database_models import DatabasePointer, DatabaseRecord
 
-# Folders that a crash left half-made. No copy takes as long.
-_LEFT_S: Final = 24 * 3600
+# Folders that a crash left half-made. No download takes as long.
+_LEFT_S: Final = 2 * 3600
 _PART: Final = ".part"
 # Of reads of the object store, each of which waits for the one before it.
 _AT_ONCE: Final = 8
@@ -83,7 +83,10 @@ def place_of(stack: Stack, digest: str) -> Path:
 
 @contextmanager
 def scratch(stack: Stack) -> Iterator[Path]:
-    """An empty folder that goes away, on the disk that databases lie on."""
+    """An empty folder that goes away, on the disk that databases lie on. What crashes left of others goes too."""
+    for found in _root(stack).glob(f"*{_PART}"):
+        if _age_s(found) > _LEFT_S:
+            shutil.rmtree(found, ignore_errors=True)
     made = _root(stack) / f"{new_id()}{_PART}"
     made.mkdir(mode=0o700)
     try:
@@ -226,15 +229,18 @@ def _take(reading: Reading, path: Path, digest: str) -> None:
 
 
 def _clear(stack: Stack, keep: str) -> None:
-    """Older databases; whoever still has one mapped keeps what it reads."""
+    """Older databases go; whoever still has one mapped keeps what it reads."""
     kept = place_of(stack, keep)
     for found in _root(stack).iterdir():
-        try:
-            old = found.stat().st_mtime < time.time() - _LEFT_S
-        except FileNotFoundError:
-            continue
-        if found != kept and (old or found.suffix != _PART):
+        if found != kept and found.suffix != _PART:
             shutil.rmtree(found, ignore_errors=True)
+
+
+def _age_s(path: Path) -> float:
+    try:
+        return time.time() - path.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0
 
 
 def _root(stack: Stack) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -248,6 +249,19 @@ def _dying(stack: Stack, call: int) -> Stack:
     table = Dying(stack.table, ("put", "transact", "delete", "update"))
     writes = ("put", "begin", "part", "complete", "abort", "delete")
     return replace(stack, table=table, objects=lambda bucket: Dying(stack.objects(bucket), writes))
+
+
+def test_folders_that_killed_imports_left_behind_go_with_a_later_one(stack: Stack) -> None:
+    """A download that was killed leaves a gigabyte."""
+    with databases.scratch(stack) as mine:
+        left, others = mine.with_name("left.part"), mine.with_name("others.part")
+        for made in (left, others):
+            made.mkdir()
+            (made / "trivy.db").write_bytes(b"half")
+        os.utime(left, (0, 0))
+        with databases.scratch(stack):
+            assert (left.exists(), others.exists(), mine.exists()) == (False, True, True)
+    assert not mine.exists()
 
 
 def test_of_two_imports_at_once_one_is_used_and_both_are_whole(stack: Stack, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from chalicelib.kernel.names import Digest
 from chalicelib.ports.stack import Stack
 from chalicelib.scanning import database_rules, databases
 from chalicelib.scanning import database_store as store
@@ -145,6 +146,25 @@ def test_the_operators_folder_is_taken_over_whenever_its_files_are_others(tmp_pa
         make_database(folder, packages(fixed="3.0"), updated_at=NOON)
         keep_current(stack)
         assert (told(stack).updated_at, told(stack).last_error) == (NOON, None)
+
+
+def test_what_was_imported_by_hand_is_not_fetched_again(
+    synced: Stack, registry: Foreign, clock: FrozenClock, tmp_path: Path
+) -> None:
+    """Nor is what was refused, once the operator has forced it."""
+    keep_current(synced)
+    smaller = make_database(tmp_path / "second", packages(50), updated_at=NOON)
+    offer(registry, smaller)
+    clock.advance(6 * HOURS)
+    keep_current(synced)
+    assert "more than 5 %" in (told(synced).last_error or "")
+    forced = Arrived(smaller, "by hand", Digest.of(registry.tags["2"]))
+    DatabaseImport(synced).take_over(forced, force=True)
+    asked = len(registry.asked)
+    clock.advance(6 * HOURS)
+    keep_current(synced)
+    assert (told(synced).last_error, told(synced).updated_at) == (None, NOON)
+    assert len(registry.asked) == asked + 1
 
 
 def test_a_look_at_once_is_for_the_operators_command(synced: Stack, registry: Foreign) -> None:

@@ -87,7 +87,7 @@ def offer(registry: Foreign, layer: bytes) -> bytes:
     return registry.tags["2"]
 
 
-def fetch(registry: Foreign, into: Path, known: str = "") -> Path | None:
+def fetch(registry: Foreign, into: Path, *known: str) -> Path | None:
     url = f"127.0.0.1:{registry.port}/owner/app:2"
     found = from_reference(url, Settings(), into, known, registry=lambda _: registry.reader())
     return found.folder if found else None
