@@ -51,7 +51,8 @@ def test_every_key_is_found_and_no_other(tmp_path: Path) -> None:
     assert all(many.get(key.encode()) == value for key, value in numbered(20_000).items())
     assert many.get(b"key 000001x") is None
     assert many.get(b"a") is many.get(b"z") is None
-    assert root.bucket(b"of three level") is root.get(b"empty") is None
+    assert root.bucket(b"of three level") is None
+    assert root.get(b"empty") is None
     assert many.bucket(b"key 000001") is None
 
 
