@@ -44,6 +44,8 @@ _TABLES: Final = ("table.sqlite3", "audit.sqlite3", "queues.sqlite3")
 _OF_SQLITE: Final = (".sqlite3", ".sqlite3-wal", ".sqlite3-shm", ".lock")
 _NEW: Final = "+tables"
 _PARTS: Final = "+parts"
+# Second names of objects, by which processes map the vulnerability database.
+_CACHES: Final = "vulnerabilities"
 _BLOB: Final = re.compile(r"buckets/[^/]+/[^/]+/blobs/[^/]+/([^/]+)")
 _FICLONE: Final = 0x40049409  # linux/fs.h: share the blocks, where the file system can
 
@@ -122,7 +124,7 @@ def _files(root: Path) -> Iterator[str]:
         relative = Path(folder).relative_to(root)
         for name in names:
             at_top = relative == Path() and (name.endswith((*_OF_SQLITE, ".part")) or name in (LOCK_FILE, SEAL))
-            if not at_top and name != EMPTY and relative.parts[:1] != (_NEW,):
+            if not at_top and name != EMPTY and relative.parts[:1] not in ((_NEW,), (_CACHES,)):
                 yield str(relative / name)
 
 
