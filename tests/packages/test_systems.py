@@ -112,6 +112,7 @@ def test_centos_stream_is_another_system_than_centos() -> None:
 def test_a_system_that_nobody_knows_keeps_its_own_name() -> None:
     """S3: such an image must not look like one of no system at all, or of another."""
     assert system(os_release("nixos", "24.05")) == OperatingSystem(family="nixos", name="24.05")
+    assert system(os_release("amzn", "2023")) == OperatingSystem(family="amazon", name="2023")
     known = system({**os_release("raspbian", "12"), "etc/debian_version": "12.1\n"})
     assert known == OperatingSystem(family="debian", name="12.1")
 

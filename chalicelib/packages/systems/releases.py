@@ -49,6 +49,8 @@ _BY_ID: Final = {
     "sles": "sles",
     "wolfi": "wolfi",
 }
+# Whose own file says more, where it is there: Debian's and Ubuntu's IDs are their families' names.
+_BY_ID_ALONE: Final = {"amzn": "amazon"}
 # Who a line "<who> release <version>" speaks of.
 _BY_WHO: Final = {
     "alma": "alma",
@@ -87,7 +89,7 @@ def os_release(content: BinaryIO) -> Facts:
         return {}
     family = _BY_ID.get(given)
     if family is None or not version:
-        return {"family": family or given, "name": version, "weak": "1"}
+        return {"family": family or _BY_ID_ALONE.get(given, given), "name": version, "weak": "1"}
     if family == "centos" and said.get("NAME") == "CentOS Stream":
         family = "centos-stream"
     return {"family": family, "name": version}
