@@ -5,7 +5,7 @@ Nothing of it is anybody's content: it can be made again. So what is missing is 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Literal
 
 from chalicelib.findings.service import Findings
@@ -38,3 +38,22 @@ def look(stack: Stack, instance: Instance) -> Iterator[Wrong]:
 def _layer_known(stack: Stack, instance: Instance, layer: str) -> bool:
     """Its bytes are here, or wait to be deleted, which takes this along."""
     return stack.table.get(keys.head(instance.id, layer)) is not None
+
+
+class ScansObjects:
+    """Which of an instance's objects rows of the table still mean."""
+
+    def __init__(self, stack: Stack, instance_id: str) -> None:
+        self._stack = stack
+        self._instance_id = instance_id
+
+    def reports(self, found: Sequence[str]) -> set[str]:
+        """Those that a record names."""
+        records = Findings(self._stack).several(self._instance_id, {paths.image_of(key) for key in found})
+        return {record.report for record in records.values()} & set(found)
+
+    def surveys(self, found: Sequence[str]) -> set[str]:
+        """Those about a layer that is here."""
+        heads = {keys.head(self._instance_id, layer): layer for layer in map(paths.layer_of, found)}
+        layers = {heads[key] for key in self._stack.table.get_many(list(heads))}
+        return {key for key in found if paths.layer_of(key) in layers}

@@ -13,13 +13,12 @@ takes back what this one did. Every page may be done twice, so an interrupted ru
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from chalicelib.instances.models import Instance
 from chalicelib.instances.service import Instances
 from chalicelib.kernel.errors import NotFound
-from chalicelib.kernel.ids import is_id
 from chalicelib.kernel.paging import Page
 from chalicelib.ports import keys, paths
 from chalicelib.ports.object_versions import ObjectVersions, Version
@@ -27,6 +26,10 @@ from chalicelib.ports.stack import Stack
 from chalicelib.registry.service import Upkeep
 
 from . import departed
+from .made_by_scans import ScansObjects
+
+# Keys of objects that are there → those of them that rows of the table name.
+Named = Callable[[Sequence[str]], set[str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,40 +82,45 @@ class Recovery:
         except NotFound:
             yield Step(instance, wrong=f"bucket {instance.bucket} is gone")
             return
-        page: Page[Version] | None = self._versions.page(instance.bucket, paths.blobs(instance.id), after=after)
+        for prefix, named in self._kinds(instance):
+            if after.startswith(prefix) or after < prefix:
+                yield from self._pages(instance, prefix, after if after.startswith(prefix) else "", named)
+
+    def _kinds(self, instance: Instance) -> list[tuple[str, Named]]:
+        """What the table decides about, in the order of the keys."""
+        of_scans = ScansObjects(self._stack, instance.id)
+        kinds: list[tuple[str, Named]] = [(paths.blobs(instance.id), self._blobs)]
+        kinds.append((paths.reports(instance.id), of_scans.reports))
+        return sorted([*kinds, *((prefix, of_scans.surveys) for prefix in paths.surveys(instance.id))])
+
+    def _pages(self, instance: Instance, prefix: str, after: str, named: Named) -> Iterator[Step]:
+        page: Page[Version] | None = self._versions.page(instance.bucket, prefix, after=after)
         while page is not None:
             # Asked for before this one is changed: where a page begins is said by the last version of the one before.
-            following = self._following(instance, page)
-            shown, hidden = self._fit(instance, page.items)
+            following = self._following(instance, prefix, page)
+            shown, hidden = self._fit(instance, page.items, named)
             # The last key of a page may have more versions on the next one.
             done = sorted({version.key for version in page.items})[: None if following is None else -1]
             after = done[-1] if done else after
             yield Step(instance, after, shown, hidden)
             page = following
 
-    def _following(self, instance: Instance, page: Page[Version]) -> Page[Version] | None:
+    def _following(self, instance: Instance, prefix: str, page: Page[Version]) -> Page[Version] | None:
         if page.next is None:
             return None
-        return self._versions.page(instance.bucket, paths.blobs(instance.id), cursor=page.next)
+        return self._versions.page(instance.bucket, prefix, cursor=page.next)
 
-    def _fit(self, instance: Instance, versions: tuple[Version, ...]) -> tuple[int, int]:
+    def _fit(self, instance: Instance, versions: tuple[Version, ...], named: Named) -> tuple[int, int]:
         """How many deletions are taken back, and how many objects put away."""
-        ours = [version for version in versions if _is_ours(instance, version.key)]
-        rows = self._stack.table.get_many([keys.upload(paths.generation_of(version.key)) for version in ours])
-        named = {row.pk for row in rows}
-        shown = [version for version in ours if version.deletion and _row(version) in named]
-        hidden = [v.key for v in ours if v.newest and not v.deletion and _row(v) not in named]
+        ours = [version for version in versions if paths.is_ours(instance.id, version.key)]
+        there = named([version.key for version in ours])
+        shown = [version for version in ours if version.deletion and version.key in there]
+        hidden = [v.key for v in ours if v.newest and not v.deletion and v.key not in there]
         if not self._dry:
             self._versions.undelete(instance.bucket, shown)
             self._versions.hide(instance.bucket, hidden)
         return len(shown), len(hidden)
 
-
-def _row(version: Version) -> str:
-    return keys.upload(paths.generation_of(version.key)).pk
-
-
-def _is_ours(instance: Instance, key: str) -> bool:
-    """In a bucket that a customer named, others may keep what they like under keys that look alike."""
-    generation = paths.generation_of(key)
-    return is_id(generation) and key == paths.blob(instance.id, generation)
+    def _blobs(self, found: Sequence[str]) -> set[str]:
+        rows = {keys.upload(paths.generation_of(key)): key for key in found}
+        return {rows[key] for key in self._stack.table.get_many(list(rows))}

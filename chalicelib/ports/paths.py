@@ -16,12 +16,14 @@ because most uploads name their digest only at their end and no store renames fo
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from chalicelib.kernel.ids import is_id
 
 # Raised with the rules of advice: images are then looked over once more, by lists that are kept of their layers.
 ADVICE_VERSION: Final = 1
+_DIGEST: Final = re.compile("sha256-[0-9a-f]{64}|sha512-[0-9a-f]{128}")
 
 
 def blob(instance: str, generation: str) -> str:
@@ -119,6 +121,18 @@ def image_of(key: str) -> str:
 def is_of_scans(key: str) -> bool:
     """Whether an object was made by looking into layers: no row leads to its bytes, and none to be kept."""
     return key.split("/")[1] in ("surveys", "contents", "advice", "reports")
+
+
+def is_ours(instance: str, key: str) -> bool:
+    """Whether a key is one that the service makes. In a bucket that a customer named, others may keep what they like
+    under keys that look alike."""
+    parts = key.split("/")
+    if len(parts) != 4 or parts[0] != instance:
+        return False
+    if parts[1] == "blobs":
+        return is_id(parts[3]) and key == blob(instance, parts[3])
+    ending = is_id(parts[3]) if parts[1] == "reports" else parts[3].isdigit()
+    return is_of_scans(key) and ending and _DIGEST.fullmatch(parts[2]) is not None
 
 
 def report(instance: str, image: str, attempt: str) -> str:

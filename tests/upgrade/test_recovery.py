@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import pytest
@@ -16,16 +17,21 @@ from click.testing import CliRunner, Result
 from chalicelib.cli.commands import crs
 from chalicelib.collection.recovery import Recovery
 from chalicelib.collection.service import Fsck, Sweeper
+from chalicelib.findings.service import Findings
 from chalicelib.kernel.errors import UploadUnknown
 from chalicelib.kernel.names import Digest, TagName
 from chalicelib.ports import paths
 from chalicelib.ports.aws.object_versions import S3ObjectVersions
 from chalicelib.ports.aws.table import DynamoTable
+from chalicelib.ports.objects import ObjectExists
 from chalicelib.ports.stack import Stack
 from chalicelib.ports.versioned import VersionedTable
 from chalicelib.registry.rules import INLINE_LIMIT_BYTES
 from chalicelib.registry.service import Registry
 from chalicelib.repositories.service import Repositories
+from chalicelib.scanning.models import Report
+from chalicelib.scanning.reports import Reports
+from chalicelib.scanning.results import Results
 from tests.api.conftest import aws_stack
 from tests.background import run_background
 from tests.ports_aws.adapters import moto_clients
@@ -113,7 +119,7 @@ def filled(stack: Stack, bucket: str) -> Past:
     instance = make_instance(stack, bucket=bucket)
     make_namespace(stack, instance)
     library = Library(stack, instance)
-    library.push("v1", layers=(b"one", b"two"))
+    scanned(library, library.push("v1", layers=(b"one", b"two")), "before")
     library.push("v2", layers=(b"two", b"three"))
     for data in (b"{}", b"one"):
         push_blob(library.registry, library.owner, data)
@@ -126,6 +132,26 @@ def filled(stack: Stack, bucket: str) -> Past:
     return Past(library, content(library), upload.id)
 
 
+def scanned(library: Library, digest: str, said: str) -> None:
+    """What a scan leaves behind: a report that a row names, and a survey of a layer."""
+    judged = ["engine", "database", "database_updated_at", "scanned_at"]
+    report = Report.model_validate(
+        {"digest": digest, "platform": said, "supported": False, "examined": 0, "end_of_life": False, "layers": ()}
+        | {"inventory": {}, "findings": ()}
+        | dict.fromkeys(judged, "")
+    )
+    Results(library.stack).store(library.instance, report)
+    layer = paths.survey(library.instance.id, Digest.of(b"one"), 1)
+    with suppress(ObjectExists):
+        library.stack.objects(library.instance.bucket).put(layer, b"what it holds")
+
+
+def report_of(library: Library) -> str:
+    """What the row of the image that was scanned says of it, by its report."""
+    (record,) = Findings(library.stack).all(library.instance.id)
+    return Reports(library.stack).read(library.instance, record).platform
+
+
 def go_on(past: Past) -> None:
     """Tags are deleted and moved, the upload ends, images come; then every deadline passes, so that the bytes of what
     was deleted are erased."""
@@ -135,6 +161,8 @@ def go_on(past: Past) -> None:
     writer.append(b"and ended")
     writer.finish(Digest.of(b"begun and ended"))
     writer.close()
+    (record,) = Findings(library.stack).all(library.instance.id)
+    scanned(library, record.digest, "after")
     delete_tag(library, "v1")
     delete_tag(library, "large")
     library.push("v2", layers=(LATE, b"one"))
@@ -178,6 +206,7 @@ def test_a_restored_table_gets_every_byte_back_and_is_proved_clean(gone: Past) -
     assert done.exit_code == 0, done.output
     assert done.output.endswith("uploads under way ended\nclean\n")
     assert content(library) == gone.held
+    assert report_of(library) == "before"
     assert list(Fsck(library.stack, deep=True).run()) == []
 
 
@@ -186,7 +215,7 @@ def test_the_service_goes_on_with_the_restored_tables(past: Past) -> None:
     """R8, R3. What was due since the point is done, what was pushed since is pushed again, and all can be deleted."""
     library = past.restored("gone-on")
     recovery = Recovery(library.stack, S3ObjectVersions(moto_clients().s3))
-    assert [step.wrong for step in recovery.run()] == [""]
+    assert {step.wrong for step in recovery.run()} == {""}
     recovery.end_uploads()
     run_background(library.stack)
     assert content(library) == past.held
