@@ -22,6 +22,8 @@ _SEMVER: Final = re.compile(
 )
 # What the package that holds the version is usually called.
 _USUAL: Final = frozenset({"main", "common", "version", "cmd"})
+# As Go reads them.
+_BOOLEANS: Final = frozenset(["1", "t", "T", "TRUE", "true", "True", "0", "f", "F", "FALSE", "false", "False"])
 _SPACES: Final = " \t\r\n"
 _ENDS: Final = ";&|<>"
 
@@ -95,7 +97,7 @@ def _words(line: str) -> list[str]:
 
 
 def _assignments(words: list[str]) -> dict[str, str]:
-    """Of all `-X`. An unknown option takes the next word along, unless that is an option itself."""
+    """Of all `-X`. Other options, and words that may be their values, are passed over."""
     assigned: dict[str, str] = {}
     while words:
         word, words = words[0], words[1:]
@@ -104,51 +106,25 @@ def _assignments(words: list[str]) -> dict[str, str]:
         if word.startswith("--"):
             if word[2] in "-=":
                 raise _Malformed(word)
-            words = words if "=" in word else _without_value(words)
-        elif word.startswith("-") and len(word) > 1:
+            continue
+        if word.startswith("-") and len(word) > 1:
             words = _letters(word[1:], words, assigned)
     return assigned
 
 
 def _letters(letters: str, words: list[str], assigned: dict[str, str]) -> list[str]:
-    """A word of one-letter options. Each looks at the words that follow as if it were the only one."""
-    rest = words
-    while letters:
+    """A word of one-letter options, and the words behind it. An `X` in the middle of it counts like any other."""
+    while letters and not letters.startswith("test."):
         has_value = len(letters) > 2 and letters[1] == "="
-        if letters.startswith("test."):
-            return words
         if letters[0] == "X":
             if len(letters) == 1 and not words:
                 raise _Malformed("-X")
-            value = letters[2:] if has_value else letters[1:] or words[0]
-            assigned.update(_pairs(value))
+            assigned.update(_pairs(letters[2:] if has_value else letters[1:] or words[0]))
             return words[1:] if len(letters) == 1 else words
-        if letters[0] == "h":
-            rest = words
-            if has_value and letters[2:] not in {
-                "1",
-                "t",
-                "T",
-                "TRUE",
-                "true",
-                "True",
-                "0",
-                "f",
-                "F",
-                "FALSE",
-                "false",
-            }:
-                raise _Malformed(letters)
-        elif has_value:
-            return words
-        else:
-            rest = _without_value(words)
+        if letters[0] == "h" and has_value and letters[2:] not in _BOOLEANS:
+            raise _Malformed(letters)
         letters = "" if has_value else letters[1:]
-    return rest
-
-
-def _without_value(words: list[str]) -> list[str]:
-    return words if not words or words[0].startswith("-") else words[1:]
+    return words
 
 
 def _pairs(value: str) -> dict[str, str]:

@@ -102,6 +102,32 @@ def elf(
     return header + segment + body + table
 
 
+def pe(data: bytes) -> bytes:
+    """A program of Windows whose writable data begins at 0x400000."""
+    header = b"MZ".ljust(60, b"\0") + struct.pack("<I", 64)
+    optional = (b"\x0b\x02" + bytes(22) + struct.pack("<Q", _ADDRESS - 0x1000)).ljust(112, b"\0")
+    coff = b"PE\0\0" + struct.pack("<HHIIIHH", 0x8664, 1, 0, 0, 0, len(optional), 0x22)
+    at = len(header) + len(coff) + len(optional) + 40
+    section = struct.pack("<8s4I2I2HI", b".data", len(data), 0x1000, len(data), at, 0, 0, 0, 0, 0xC0000040)
+    return header + coff + optional + section + data
+
+
+def mach(data: bytes, *, wide: bool = True, order: str = "<") -> bytes:
+    """A program of macOS; a segment that is never loaded covers the same addresses."""
+    word, head = ("Q", 32) if wide else ("I", 28)
+    segment = f"{order}II16s4{word}4I"
+    section = f"{order}16s16s2{word}" + ("I28x" if wide else "I24x")
+    sizes = struct.calcsize(segment), struct.calcsize(section)
+    kind = 0x19 if wide else 0x1
+    at = head + 2 * sizes[0] + sizes[1]
+    nothing = struct.pack(segment, kind, sizes[0], b"__PAGEZERO", 0, 2 * _ADDRESS, 0, 2 * _ADDRESS, 0, 0, 0, 0)
+    loaded = struct.pack(
+        segment, kind, sum(sizes), b"__DATA", _ADDRESS, len(data), at, len(data), 3, 3, 1, 0
+    ) + struct.pack(section, b"__go_buildinfo", b"__DATA", _ADDRESS, len(data), at)
+    header = struct.pack(f"{order}7I", 0xFEEDFACF if wide else 0xFEEDFACE, 0, 0, 2, 2, len(nothing + loaded), 0)
+    return header.ljust(head, b"\0") + nothing + loaded + data
+
+
 def symbols(values: Mapping[str, str], *, wide: bool = True, order: str = "<") -> dict[str, bytes]:
     """The sections of a program that was not stripped: `.strtab`, `.symtab` and a `.rodata` with the values."""
     texts, names_of_them, rows = b"", b"\0", struct.pack("<QQQ" if wide else "<QQ", *(0, 0, 0)[: 3 if wide else 2])

@@ -20,7 +20,10 @@ def _manifest(*lines: str) -> dict[str, str]:
 
 def test_jars_say_in_their_properties_what_they_are() -> None:
     """S3."""
-    files = {**_JACKSON, **_manifest("Implementation-Vendor-Id: other", "Implementation-Title: o", "Bundle-Version: 1")}
+    files = {
+        **_JACKSON,
+        **_manifest("Implementation-Vendor-Id: other", "Implementation-Title: jackson-databind", "Bundle-Version: 1"),
+    }
     result = told(JavaReader(), "opt/jackson-databind-2.9.8.jar", archive(files))
     assert names(result) == [("com.fasterxml.jackson.core:jackson-databind", "2.9.8")]
     assert (result.packages[0].type, result.packages[0].path) == ("jar", "opt/jackson-databind-2.9.8.jar")

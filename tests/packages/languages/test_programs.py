@@ -15,7 +15,7 @@ from chalicelib.packages.purls import purl
 from chalicelib.packages.reading import Told
 from tests.lacking import lacking
 
-from .made import MadeEntry, elf, go_data, names, rust_section, symbols, told
+from .made import MadeEntry, elf, go_data, mach, names, pe, rust_section, symbols, told
 
 _MODULES = (
     "path\texample.com/app\n"
@@ -49,6 +49,21 @@ def test_programs_of_go_name_their_modules(wide: bool, order: str, pointer_bytes
     assert {(each.type, each.path) for each in result.packages} == {("gobinary", "usr/bin/app")}
     assert purl(result.packages[1], None) == "pkg:golang/github.com/spf13/pflag@v1.0.5"
     assert purl(result.packages[3], None) == ""
+
+
+def test_programs_for_other_systems_name_their_modules_too() -> None:
+    """S3: images hand them out, and scanners count them."""
+    data = go_data("go1.21.0", _MODULES)
+    made = [mach(data, wide=wide, order=order) for wide in (True, False) for order in "<>"]
+    for program in (pe(data), *made):
+        assert names(_program(program))[0] == ("stdlib", "v1.21.0")
+        assert ("github.com/spf13/pflag", "v1.0.5") in names(_program(program))
+
+
+def test_build_information_begins_where_it_is_aligned() -> None:
+    """Go's own tools have the mark among their texts."""
+    data = b"text: \xff Go buildinf:".ljust(48, b" ") + go_data("go1.21.0", "")
+    assert names(_program(elf({}, data))) == [("stdlib", "v1.21.0")]
 
 
 @pytest.mark.parametrize(
@@ -92,6 +107,9 @@ def test_the_main_modules_version_is_the_best_that_is_told(version: str, flags: 
         ("-X main.version=1.0.0 $(date)'", ""),
         ("-X main.a=b=c -X main.version=1.2.3", "1.2.3"),
         ("-X main.version=01.2.3", ""),
+        ("--quiet yes -X main.version=1.2.3", "1.2.3"),
+        ("-buildX main.version=1.2.3", "1.2.3"),
+        ("-X", ""),
     ],
 )
 def test_versions_told_to_the_linker_are_read_as_scanners_read_them(flags: str, version: str) -> None:
@@ -104,6 +122,7 @@ def test_versions_are_found_in_symbols_where_paths_were_trimmed(wide: bool, orde
     told_by = symbols({"main.date.str": "today", "main.version.str": "v2.3.5"}, wide=wide, order=order)
     data = go_data("go1.22.0", "mod\texample.com/app\t(devel)\t\n")
     assert names(_program(elf(told_by, data, wide=wide, order=order)))[-1] == ("example.com/app", "v2.3.5")
+    assert names(_program(elf(symbols({"main.version.str": "today"}), data)))[-1] == ("example.com/app", "")
     two = symbols({"main.version.str": "v1.0.0", "cmd.version.str": "v2.0.0"})
     assert names(_program(elf(two, data)))[-1] == ("example.com/app", "")
 
@@ -126,6 +145,9 @@ def test_programs_of_rust_name_their_crates_but_for_those_that_only_built_them()
 
 def test_other_programs_say_nothing() -> None:
     assert _program(elf({".text": b"x" * 100}, b"data" * 1000)) == Told(packages=[])
+    object_file = bytearray(elf({}, go_data("go1.21.0", "")))
+    object_file[16] = 1
+    assert _program(bytes(object_file)) == Told()
     for data in (b"#!/bin/sh\n" + b" " * 100, b"\x7fEL" + b" " * 100, b""):
         assert not BinaryReader().wants(MadeEntry("usr/bin/x", data, 0o755))
 

@@ -40,6 +40,13 @@ def test_programs_that_are_archives_are_opened_behind_their_script() -> None:
     assert _texts(b"#!/bin/sh\nexec java -jar $0\n" + archive({"a": "b"})) == {"a": b"b"}
 
 
+def test_what_stands_between_directory_and_end_is_passed_over() -> None:
+    """Signatures of some tools do."""
+    data = archive({"a": "b"})
+    end = data.rindex(b"PK\x05\x06")
+    assert _texts(data[:end] + b"signature" + data[end:])["a"] == b"b"
+
+
 def test_archives_with_64_bits_are_read() -> None:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as made, made.open("a", "w", force_zip64=True) as member:
