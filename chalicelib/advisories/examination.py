@@ -6,12 +6,13 @@ from collections.abc import Iterable
 from datetime import datetime
 from functools import lru_cache
 
-from chalicelib.packages.models import ImageInventory, Installed
+from chalicelib.packages.models import ImageInventory, Installed, OperatingSystem
 
 from .database import Database
 from .families import end_of_life
 from .language_matching import lookups, match_languages
 from .models import SEVERITIES, Examination, Finding
+from .rebuilders import rebuilt_by
 from .system_matching import NOTHING, match_system, of_system
 
 
@@ -31,8 +32,15 @@ def examine(inventory: ImageInventory, database: Database, now: datetime) -> Exa
         findings=tuple(findings),
         supported=matched.supported,
         examined=matched.examined + _examined(others, database),
-        end_of_life=end_of_life(system, now) if system else False,
+        end_of_life=_ended(system, installed, now),
     )
+
+
+def _ended(system: OperatingSystem | None, installed: Iterable[Installed], now: datetime) -> bool:
+    """Whoever rebuilds packages looks after releases that their makers do not look after any more."""
+    if system is None or rebuilt_by(system, (one.package for one in installed)):
+        return False
+    return end_of_life(system, now)
 
 
 def _examined(installed: Iterable[Installed], database: Database) -> int:

@@ -8,7 +8,7 @@ Two rows may share a number: then an image is examined once too often, and never
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from hashlib import blake2b
 from typing import Final
@@ -18,6 +18,7 @@ from chalicelib.packages.models import ImageInventory, OperatingSystem, Package
 from .database import PRODUCTS, RED_HAT
 from .families import FAMILIES, RED_HATS
 from .language_matching import lookups
+from .rebuilders import name_of, rebuilt_by
 from .redhat import lookup_name
 from .system_matching import of_system
 
@@ -35,8 +36,11 @@ def fingerprint(platform: str, package: str) -> int:
 
 def fingerprints(inventory: ImageInventory) -> bytes:
     """Of all rows that `examine` looks up, whether or not there are any now: sorted, each once, 4 bytes big-endian."""
-    pairs = {pair for one in inventory.packages for pair in _pairs(one.package, inventory.system)}
-    pairs |= {(platform, "") for platform in _platforms(inventory.system)}
+    system = inventory.system
+    of_makers = [one.package for one in inventory.packages if of_system(one.package, system)]
+    pairs = {pair for one in inventory.packages for pair in _pairs(one.package, system)}
+    pairs |= set(_rebuilt_pairs(of_makers, system))
+    pairs |= {(platform, "") for platform in _platforms(system)}
     return b"".join(number.to_bytes(SIZE) for number in sorted({fingerprint(*pair) for pair in pairs}))
 
 
@@ -48,6 +52,14 @@ def _pairs(package: Package, system: OperatingSystem | None) -> Iterator[tuple[s
     elif system and system.family in FAMILIES:
         name = FAMILIES[system.family].name_of(package)
         yield from ((platform, name) for platform in _platforms(system))
+
+
+def _rebuilt_pairs(packages: Sequence[Package], system: OperatingSystem | None) -> Iterator[tuple[str, str]]:
+    rebuilt = rebuilt_by(system, packages) if system else None
+    if rebuilt:
+        for package in packages:
+            for platform in rebuilt.platforms(package) if rebuilt.concerns(package) else ():
+                yield from ((platform, ""), (platform, name_of(package)))
 
 
 def _platforms(system: OperatingSystem | None) -> set[str]:

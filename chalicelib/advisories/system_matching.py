@@ -15,6 +15,7 @@ from .database import RED_HAT, Database
 from .families import FAMILIES, RED_HATS, Family, installed_version, major, rounded, source_version
 from .models import Finding, Status
 from .orders import rpm
+from .rebuilders import Rebuilt, rebuilt_by
 from .redhat import concerns, products_of
 from .severities import Severities
 
@@ -46,6 +47,13 @@ def match_system(
     """installed: what the system's manager installed, and nothing else. now: aware."""
     if system is None:
         return NOTHING
+    rebuilt = rebuilt_by(system, (one.package for one in installed))
+    if rebuilt:
+        return _match_rebuilt(rebuilt, installed, database, now)
+    return _match(system, installed, database, now)
+
+
+def _match(system: OperatingSystem, installed: Sequence[Installed], database: Database, now: datetime) -> Matched:
     if system.family in RED_HATS:
         return _match_red_hat(system, installed, database)
     family = FAMILIES.get(system.family)
@@ -100,6 +108,49 @@ class _Matching:
             installed=source_version(package) if family.own == "echo" else installed_version(package),
             fixed=rounded(fixed) if family.rounded else fixed,
             status=_status(fixed, advisory.status if family.own else 0),
+            severity=severity,
+            severity_source=severity_source,
+            source=advisory.source.id,
+            path=package.path,
+            layer=one.layer,
+        )
+
+
+def _match_rebuilt(rebuilt: Rebuilt, installed: Sequence[Installed], database: Database, now: datetime) -> Matched:
+    """What was not rebuilt is matched as ever, but for where it says that it comes from."""
+    theirs = [one for one in installed if rebuilt.concerns(one.package) and one.package.name != _NO_PACKAGE]
+    theirs = [one for one in theirs if not (rebuilt.whole and one.package.third_party)]
+    others = [one for one in installed if not rebuilt.concerns(one.package)]
+    system = rebuilt.system.model_copy(update={"stream": ""})
+    matched = Matched((), True, 0) if rebuilt.whole else _match(system, others, database, now)
+    severities = Severities(database)
+    findings = [finding for one in theirs for finding in _rebuilt_findings(rebuilt, one, severities, database)]
+    known = all(any(map(database.knows, rebuilt.platforms(one.package))) for one in theirs)
+    return Matched(
+        findings=(*matched.findings, *once(findings)),
+        supported=matched.supported and known,
+        examined=matched.examined + (len(theirs) if known else 0),
+    )
+
+
+def _rebuilt_findings(
+    rebuilt: Rebuilt, one: Installed, severities: Severities, database: Database
+) -> Iterator[Finding]:
+    package = one.package
+    for vulnerability_id, advisory in rebuilt.advisories(package, database).items():
+        fixed = rebuilt.fixed(package, advisory)
+        if fixed is None:
+            continue
+        own = (severity_of(advisory.severity), rebuilt.rater(advisory)) if advisory.severity else None
+        severity, severity_source = severities.rate(vulnerability_id, advisory.source, own)
+        yield Finding(
+            id=vulnerability_id,
+            type=package.type,
+            package=package.name,
+            purl=purl(package, rebuilt.system),
+            installed=installed_version(package),
+            fixed=fixed,
+            status=_status(fixed, 0),
             severity=severity,
             severity_source=severity_source,
             source=advisory.source.id,

@@ -66,6 +66,11 @@ SYSTEMS = (
     ("centos", "7.9.2009", "Red Hat"),
 )
 
+# Whose packages Seal rebuilds; Root.io does so with the first three families'.
+REBUILT = tuple(
+    system for system in SYSTEMS if system[0] in ("debian", "ubuntu", "alpine", "oracle", "cbl-mariner", *RED_HATS)
+)
+
 
 @dataclass(frozen=True)
 class World:
@@ -94,6 +99,51 @@ def world(family: str, platform: str, seed: int) -> World:
     if family in RED_HATS:
         rows["Red Hat CPE"] = _PRODUCTS
     return World(packages=packages, rows=rows)
+
+
+def rebuilt_world(family: str, platform: str, seed: int, by: str) -> World:
+    """by: `rootio` or `seal`, who rebuilt some of the packages and has advisories of their own."""
+    made = world(family, platform, seed)
+    chance = random.Random(f"{family} {seed} {by}")
+    rows: dict[str, Any] = dict(made.rows)
+    ids = sorted(rows["vulnerability"])
+    for package in made.packages:
+        _rebuild(chance, family, package, by)
+        of_rebuilder = f"root.io {platform}" if by == "rootio" else _sealed_platform(family, package)
+        source = {"ID": by, "Name": by, "BaseID": family}
+        rows["data-source"] = {**rows["data-source"], of_rebuilder: source}
+        for name in {package["Name"], package["SrcName"]}:
+            advisories = {one: _ranges(chance, family, package) for one in chance.sample(ids, 3)}
+            rows.setdefault(of_rebuilder, {})[name] = advisories
+    return World(packages=made.packages, rows=rows)
+
+
+def _rebuild(chance: random.Random, family: str, package: dict[str, Any], by: str) -> None:
+    if by == "seal":
+        prefix = chance.choice(("seal-", "", ""))
+        package |= {"Name": prefix + package["Name"], "SrcName": chance.choice(("Seal-", "")) + package["SrcName"]}
+    elif chance.random() < 0.5:
+        return
+    elif family == "alpine":
+        package["Version"] = f"{package['Version'].rpartition('-')[0]}-r{chance.randint(1, 2)}007{chance.randint(1, 3)}"
+        package["SrcVersion"] = package["Version"]
+    else:
+        package["Release"] = f"{package.get('Release', '')}.root.io.{chance.randint(1, 3)}"
+        package["SrcRelease"] = package["Release"]
+
+
+def _sealed_platform(family: str, package: Mapping[str, Any]) -> str:
+    if family in (*_DPKG, *_APK):
+        return "seal alpine" if family == "alpine" else "seal debian"
+    _, mark, rest = package["Release"].partition("el")
+    return f"seal Red Hat {rest.partition('_')[0].partition('+')[0]}" if mark else "seal Red Hat"
+
+
+def _ranges(chance: random.Random, family: str, package: Mapping[str, Any]) -> dict[str, Any]:
+    fixed = [_near(chance, family, package) for _ in range(chance.randint(1, 2))]
+    style = chance.choice(("<%s", ">=0, <%s", ">=0 <%s", "< %s"))
+    ranges = {"VulnerableVersions": [style % one for one in fixed], "PatchedVersions": fixed}
+    return {**(ranges if chance.random() < 0.9 else {}), "Severity": chance.randint(0, 4)}
 
 
 _PRODUCTS: Mapping[str, Any] = {
