@@ -44,6 +44,10 @@ class PullPolicies:
         """As the table has it."""
         return store.read(namespace.id, self._table.get(keys.pull_policy(namespace.id)))
 
+    def holds(self, namespace_id: str) -> bool:
+        """Whether there is one, for whoever brings the namespace back: nobody changes it while it is away."""
+        return store.read(namespace_id, self._table.get(keys.pull_policy(namespace_id))).severity is not None
+
     def view(self, policy: Policy) -> PolicyView:
         now = self._stack.clock.now()
         shown = [

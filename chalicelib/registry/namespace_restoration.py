@@ -32,6 +32,7 @@ from chalicelib.ports.table import (
     equals,
     present,
 )
+from chalicelib.pull_policies.service import PullPolicies
 from chalicelib.repositories.departure import Departure as RepositoryDeparture
 from chalicelib.tasks.models import Step, Task, TaskItem
 from chalicelib.tasks.service import Tasks
@@ -57,6 +58,7 @@ class NamespaceRestoration:
         self._departure = Departure(stack)
         self._repositories = RepositoryDeparture(stack)
         self._entries = BinEntries(stack)
+        self._policies = PullPolicies(stack)
 
     def restore(self, instance: Instance, entry: BinEntry, by: str, *, name: NamespaceName | None = None) -> Task:
         """The task that brings it back, whole; until then it answers like missing. Asked again, the same task.
@@ -83,6 +85,8 @@ class NamespaceRestoration:
             cancellable=False,
         )
         record = {**(entry.record or {}), "name": str(wanted)}
+        # Not as it left: an older version of this code, which may have taken it along, knew of no such mark.
+        record["pull_policy"] = self._policies.holds(record["id"])
         writes: list[Write] = [
             self._departure.come_back(record, task.id),
             Update(keys.bin_entry(instance.id, entry.id), set={"returns": task.id}, when=may_return()),

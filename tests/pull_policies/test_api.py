@@ -175,6 +175,11 @@ def test_a_policy_comes_back_with_its_namespace_under_whatever_name(library: Lib
     make_namespace(stack, library.instance)
     assert library.api().get(PATH).json()["severity"] is None
     (entry,) = library.api().get("/instances/ci/recycle-bin").json()["items"]
+    # As an older version of this code leaves it there, which knows of no policies.
+    key = keys.bin_entry(library.instance.id, entry["id"])
+    record = dict((stack.table.get(key) or {})["record"])
+    del record["pull_policy"]
+    stack.table.update(Update(key, set={"record": record}))
     restored = library.api().post(f"/instances/ci/recycle-bin/{entry['id']}/restore", {"name": "back"})
     assert restored.status == 202, restored.text
     run_tasks(stack)
