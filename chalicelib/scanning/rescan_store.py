@@ -29,7 +29,7 @@ class Standing(BaseModel):
 
     database, silences   by which its images were judged when the last pass ended; "" for none yet
     judging, under       database and silences by which the pass under way judges
-    began_at, seen_at    of the pass under way or the last one; seen_at also when it was asked for
+    asked_at             when a message was sent last; began_at, seen_at: of the pass under way or the last one
     ended                it is through
     look_again_at        silences may have run out then; "" where there are none
     """
@@ -40,6 +40,7 @@ class Standing(BaseModel):
     silences: str = ""
     judging: str = ""
     under: str = ""
+    asked_at: str = ""
     began_at: str = ""
     seen_at: str = ""
     ended: bool = False

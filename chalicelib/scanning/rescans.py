@@ -73,7 +73,7 @@ def missing(stack: Stack) -> list[RescanImages]:
 
 
 def _ask(stack: Stack, instance_id: str, pointer: DatabasePointer) -> RescanImages:
-    store.told(stack.table, instance_id, seen_at=to_text(stack.clock.now()))
+    store.told(stack.table, instance_id, asked_at=to_text(stack.clock.now()))
     return RescanImages(instance_id=instance_id, database=pointer.record.digest)
 
 
@@ -89,13 +89,17 @@ def _judged(standing: Standing, pointer: DatabasePointer) -> bool:
 
 def _wants(stack: Stack, standing: Standing, pointer: DatabasePointer) -> bool:
     now = stack.clock.now()
-    at_work = bool(standing.seen_at) and not standing.ended and standing.seen_at > to_text(now - LOST_AFTER)
-    if at_work:
+    asked = standing.asked_at > max(standing.began_at, to_text(now - LOST_AFTER))
+    if asked or _at_work(stack, standing):
         return False
     if standing.look_again_at and standing.look_again_at <= to_text(now):
         return True
     through = standing.ended and standing.database == pointer.record.digest
     return not through or (not _judged(standing, pointer) and now >= _settles(pointer))
+
+
+def _at_work(stack: Stack, standing: Standing) -> bool:
+    return not standing.ended and standing.seen_at > to_text(stack.clock.now() - LOST_AFTER)
 
 
 def _settles(pointer: DatabasePointer) -> datetime:
@@ -105,7 +109,8 @@ def _settles(pointer: DatabasePointer) -> datetime:
 def rescan(stack: Stack, message: RescanImages, budget_s: float = BUDGET_S) -> Sequence[RescanImages]:
     """A part of a pass over an instance; the message that goes on, or none.
 
-    message.database "" judges all its images again: other findings are silenced than before.
+    Where documents came or went that silence findings, all images are judged again, and the messages that go on name
+    no database. A hundred documents are a hundred messages, and one pass: whoever finds one under way leaves it to it.
     """
     until = time.monotonic() + budget_s
     record, database = databases.opened(stack)
@@ -115,13 +120,16 @@ def rescan(stack: Stack, message: RescanImages, budget_s: float = BUDGET_S) -> S
         return []
     if record is None or database is None or not _kept(instance):
         return []
-    everything, after = message.database == "", message.after
-    if after and store.standing(stack.table, instance.id).judging == record.digest:
+    everything, after, known = message.database == "", message.after, store.standing(stack.table, instance.id)
+    if after and known.judging == record.digest:
         store.told(stack.table, instance.id, seen_at=to_text(stack.clock.now()))
     else:
         # What was judged so far was judged by a database that is not used any more: it begins anew.
-        after = ""
-        everything = _began(stack, instance, record.digest, everything=everything)
+        after, silences = "", store.silences_of(stack.table, instance.id)
+        if _at_work(stack, known) and (known.judging, known.under) == (record.digest, silences):
+            return []
+        _began(stack, instance, record.digest, silences)
+        everything = silences != (known.silences or store.NO_SILENCES)
     judging = Judging(stack, instance, record, database, everything=everything)
     after = _pass(stack, judging, after, until)
     if after:
@@ -131,13 +139,9 @@ def rescan(stack: Stack, message: RescanImages, budget_s: float = BUDGET_S) -> S
     return []
 
 
-def _began(stack: Stack, instance: Instance, database: str, *, everything: bool) -> bool:
-    """Whether all images are to be judged again: also where documents came or went, and nobody said so."""
+def _began(stack: Stack, instance: Instance, database: str, silences: str) -> None:
     now = to_text(stack.clock.now())
-    silences = store.silences_of(stack.table, instance.id)
-    known = store.standing(stack.table, instance.id)
     store.told(stack.table, instance.id, began_at=now, seen_at=now, ended=False, judging=database, under=silences)
-    return everything or silences != (known.silences or store.NO_SILENCES)
 
 
 def _ended(stack: Stack, instance: Instance) -> None:

@@ -254,6 +254,27 @@ def test_a_lost_message_is_sent_again_by_the_schedule(shelf: Shelf, clock: Froze
     assert shelf.record(digest).critical == 1
 
 
+def test_a_second_database_is_asked_for_once_too(shelf: Shelf, clock: FrozenClock) -> None:
+    """Though the pass of the first is through."""
+    judge_again(shelf.stack)
+    clock.advance(1)
+    shelf.import_database(NEW)
+    assert len(rescans.missing(shelf.stack)) == 1
+    assert rescans.missing(shelf.stack) == []
+
+
+def test_many_messages_are_one_pass(shelf: Shelf) -> None:
+    """Each document that is added sends one."""
+    scanned(shelf, 3)
+    silence(shelf)
+    (following,) = rescans.rescan(shelf.stack, message(shelf), budget_s=-1)
+    assert rescans.rescan(shelf.stack, message(shelf)) == [], "somebody is at it"
+    assert rescans.rescan(shelf.stack, following) == []
+    with watched(shelf.stack) as (stack, read):
+        assert rescans.rescan(stack, message(shelf)) == []
+    assert [key for key in read if "reports" in key] == [], "and once through, nothing is judged again"
+
+
 def test_a_pass_that_died_in_its_middle_is_begun_again_by_the_schedule(shelf: Shelf, clock: FrozenClock) -> None:
     digests = scanned(shelf, 3)
     rescans.rescan(shelf.stack, message(shelf, shelf.import_database(NEW)), budget_s=-1)
