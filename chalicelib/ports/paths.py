@@ -7,7 +7,7 @@
   <instance>/contents/<digest of a layer>/<version>        its files, with sizes
   <instance>/advice/<digest of a config>/<version>         what the makers of its image could do better
   <instance>/reports/<digest of an image>/<ulid>           what a scan came to
-  vulnerabilities/<digest>/<file>                          a vulnerability database; of the service, and of no instance
+  vulnerabilities/<digest>/<import>/<file>                 a vulnerability database; of the service, and of no instance
   <instance>/probe/<ulid>                                  written and deleted at once, before an instance opens there
 
 A generation is the id of the upload that wrote it and is never used twice. It, and not the digest, names the object,
