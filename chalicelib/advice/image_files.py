@@ -17,8 +17,11 @@ from chalicelib.layers.entries import LayerRefused
 
 Cause = Literal["deleted", "overwritten"]
 
-# Of an image's layers together: so many are a gigabyte here.
-MOST_ENTRIES: Final = 2_000_000
+# What a layer holds, from its beginning each time.
+Layer = Callable[[], Iterable[FileFact]]
+
+# Of an image's layers together: so many files are 200 MiB here, and real images have a tenth of them.
+MOST_ENTRIES: Final = 500_000
 _LARGEST: Final = 5
 _WHITEOUT: Final = ".wh."
 _OPAQUE: Final = ".wh..wh..opq"
@@ -83,7 +86,7 @@ class ImageFiles:
         self._entries = 0
 
     @classmethod
-    def of(cls, layers: Iterable[Iterable[FileFact]], notice: Callable[[str], bool] = lambda path: False) -> ImageFiles:
+    def of(cls, layers: Iterable[Layer], notice: Callable[[str], bool] = lambda path: False) -> ImageFiles:
         """layers: lowest first. Raises LayerRefused (too_many_entries)."""
         files = cls(notice)
         for layer in layers:
@@ -98,15 +101,14 @@ class ImageFiles:
     def wasted_bytes(self) -> int:
         return sum(loss.bytes for loss in self.losses.values())
 
-    def put_on(self, layer: Iterable[FileFact]) -> None:
+    def put_on(self, layer: Layer) -> None:
         number = len(self.layer_bytes)
         self.layer_bytes.append(0)
-        entries = list(layer)
-        self._entries += len(entries)
-        if self._entries > MOST_ENTRIES:
-            raise LayerRefused("too_many_entries", f"The image's layers have more than {MOST_ENTRIES} entries.")
         # A whiteout is about the layers below, wherever in its own layer it stands.
-        for entry in entries:
+        for entry in layer():
+            self._entries += 1
+            if self._entries > MOST_ENTRIES:
+                raise LayerRefused("too_many_entries", f"The image's layers have more than {MOST_ENTRIES} entries.")
             folder, _, name = entry.path.rpartition("/")
             if name == _OPAQUE:
                 self._lose_below(folder, number, "deleted")
@@ -114,7 +116,7 @@ class ImageFiles:
                 path = f"{folder}/{name[len(_WHITEOUT) :]}".lstrip("/")
                 self._lose(path, number, "deleted")
                 self._lose_below(path, number, "deleted")
-        for entry in entries:
+        for entry in layer():
             if not entry.path.rpartition("/")[2].startswith(_WHITEOUT):
                 self._add(entry, number)
 

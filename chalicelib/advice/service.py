@@ -7,6 +7,7 @@ kept report ─► told                         no report, all layers read befor
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, Final
 
 from chalicelib.instances.models import Instance
@@ -96,7 +97,7 @@ class Advice:
     def look_over(self, instance: Instance, repository_id: str, image: ImageLayers) -> Report:
         """Made from what is kept of its layers, and kept itself. Raises LayerRefused, ImageRefused."""
         manifest = self._manifest(instance, repository_id, image.digest)
-        lists = (read_contents(self._surveys.contents(instance, layer.ref)) for layer in image.layers)
+        lists = (partial(read_contents, self._surveys.contents(instance, layer.ref)) for layer in image.layers)
         files = ImageFiles.of(lists, is_secret)
         items = advise(_looked(image, manifest, files))
         wasted, total = files.wasted_bytes, files.total_bytes

@@ -6,6 +6,7 @@ from __future__ import annotations
 import gzip
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from chalicelib.advice.history import instructions
@@ -74,7 +75,7 @@ def image(*steps: Step, start: Start = SOMEBODY, base: str = "", debian: bool = 
     return Image(
         layers=tuple((Digest.of(layer), command) for layer, command in zip(layers, commands, strict=True)),
         instructions=tuple(instructions(history(built), len(layers))),
-        files=ImageFiles.of((read_contents(contents(layer)) for layer in layers), is_secret),
+        files=ImageFiles.of((partial(read_contents, contents(layer)) for layer in layers), is_secret),
         start=start,
         base=base,
     )
@@ -90,4 +91,4 @@ def advice(*steps: Step, **more: Any) -> dict[str, list[AdviceItem]]:
 
 def packed(steps: Sequence[Step]) -> list[bytes]:
     """Layers as they are pushed."""
-    return [gzip.compress(tarball(one.files), 1) for one in steps if one.files is not None]
+    return [gzip.compress(tarball(one.files), 1, mtime=0) for one in steps if one.files is not None]
