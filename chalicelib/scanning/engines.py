@@ -16,7 +16,7 @@ from chalicelib.ports.stack import Stack
 from chalicelib.surveys.models import ImageLayers
 from chalicelib.surveys.service import Surveys
 
-from . import databases
+from . import database_store, databases
 from .database_models import DatabaseRecord
 from .models import Report, ReportLayer
 from .results import judged
@@ -62,7 +62,7 @@ class Builtin:
         self._surveys = Surveys(stack)
 
     def standard(self) -> Standard:
-        return _standard(databases.opened(self._stack)[0])
+        return standard_of(self._stack, BUILTIN)
 
     def report(self, instance: Instance, image: ImageLayers) -> Report:
         return self.judge(instance, unjudged(image, self._surveys.inventory(instance, image)))
@@ -76,11 +76,17 @@ class Builtin:
         record, database = databases.opened(self._stack)
         examination = _NOTHING if database is None else examine(report.inventory, database, now)
         silencing = silencers(self._stack, instance.id)
-        return judged(report, examination, silencers=silencing, now=now, **_standard(record)._asdict())
+        return judged(report, examination, silencers=silencing, now=now, **_standard(BUILTIN, record)._asdict())
 
 
-def _standard(record: DatabaseRecord | None) -> Standard:
-    return Standard(BUILTIN, record.digest, record.updated_at) if record else Standard(BUILTIN, "", "")
+def standard_of(stack: Stack, engine: str) -> Standard:
+    """Asked for before each step, most of which need nothing else of the database."""
+    pointer = database_store.pointer(stack.table)
+    return _standard(engine, pointer.record if pointer else None)
+
+
+def _standard(engine: str, record: DatabaseRecord | None) -> Standard:
+    return Standard(engine, record.digest, record.updated_at) if record else Standard(engine, "", "")
 
 
 def unjudged(image: ImageLayers, inventory: ImageInventory) -> Report:

@@ -8,7 +8,7 @@ Whoever examines an image, the first time or again, stores what came of it here.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,6 +16,7 @@ from chalicelib.advisories.models import Examination, Finding
 from chalicelib.findings.models import ScanRecord
 from chalicelib.findings.service import Findings
 from chalicelib.instances.models import Instance
+from chalicelib.kernel.errors import Unavailable
 from chalicelib.kernel.moment import to_text
 from chalicelib.ports.stack import Stack
 
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
 # Repositories that a record names, of all that hold the image.
 _MOST_REPOSITORIES: Final = 20
+# Images of one index that are judged at the same time meet at its row this often at most.
+_ATTEMPTS: Final = 20
 
 
 def judged(
@@ -161,16 +164,19 @@ class Results:
 
     def join(self, instance: Instance, index: str, children: Sequence[str], *, repository_id: str = "") -> ScanRecord:
         """The row of an index, from those of the images that it lists. One without a row is not here."""
-        found = self._findings.several(instance.id, children)
-        records = [found.get(child) or _missing(instance, child) for child in children]
-        told = self._joined(instance, records)
-        detail = rules.joined_details(self._findings.detail(instance.id, child.digest) for child in records)
-
-        def change(record: ScanRecord) -> ScanRecord:
-            listed = {"children": tuple(children), "task": "", **_held(record, repository_id, "")}
-            return record.model_copy(update={**told, **listed})
-
-        return self._findings.change(instance.id, index, change, detail)
+        for _ in range(_ATTEMPTS):
+            # First the row, then its images': whoever joins by an older state of them finds the row changed.
+            seen = self._findings.of(instance.id, index)
+            found = self._findings.several(instance.id, children)
+            records = [found.get(child) or _missing(instance, child) for child in children]
+            told = {**self._joined(instance, records), "children": tuple(children), "task": ""}
+            details = self._findings.details(instance.id, children)
+            change = _unless_moved(seen.version if seen else 0, told, repository_id)
+            try:
+                return self._findings.change(instance.id, index, change, rules.joined_details(details.values()))
+            except _Moved:
+                continue
+        raise Unavailable
 
     def rejoin(self, instance: Instance, index: str) -> None:
         """One of the images of an index has another result. One that is being scanned is joined at its end."""
@@ -206,6 +212,19 @@ class Results:
                 if finding.counts(now) and not seen.counts(now):
                     union[rules.identity(finding)] = finding
         return union.values()
+
+
+class _Moved(Exception):
+    """The row was changed since it was seen."""
+
+
+def _unless_moved(version: int, told: Mapping[str, Any], repository_id: str) -> Callable[[ScanRecord], ScanRecord]:
+    def change(record: ScanRecord) -> ScanRecord:
+        if record.version != version:
+            raise _Moved
+        return record.model_copy(update={**told, **_held(record, repository_id, "")})
+
+    return change
 
 
 def _missing(instance: Instance, digest: str) -> ScanRecord:

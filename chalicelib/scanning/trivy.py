@@ -31,7 +31,7 @@ from chalicelib.registry.bodies import Bodies
 from chalicelib.surveys.models import ImageLayers, ImageRefused
 
 from . import databases
-from .engines import EngineFailed, Standard, unjudged
+from .engines import EngineFailed, Standard, standard_of, unjudged
 from .models import Report
 from .results import judged
 from .trivy_report import read_report
@@ -61,9 +61,7 @@ class Trivy:
         self._bodies = Bodies(stack)
 
     def standard(self) -> Standard:
-        record = databases.opened(self._stack)[0]
-        name = f"trivy {self._version()}".strip()
-        return Standard(name, record.digest, record.updated_at) if record else Standard(name, "", "")
+        return standard_of(self._stack, f"trivy {self._version()}".strip())
 
     def report(self, instance: Instance, image: ImageLayers) -> Report:
         """Raises EngineFailed with what it said, ImageRefused."""
