@@ -44,9 +44,6 @@ _LANGUAGES: Final = {
     "bitnami": "bitnami",
     "cargo": "cargo",
     "composer": "composer",
-    "bitnami": "bitnami",
-    "cargo": "cargo",
-    "composer": "composer",
     "composer-vendor": "composer",
     "conda-pkg": "conda",
     "dotnet-core": "nuget",
@@ -54,8 +51,6 @@ _LANGUAGES: Final = {
     "gobinary": "golang",
     "jar": "maven",
     "node-pkg": "npm",
-    "nuget": "nuget",
-    "packages-props": "nuget",
     "nuget": "nuget",
     "packages-props": "nuget",
     "python-pkg": "pypi",
@@ -111,11 +106,12 @@ def _of_language(kind: str, package: Package) -> str:
 
 
 def _joined(kind: str, space: str, name: str, version: str, qualifiers: Mapping[str, str]) -> str:
+    """qualifiers: in the order of the alphabet; empty ones are left out."""
     if not name:
         return ""
     parts = ["pkg:" + kind, *(quote(each, safe=_IN_SEGMENTS) for each in space.split("/") if each)]
     text = "/".join([*parts, quote(name, safe=_IN_SEGMENTS)])
     if version:
         text += "@" + quote(version, safe=_IN_SEGMENTS)
-    given = "&".join(f"{key}={quote(value, safe=_IN_QUALIFIERS)}" for key, value in sorted(qualifiers.items()) if value)
+    given = "&".join(f"{key}={quote(value, safe=_IN_QUALIFIERS)}" for key, value in qualifiers.items() if value)
     return f"{text}?{given}" if given else text

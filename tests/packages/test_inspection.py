@@ -150,7 +150,8 @@ def failing(error: Exception) -> LayerInventory:
         (Unreadable("no such thing"), "failing: no such thing"),
         (RecursionError(), "failing: RecursionError"),
         (MemoryError(), "failing: MemoryError"),
-        (KeyError("k\ud800" * 500), "failing: 'k"),
+        (KeyError("k" * 500), "failing: 'k"),
+        (ValueError("half a pair: \ud800"), "failing: half a pair: ?"),
     ],
 )
 def test_whatever_a_reader_fails_at_is_a_problem_of_that_file(error: Exception, problem: str) -> None:
@@ -165,6 +166,20 @@ def test_whatever_a_reader_fails_at_is_a_problem_of_that_file(error: Exception, 
 def test_what_is_wrong_with_the_layer_ends_it() -> None:
     with pytest.raises(LayerRefused):
         failing(LayerRefused("truncated", "cut off"))
+
+
+class Counting(Failing):
+    def read(self, path: str, content: BinaryIO, entry: Entry) -> Told:
+        return Told(facts={"read": content.read().decode()})
+
+
+def test_every_reader_of_a_file_has_all_of_it() -> None:
+    readers = [Counting(ValueError()), Counting(ValueError())]
+    readers[1].name = "second"
+    inspector = LayerInspector(readers)
+    for entry in read_layer([tar({"x": "content"})]):
+        inspector.look(entry)
+    assert [each.facts for each in inspector.finish().found] == [{"read": "content"}] * 2
 
 
 class Many(Failing):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from chalicelib.packages.merging import merge
 from chalicelib.packages.models import ImageInventory
+from tests.packages import rpm_writing as rpm
 from tests.packages.layers import image_of
+from tests.packages.test_rpm import BASH
 
 SIX = "Name: six\nVersion: {}\n"
 PATH = "opt/app/six.dist-info/METADATA"
@@ -63,6 +65,7 @@ def test_a_problem_stands_as_long_as_its_file_does() -> None:
     assert set(image_of(broken).problems) == {database}
     assert set(image_of(broken, {"x": ""}).problems) == {database}
     assert image_of(broken, {"var/lib/rpm/.wh.Packages": ""}).problems == {}
+    assert image_of(broken, {database: rpm.bdb([rpm.header(BASH)])}).problems == {}
     assert image_of({**ALPINE, "lib/apk/db/installed": b"P:" + b"x" * 2_000_000}, ALPINE).problems != {}
 
 
@@ -74,9 +77,11 @@ def test_packages_of_a_system_that_nobody_names_keep_the_managers_name() -> None
 
 
 def test_a_package_that_two_databases_name_is_one() -> None:
-    """S3: a status file beside the folder of single ones."""
+    """S3: a status file beside the folder of single ones, and for another architecture."""
     text = "Package: a\nVersion: 1\nArchitecture: amd64\n"
-    image = image_of({"var/lib/dpkg/status": text, "var/lib/dpkg/status.d/a": text})
+    folder = "var/lib/dpkg/status.d"
+    other = text.replace("amd64", "i386")
+    image = image_of({"var/lib/dpkg/status": text, f"{folder}/a": text, f"{folder}/b": other})
     assert stands(image) == [("a", "1", "0")]
 
 
