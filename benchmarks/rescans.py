@@ -40,7 +40,7 @@ from chalicelib.scanning.database_sources import Arrived
 from chalicelib.scanning.models import Report
 from chalicelib.scanning.remembering import RememberingDatabase
 from chalicelib.scanning.reports import Reports
-from chalicelib.scanning.rescans import begin, rescan
+from chalicelib.scanning.rescans import missing, rescan
 from chalicelib.scanning.results import Results, judged
 from tests.scanning.vulndb import make_database
 
@@ -184,7 +184,7 @@ class Bench:
             table=Counting(self.stack.table, "table", cost.calls),
             objects=lambda bucket: Counting(self.stack.objects(bucket), "objects", cost.calls),
         )
-        waiting: list[RescanImages] = begin(self.stack)
+        waiting: list[RescanImages] = missing(self.stack)
         while waiting:
             begun, worked = time.perf_counter(), time.process_time()
             waiting = [*waiting[1:], *rescan(counted, waiting[0])]

@@ -45,14 +45,6 @@ SILENCES_EVERY: Final = timedelta(hours=1)
 _INDEXES: Final = "~"
 
 
-def begin(stack: Stack) -> list[RescanImages]:
-    """For every instance, after the pointer moved."""
-    pointer = database_store.pointer(stack.table)
-    if pointer is None:
-        return []
-    return [_ask(stack, instance.id, pointer) for instance in Instances(stack).every() if _kept(instance)]
-
-
 def missing(stack: Stack) -> list[RescanImages]:
     """For instances that are not judged by the database in use, though nobody is at it, or where silences ran out."""
     pointer = database_store.pointer(stack.table)

@@ -28,7 +28,7 @@ def test_a_push_is_scanned_judged_again_and_goes_with_all_it_left() -> None:
         assert (shelf.record(index).critical, shelf.record(index).high) == (1, 1)
         assert [one["title"] for one in shelf.findings(index)] == ["a hole", "a leak", "a gap"]
         shelf.import_database({**DATABASE, "debian 12": {"zlib1g": {"CVE-2024-0009": {"Severity": 4}}}})
-        for message in rescans.begin(stack):
+        for message in rescans.missing(stack):
             rescans.rescan(stack, message)
         assert [one["id"] for one in shelf.findings(index)] == ["CVE-2024-0009", "CVE-2024-0003"]
         assert list(Fsck(stack).run()) == []
