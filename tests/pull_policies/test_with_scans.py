@@ -126,6 +126,6 @@ def test_a_new_database_blocks_what_it_knows_more_of(shelf: Shelf) -> None:
     assert blocked(shelf) == {}
     more = {**DATABASE["debian 12"], "zlib1g": {"CVE-2025-9": {"FixedVersion": "9", "Severity": 4}}}
     shelf.import_database({**DATABASE, "debian 12": more})
-    send(shelf.stack, rescans.begin(shelf.stack), CHAIN)
+    send(shelf.stack, rescans.missing(shelf.stack), CHAIN)
     run_background(shelf.stack)
     assert blocked(shelf)["findings"] == ["CVE-2025-9"]
