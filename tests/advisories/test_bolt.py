@@ -141,6 +141,20 @@ def test_pages_that_point_at_each_other_end_in_a_refusal_and_not_in_a_circle(tmp
         many.get(b"key 000500")
 
 
+def test_a_page_that_is_another_one_is_refused(tmp_path: Path) -> None:
+    """S2: an old one at its place would be read as if it were the right one."""
+    path = tmp_path / "db"
+    bolt_writer.write(path, {"many": numbered(20_000)})
+    content = bytearray(path.read_bytes())
+    content[3 * PAGE : 4 * PAGE] = content[4 * PAGE : 5 * PAGE]
+    path.write_bytes(content)
+    many = Bolt(MappedPages(path)).root.bucket(b"many")
+    assert many is not None
+
+    with pytest.raises(DatabaseCorrupt, match="page 3 "):
+        many.get(b"key 000001")
+
+
 def test_damage_anywhere_is_a_refusal_or_makes_no_difference(tmp_path: Path) -> None:
     """S2: whatever bits turn, reading ends soon, and with nothing but a clear error."""
     path = tmp_path / "db"

@@ -326,4 +326,7 @@ def test_one_vulnerability_of_one_package_is_told_once(tmp_path: Path) -> None:
         return len(examined(tmp_path, image, {platform: {"libc6": unfixed, "glibc": unfixed}}).findings)
 
     assert count(inventory("debian", "12", *both), "debian 12") == 1
+    several = [{"FixedVersion": version, "Arches": ["x86_64"]} for version in ("3-1", "9-1", "5-1")]
+    image = inventory("oracle", "8.9", package("glibc", "2.28-1"))
+    assert fixes(tmp_path, image, {"Oracle Linux 8": {"glibc": {"CVE-1": {"Entries": several}}}}) == {"CVE-1": "9-1"}
     assert count(inventory("alma", "8.9", *twice), "alma 8") == 2
