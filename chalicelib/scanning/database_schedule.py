@@ -14,7 +14,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
-from chalicelib.advisories.database import DATABASE_FILE, METADATA_FILE
+from chalicelib.advisories.database import DATABASE_FILE, METADATA_FILE, read_metadata
 from chalicelib.edge.log import logger
 from chalicelib.kernel.errors import Invalid, Refused
 from chalicelib.kernel.messages import Message
@@ -22,6 +22,7 @@ from chalicelib.kernel.moment import from_text, to_text
 from chalicelib.ports.stack import Stack
 from chalicelib.ports.table import ConditionFailed
 
+from . import database_rules
 from . import database_store as store
 from .database_models import DatabaseCheck
 from .database_sources import Arrived, from_path, from_reference
@@ -102,12 +103,23 @@ def _from_folder(stack: Stack, result: DatabaseCheck) -> DatabaseCheck:
     error = ""
     with scratch(stack) as into:
         try:
-            _take_over(stack, from_path(str(folder), into))
+            arrived = from_path(str(folder), into)
+            if _is_newer(stack, arrived):
+                _take_over(stack, arrived)
         except Refused as refused:
             # The same files come to the same: they are not read again before they change.
             error = _told(refused)
             logger.warning("failed to take over the folder's vulnerability database", error=error)
     return result.model_copy(update={"folder_stamp": stamp, "error": error})
+
+
+def _is_newer(stack: Stack, arrived: Arrived) -> bool:
+    """A folder that is older than what is in use is no failure: it is what an earlier import left there."""
+    used = store.pointer(stack.table)
+    if used is None or used.record.demonstration:
+        return True
+    metadata = read_metadata((arrived.folder / METADATA_FILE).read_bytes())
+    return database_rules.is_younger(metadata, used.record)
 
 
 def _from_source(stack: Stack, result: DatabaseCheck) -> DatabaseCheck:

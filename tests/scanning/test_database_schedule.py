@@ -167,6 +167,16 @@ def test_what_was_imported_by_hand_is_not_fetched_again(
     assert len(registry.asked) == asked + 1
 
 
+def test_a_folder_that_is_older_than_what_is_in_use_is_left_and_is_no_failure(
+    tmp_path: Path, clock: FrozenClock
+) -> None:
+    """S2: CRS_VULNDB names it still, and a newer one was imported by hand."""
+    with embedded_stack(tmp_path, clock, vulndb=make_database(tmp_path / "folder")) as stack:
+        use(stack, make_database(tmp_path / "newer", packages(fixed="3.0"), updated_at=NOON))
+        keep_current(stack)
+        assert (told(stack).updated_at, told(stack).last_error) == (NOON, None)
+
+
 def test_a_look_at_once_is_for_the_operators_command(synced: Stack, registry: Foreign) -> None:
     keep_current(synced)
     look(synced, at_once=True)
