@@ -30,9 +30,7 @@ def found(database: Database, system: tuple[str, str], *packages: Package) -> di
 
 
 def deb(name: str, source: str, version: str) -> Package:
-    return Package(
-        type="debian", name=name, version=version, arch="amd64", source_name=source, source_version=version
-    )
+    return Package(type="debian", name=name, version=version, arch="amd64", source_name=source, source_version=version)
 
 
 def test_it_says_that_it_is_one(database: Database, tmp_path: Path) -> None:
