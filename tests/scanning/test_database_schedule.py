@@ -139,6 +139,7 @@ def test_the_operators_folder_is_taken_over_whenever_its_files_are_others(tmp_pa
         clock.advance(60)
         keep_current(stack)
         assert store.check(stack.table).checked_at == checked, "the same files are not read again"
+        make_database(folder, packages(fixed="3.0"), updated_at="2026-01-31T09:00:00Z")
         (folder / "trivy.db").write_bytes(b"damaged")
         keep_current(stack)
         assert "no vulnerability database" in (told(stack).last_error or "")
