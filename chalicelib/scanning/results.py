@@ -122,7 +122,8 @@ class Results:
         def change(record: ScanRecord) -> ScanRecord:
             if record.examined or record.state == "unsupported":
                 return record.model_copy(update=_held(record, repository_id, parent))
-            broken = {"state": "failed", "reason": failure.reason, "message": failure.message, "task": ""}
+            state = "unsupported" if failure.reason == "nothing_recognised" else "failed"
+            broken = {"state": state, "reason": failure.reason, "message": failure.message, "task": ""}
             at = {"scanned_at": to_text(self._stack.clock.now())}
             return record.model_copy(update={**broken, **at, **_held(record, repository_id, parent)})
 

@@ -34,6 +34,7 @@ from .models import ImageLayer, ImageLayers, ImageRefused
 LIMITS: Final = Limits()
 # An index lists one a platform; beyond this many it is none that anybody runs.
 MOST_CHILDREN: Final = 100
+_DEEPEST: Final = 2
 _NO_IMAGE: Final = "it holds no file system, so there is nothing to look into"
 # Inventories that a process holds: images of one run share their lowest layers.
 _HELD: Final = 16
@@ -68,21 +69,40 @@ class Surveys:
         return ImageLayers(digest, description.platform(config), config, _layers(described, config))
 
     def images_of(self, instance: Instance, repository_id: str, digest: str) -> Mapping[str, str] | None:
-        """Of an index: its images, digest → platform, in its order; attestations run nowhere and are left out. None for
-        an image by itself.
+        """Of an index: its images, digest → platform, in its order, those too that are not here; what it lists besides,
+        such as attestations, is left out. None for an image by itself.
 
         Raises ManifestUnknown, ImageRefused for what holds no file system.
         """
         record = self.manifest_of(repository_id, digest)
-        manifest = description.document(self._bodies.of(instance.id, record))
         if record.media_type not in media.INDEXES:
-            if not is_file_system(record, description.objects(manifest.get("layers"))):
+            if not self._is_file_system(instance, record):
                 raise ImageRefused("no_image", _NO_IMAGE)
             return None
+        images = self._listed(instance, record, 1)
+        if not 0 < len(images) <= MOST_CHILDREN:
+            raise ImageRefused("no_image", f"it lists {len(images) or 'no'} images; up to {MOST_CHILDREN} are scanned")
+        return images
+
+    def _listed(self, instance: Instance, index: ManifestRecord, depth: int) -> dict[str, str]:
+        manifest = description.document(self._bodies.of(instance.id, index))
         listed = [child for child in description.objects(manifest.get("manifests")) if not _attests(child)]
-        if len(listed) > MOST_CHILDREN:
-            raise ImageRefused("no_image", f"it lists {len(listed)} images; only {MOST_CHILDREN} are looked into")
-        return {child["digest"]: _platform(child) for child in listed}
+        if len(listed) > MOST_CHILDREN or depth > _DEEPEST:
+            raise ImageRefused("no_image", f"it lists more than {MOST_CHILDREN} images, or indexes inside each other")
+        here = self._stack.table.get_many([keys.manifest(index.repository_id, child["digest"]) for child in listed])
+        records = {row["digest"]: ManifestRecord.model_validate(row) for row in here.values() if row["state"] == "live"}
+        images: dict[str, str] = {}
+        for child in listed:
+            record = records.get(child["digest"])
+            if record is not None and record.media_type in media.INDEXES:
+                images |= self._listed(instance, record, depth + 1)
+            elif record is None or self._is_file_system(instance, record):
+                images[child["digest"]] = _platform(child)
+        return images
+
+    def _is_file_system(self, instance: Instance, record: ManifestRecord) -> bool:
+        manifest = description.document(self._bodies.of(instance.id, record))
+        return is_file_system(record, description.objects(manifest.get("layers")))
 
     def known(self, instance: Instance, layer: LayerRef) -> LayerInventory | None:
         """What is known of a layer without reading it. Raises LayerRefused where it was read in vain."""

@@ -165,6 +165,25 @@ def test_attestations_of_an_index_are_no_images(shelf: Shelf) -> None:
     assert seen(shelf) == ("succeeded", "", True)
 
 
+def test_index_of_what_is_no_image_is_refused(shelf: Shelf) -> None:
+    artifact = shelf.push(b"{}", tag="", layer_type="application/vnd.in-toto+json")
+    shelf.library.push_index((artifact, "linux/amd64"), tag="v1")
+    assert shelf.api.post(shelf.library.path("/tags/v1/scan")).status == 409
+
+
+def test_images_of_an_index_inside_an_index_are_its_own(shelf: Shelf) -> None:
+    amd, arm = shelf.push(DEBIAN, tag=""), shelf.push(PYTHON, tag="", platform="linux/arm64")
+    inner = shelf.library.push_index((amd, "linux/amd64"), tag="inner")
+    body = shelf.library.registry.pull(shelf.library.owner, NAME, inner).body
+    other = shelf.library.registry.pull(shelf.library.owner, NAME, arm).body
+    told = [descriptor(body, media.OCI_INDEX), {**descriptor(other, media.OCI_MANIFEST), "platform": {"os": "linux"}}]
+    index = {"schemaVersion": 2, "mediaType": media.OCI_INDEX, "manifests": told}
+    digest = push_manifest(shelf.library.registry, shelf.library.owner, json.dumps(index).encode(), "v1").digest
+    shelf.scan()
+    assert shelf.record(digest).children == (amd, arm)
+    assert (shelf.record(digest).critical, shelf.record(digest).high) == (1, 1)
+
+
 def test_a_scan_that_breaks_off_later_leaves_what_an_earlier_one_found(shelf: Shelf) -> None:
     """Content never changes: who makes a scan fail does not make findings go away."""
     digest = shelf.push(DEBIAN)
