@@ -6,7 +6,9 @@ import gzip
 
 import pytest
 
+from chalicelib.advice import store
 from chalicelib.advice.handlers import look_over_push
+from chalicelib.advice.models import Report
 from chalicelib.advice.service import Advice
 from chalicelib.kernel.messages import ImagePushed
 from chalicelib.kernel.roles import Role
@@ -220,3 +222,10 @@ def test_two_images_that_name_one_config_have_advice_of_their_own(shelf: Shelf) 
     repository = shelf.library.repository()
     told = [Advice(shelf.stack).of(shelf.instance, repository, digest).digest for digest in (first, second)]
     assert told == [first, second]
+
+
+def test_advice_that_comes_after_its_images_end_is_not_kept(shelf: Shelf) -> None:
+    """Whoever deleted the config has looked for it before: nobody would delete it any more."""
+    gone = f"sha256:{'0' * 64}"
+    store.keep(shelf.stack, shelf.instance.bucket, shelf.instance.id, gone, Report(digest=gone))
+    assert shelf.stack.objects(shelf.instance.bucket).list(f"{shelf.instance.id}/advice/").items == ()
