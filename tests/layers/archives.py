@@ -63,8 +63,8 @@ def tar(files: dict[str, bytes], form: int = tarfile.PAX_FORMAT) -> bytes:
 
 PACKINGS: dict[str, Callable[[bytes], bytes]] = {
     "plain": lambda data: data,
-    "gzip": lambda data: gzip.compress(data, 1),
-    "gzip members": lambda data: gzip.compress(data[:700], 1) + gzip.compress(data[700:], 1),
+    "gzip": lambda data: gzip.compress(data, 1, mtime=0),
+    "gzip members": lambda data: gzip.compress(data[:700], 1, mtime=0) + gzip.compress(data[700:], 1, mtime=0),
     "zstd": lambda data: zstd.compress(data),
     "zstd frames": lambda data: zstd.compress(data[:700]) + zstd.compress(data[700:]),
     "zstd with an index": lambda data: zstd.compress(data) + b"\x5e\x2a\x4d\x18\x08\0\0\0whatever",
