@@ -21,6 +21,7 @@ Package: libssl1.1
 Status: hold ok installed
 source: openssl
 Version: 0:1.1.1n-0+deb11u5
+Version: 9
 Architecture: amd64
 
 Package: removed
