@@ -34,6 +34,7 @@ from .repositories import shares_api as shares
 from .retention import api as retention
 from .scanning import api as scanning
 from .scanning import database_api as vulnerability_database
+from .scanning import documents_api as documents
 from .tasks import api as tasks
 
 API: Final[tuple[Routes, ...]] = (
@@ -58,6 +59,7 @@ API: Final[tuple[Routes, ...]] = (
     retention.routes,
     recycling.routes,
     scanning.routes,
+    documents.routes,
     vulnerability_database.routes,
     advice.routes,
     tasks.routes,

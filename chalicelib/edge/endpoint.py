@@ -107,8 +107,15 @@ class Endpoint:
 
     @property
     def answers(self) -> dict[int, Any]:
-        """What it answers when it is not refused: status → model, `Text`, or None for nothing."""
-        return dict(self._answer(one) for one in self._annotated)
+        """What it answers when it is not refused: status → model, `Text`, or None for nothing. Where one status can be
+        both a model and a text, the model."""
+        told = [self._answer(one) for one in self._annotated]
+        return dict(sorted(told, key=lambda answer: answer[1] is not Text))
+
+    @property
+    def exported(self) -> frozenset[int]:
+        """The statuses of those answers that can be `Text`."""
+        return frozenset(status for status, answer in map(self._answer, self._annotated) if answer is Text)
 
     @property
     def located(self) -> frozenset[int]:

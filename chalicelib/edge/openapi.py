@@ -221,10 +221,13 @@ def _answers(endpoint: Endpoint, schemas: Schemas) -> Document:
         }
         if status in endpoint.located:
             response["headers"]["Location"] = {"schema": {"type": "string"}}
-        if answer is Text:
-            response["content"] = {media: {"schema": {"type": "string"}} for media in endpoint.media}
-        elif answer is not None:
-            response["content"] = {"application/json": {"schema": schemas.of(answer, "serialization")}}
+        content: Document = {}
+        if answer is not None and answer is not Text:
+            content["application/json"] = {"schema": schemas.of(answer, "serialization")}
+        if status in endpoint.exported:
+            content |= {media: {"schema": {"type": "string"}} for media in endpoint.media}
+        if content:
+            response["content"] = content
         found[str(status)] = response
     return found
 

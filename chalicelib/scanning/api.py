@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chalicelib.edge.answers import Accepted, Listing
+from chalicelib.edge.answers import Accepted, Listing, Text
 from chalicelib.edge.apicall import Call
 from chalicelib.edge.endpoint import Routes
 from chalicelib.instances.models import instance_of
@@ -15,7 +15,9 @@ from chalicelib.repositories.api import REPOSITORY, repository_of
 from chalicelib.surveys.service import Surveys
 from chalicelib.tasks.models import TaskView
 
+from .documents import CSV, Documents
 from .listing import FindingLists
+from .sarif import MEDIA_TYPE as SARIF
 from .service import Scanning
 from .views import ScanView, VulnerabilityQuery, VulnerabilityView
 
@@ -60,11 +62,17 @@ def scan_namespace(call: Call) -> Accepted[TaskView]:
     return Accepted(TaskView.of(task), f"/instances/{instance.id}/tasks/{task.id}")
 
 
-@routes.get(f"{REPOSITORY}/manifests/{{digest}}/vulnerabilities", needs=Right.READ_CONTENT, also=(409,))
-def list_vulnerabilities(call: Call, query: VulnerabilityQuery) -> Listing[VulnerabilityView]:
+@routes.get(
+    f"{REPOSITORY}/manifests/{{digest}}/vulnerabilities",
+    needs=Right.READ_CONTENT,
+    also=(409,),
+    media=(SARIF, CSV),
+)
+def list_vulnerabilities(call: Call, query: VulnerabilityQuery) -> Listing[VulnerabilityView] | Text:
     """List the vulnerabilities that were found in an image, or in an index with all its platforms.
 
-    404 where it was not scanned yet, 409 where nothing of it could be examined: that is never an empty list.
+    404 where it was not scanned yet, 409 where nothing of it could be examined: that is never an empty list. As SARIF
+    2.1.0 or CSV it is a file with all of them; 409 too where that is too large for one answer.
     """
     repository = repository_of(call)
     try:
@@ -72,4 +80,6 @@ def list_vulnerabilities(call: Call, query: VulnerabilityQuery) -> Listing[Vulne
         Surveys(call.stack).manifest_of(repository.id, digest)
     except (DigestInvalid, ManifestUnknown):
         raise NotFound("there is no such manifest") from None
+    if query.format != "json":
+        return Documents(call.stack).download_findings(instance_of(call), repository, digest, query)
     return FindingLists(call.stack).page(instance_of(call), digest, query)

@@ -15,6 +15,7 @@ from chalicelib.surveys.models import ImageRefused
 from chalicelib.surveys.service import Surveys
 
 from . import rules
+from .attaching import Attaching
 from .engines import EngineFailed, engine_of
 from .models import Failure, Target
 from .results import Results
@@ -45,6 +46,7 @@ class Images:
         self._surveys = Surveys(stack)
         self._results = Results(stack)
         self._findings = Findings(stack)
+        self._attaching = Attaching(stack)
         self._engine = engine_of(stack)
         self._standard = self._engine.standard()
         # By a database that came since this began: another step looks at them again.
@@ -128,6 +130,13 @@ class Images:
                 self._results.hold(self._instance, digest, target.repository_id, target.digest)
             return self._results.join(self._instance, target.digest, images, repository_id=target.repository_id)
         return self._results.hold(self._instance, target.digest, target.repository_id)
+
+    def attach(self, target: Target, images: tuple[str, ...] | None) -> str:
+        """Bills of materials of what was examined, each image's own. Answers for people why some could not be."""
+        wanted = (target.digest,) if images is None else images
+        return next(
+            filter(None, [self._attaching.attach(self._instance, target.repository_id, one) for one in wanted]), ""
+        )
 
 
 class _Interrupted(Exception):

@@ -40,13 +40,25 @@ class FindingLists:
     def page(self, instance: Instance, digest: str, query: VulnerabilityQuery) -> Listing[VulnerabilityView]:
         """Raises NotFound where nobody scanned it, Conflict where nothing could be examined, Invalid for the cursor."""
         start = _start(query.cursor)
-        found = [one for one in self.all(instance, digest) if self._wanted(one, query)]
-        found.sort(key=_ORDERS[query.sort.removeprefix("-")], reverse=query.sort.startswith("-"))
+        found = self._chosen(instance, digest, query)
         items = found[start : start + query.limit]
         following = str(start + query.limit) if start + query.limit < len(found) else None
+        return Listing(items=self._views(items)[0], next=following, total=len(found))
+
+    def whole(
+        self, instance: Instance, digest: str, query: VulnerabilityQuery
+    ) -> tuple[tuple[VulnerabilityView, ...], Mapping[str, Description]]:
+        """Every finding that the filters let through, with what is known of each, by id. Raises as `page`."""
+        return self._views(self._chosen(instance, digest, query))
+
+    def _chosen(self, instance: Instance, digest: str, query: VulnerabilityQuery) -> list[Listed]:
+        found = [one for one in self.all(instance, digest) if self._wanted(one, query)]
+        found.sort(key=_ORDERS[query.sort.removeprefix("-")], reverse=query.sort.startswith("-"))
+        return found
+
+    def _views(self, items: list[Listed]) -> tuple[tuple[VulnerabilityView, ...], Mapping[str, Description]]:
         texts = self._texts({one.finding.id for one in items})
-        shown = tuple(self._view(one, texts.get(one.finding.id)) for one in items)
-        return Listing(items=shown, next=following, total=len(found))
+        return tuple(self._view(one, texts.get(one.finding.id)) for one in items), texts
 
     def all(self, instance: Instance, digest: str) -> list[Listed]:
         """Every finding, also those that are silenced; of an index each once, with its platforms. Raises as `page`."""

@@ -102,7 +102,7 @@ class _Steps:
             self._change(counted=True)
         if left:
             return self._advance(target, left[0])
-        self._end(target, self._images.finish(target, images))
+        self._end(target, self._images.finish(target, images), self._images.attach(target, images))
         return self._over
 
     def _advance(self, target: Target, digest: str) -> bool:
@@ -162,13 +162,15 @@ class _Steps:
         self._tell(target, "skipped", why)
         return self._over
 
-    def _end(self, target: Target, record: ScanRecord) -> None:
+    def _end(self, target: Target, record: ScanRecord, unattached: str) -> None:
         failure = self._work.failed.get(target.digest)
         # What an earlier scan found out stands in its row still.
         if failure is None and record.state == "failed":
             failure = Failure(reason=record.reason, message=record.message)
         self._change(bad=self._work.bad + bool(failure))
-        self._tell(target, "failed" if failure else record.state, failure.message if failure else record.message)
+        message = failure.message if failure else record.message
+        told = "; ".join(filter(None, (message, unattached)))
+        self._tell(target, "failed" if failure else record.state, told)
 
     def _tell(self, target: Target, verdict: str, reason: str) -> None:
         item = TaskItem(

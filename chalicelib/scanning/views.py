@@ -23,6 +23,8 @@ class VulnerabilityQuery(SearchQuery):
     it no more; silenced: whether a document silences it; platform: of an index, only what this one has.
 
     sort: the gravest first unless something else is said
+    format: `json` is this list; `sarif` and `csv` are files with all that the filters let through, in which `limit` and
+    `cursor` mean nothing
     """
 
     severity: Severity | None = None
@@ -30,6 +32,7 @@ class VulnerabilityQuery(SearchQuery):
     silenced: bool | None = None
     platform: Annotated[str, Field(max_length=100)] = ""
     sort: Sort = "-severity"
+    format: Literal["json", "sarif", "csv"] = "json"
 
 
 class SilencedView(View):

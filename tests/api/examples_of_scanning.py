@@ -103,3 +103,8 @@ def list_vulnerabilities(at: Place) -> Ask:
 @example
 def show_vulnerability_database(_at: Place) -> Ask:
     return Ask()
+
+
+@example
+def download_sbom(at: Place) -> Ask:
+    return Ask(_scanned(at), query={"format": "spdx"})
