@@ -21,6 +21,7 @@ Reason = Literal[
     "nothing_recognised",
     "unreadable_files",
     "no_database",
+    "demonstration_database",
     "foreign_layer",
     "missing_layer",
     "corrupt",

@@ -40,6 +40,7 @@ class Standard(NamedTuple):
     engine: str
     database: str
     database_updated_at: str
+    demonstration: bool = False
 
 
 class Engine(Protocol):
@@ -86,7 +87,9 @@ def standard_of(stack: Stack, engine: str) -> Standard:
 
 
 def _standard(engine: str, record: DatabaseRecord | None) -> Standard:
-    return Standard(engine, record.digest, record.updated_at) if record else Standard(engine, "", "")
+    if record is None:
+        return Standard(engine, "", "")
+    return Standard(engine, record.digest, record.updated_at, record.demonstration)
 
 
 def unjudged(image: ImageLayers, inventory: ImageInventory) -> Report:

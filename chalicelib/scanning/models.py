@@ -56,6 +56,7 @@ class Report(Kept):
 
     database      digest of the database it was judged by, "" where there was none; then there are no findings
     supported, examined, end_of_life   see `advisories.models.Examination`
+    demonstration that database knows a few vulnerabilities, for a first look
     findings      those that are silenced too
     """
 
@@ -64,6 +65,7 @@ class Report(Kept):
     engine: str
     database: str
     database_updated_at: str
+    demonstration: bool = False
     scanned_at: str
     supported: bool
     examined: int

@@ -98,6 +98,9 @@ class Judging:
             return True
         if record.database == self._record.digest:
             return False
+        if record.reason == "demonstration_database" or self._record.demonstration:
+            # What it says of an image is never the whole, whatever it has in common with another.
+            return True
         changed = self._changed_since(record.database)
         return changed is None or not changed.isdisjoint(_numbers(detail.names))
 
@@ -110,6 +113,7 @@ class Judging:
             engine=BUILTIN,
             database=self._record.digest,
             database_updated_at=self._record.updated_at,
+            demonstration=self._record.demonstration,
             silencers=self._silencers,
             now=now,
         )

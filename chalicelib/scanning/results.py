@@ -40,18 +40,21 @@ def judged(
     engine: str,
     database: str,
     database_updated_at: str,
+    demonstration: bool = False,
     silencers: Silencers,
     now: datetime,
 ) -> Report:
     """The report with what came of examining its inventory now.
 
     database, database_updated_at   digest and age of the database that it was examined by, "" for none
+    demonstration                   it is the one for a first look
     """
     return report.model_copy(
         update={
             "engine": engine,
             "database": database,
             "database_updated_at": database_updated_at,
+            "demonstration": demonstration,
             "scanned_at": to_text(now),
             "supported": examination.supported,
             "examined": examination.examined,

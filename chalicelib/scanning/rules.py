@@ -36,6 +36,9 @@ def outcome(report: Report) -> Outcome:
         return "partial", "nothing_recognised", message
     if report.inventory.problems:
         return "partial", "unreadable_files", problems_told(report.inventory.problems)
+    if report.demonstration:
+        message = "the demonstration database knows a few vulnerabilities only; import the real one"
+        return "partial", "demonstration_database", message
     return "succeeded", "", ""
 
 

@@ -121,13 +121,14 @@ class Shelf:
     def api(self) -> Api:
         return self.library.api()
 
-    def import_database(self, tree: Mapping[str, Any] = DATABASE, *, force: bool = True) -> str:
+    def import_database(self, tree: Mapping[str, Any] = DATABASE, *, demonstration: bool = False) -> str:
         """Answers its digest."""
         with TemporaryDirectory() as folder:
             place = rows.write(Path(folder), rows.packed(tree))
-            built = {"Version": 2, "UpdatedAt": to_text(self.stack.clock.now() - timedelta(hours=1))}
+            built: dict[str, Any] = {"Version": 2, "UpdatedAt": to_text(self.stack.clock.now() - timedelta(hours=1))}
+            built["Demonstration"] = demonstration
             (place / METADATA_FILE).write_text(json.dumps(built))
-            imported = DatabaseImport(self.stack).take_over(Arrived(place, "a test"), force=force)
+            imported = DatabaseImport(self.stack).take_over(Arrived(place, "a test"), force=True)
         return imported.record.digest
 
     def push(

@@ -9,10 +9,11 @@ import pytest
 
 from chalicelib.kernel import media
 from chalicelib.ports.stack import Stack
+from chalicelib.scanning import rescans
 from tests.packages.rebuild import tar
 from tests.registry.images import NAME, descriptor, push_blob, push_manifest
 
-from .shelf import DATABASE, DEBIAN, PYTHON, Files, Shelf, config_of, packed
+from .shelf import DATABASE, DEBIAN, PYTHON, Files, Shelf, config_of, dpkg, packed
 
 UNHEARD: Files = {"etc/os-release": 'ID=unheard\nVERSION_ID="1"\n', "var/lib/dpkg/status": "Package: a\n"}
 COUNTS = ("critical", "high", "medium", "low", "unknown", "silenced", "fixable")
@@ -85,6 +86,19 @@ def test_without_a_database_the_inventory_waits_for_one(stack: Stack) -> None:
     shelf.import_database()
     shelf.api.post(f"/instances/ci/tasks/{task.id}/retry")
     assert shelf.carried_out(task.id).state == "succeeded"
+    assert seen(shelf) == ("succeeded", "", True)
+
+
+def test_what_the_demonstration_says_is_never_the_whole(stack: Stack) -> None:
+    """S2: until the real database comes, even where that knows nothing else of the image."""
+    shelf = Shelf.opened(stack)
+    shelf.import_database(demonstration=True)
+    shelf.push({**DEBIAN, "var/lib/dpkg/status": dpkg(zlib1g="1.2.13")})
+    shelf.scan()
+    assert seen(shelf) == ("partial", "demonstration_database", True)
+    shelf.import_database({**DATABASE, "alpine 3.19": {"zlib": {"CVE-2024-0009": {}}}})
+    for message in rescans.missing(stack):
+        rescans.rescan(stack, message)
     assert seen(shelf) == ("succeeded", "", True)
 
 
