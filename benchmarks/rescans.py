@@ -154,8 +154,15 @@ class Bench:
                 findings=(),
             )
             found = examine(inventory, database, now)
-            told = {"engine": "builtin 1", "database": record.digest, "database_updated_at": record.updated_at}
-            report = judged(report, found, silencers=silencers(self.stack, self.instance.id), now=now, **told)
+            report = judged(
+                report,
+                found,
+                engine="builtin 1",
+                database=record.digest,
+                database_updated_at=record.updated_at,
+                silencers=silencers(self.stack, self.instance.id),
+                now=now,
+            )
             self.found += len(report.findings)
             results.store(self.instance, report, repository_id=REPOSITORY)
         return time.perf_counter() - begun
