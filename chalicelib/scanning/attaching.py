@@ -47,11 +47,11 @@ class Attaching:
         self._surveys = Surveys(stack)
 
     def attach(self, instance: Instance, repository_id: str, digest: str) -> str:
-        """Both bills, where the image was examined and has none yet. Answers why not, for people; "" if nothing was in
-        the way. Never raises: a scan is worth the same without."""
+        """Both bills, where packages were found and there are none yet. Answers why not, for people; "" if nothing was
+        in the way. Never raises: a scan is worth the same without."""
         try:
             record = Findings(self._stack).of(instance.id, digest)
-            if record is not None and record.examined and record.report:
+            if record is not None and record.report and record.packages:
                 self._attach(instance, repository_id, digest)
         except (ManifestUnknown, NotFound):
             return ""  # Image or repository went meanwhile.

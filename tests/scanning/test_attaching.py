@@ -74,10 +74,12 @@ def test_scanning_again_attaches_nothing_new(shelf: Shelf) -> None:
     shelf.scan()
     before = referrers(shelf, digest)
     pushes = shelf.api.get(shelf.library.path(f"/manifests/{before[TYPES['spdx']].digest}")).json()["pushed_at"]
+    shelf.library.handle_events()
     shelf.import_database({"debian 12": {"openssl": {"CVE-1": {}}}})
     shelf.scan()
     shelf.scan_namespace()
     assert referrers(shelf, digest) == before
+    assert shelf.stack.objects(shelf.instance.bucket).list(f"{shelf.instance.id}/pushes/").items == ()
     after = shelf.api.get(shelf.library.path(f"/manifests/{before[TYPES['spdx']].digest}")).json()
     assert (after["pushed_at"], after["pushed_by"]) == (pushes, "system:scan")
 
@@ -117,6 +119,21 @@ def test_image_that_could_not_be_examined_gets_none(shelf: Shelf) -> None:
     shelf.scan()
     assert shelf.record(digest).state == "failed"
     assert referrers(shelf, digest) == {}
+
+
+def test_image_in_which_nothing_was_found_gets_none(shelf: Shelf) -> None:
+    digest = shelf.push({"srv/app": "x"})
+    shelf.scan()
+    assert shelf.record(digest).state == "unsupported"
+    assert referrers(shelf, digest) == {}
+
+
+def test_image_whose_packages_wait_for_a_database_has_its_bill_already(stack: Stack) -> None:
+    shelf = Shelf.opened(stack)
+    digest = shelf.push(DEBIAN)
+    shelf.scan()
+    assert (shelf.record(digest).state, shelf.record(digest).reason) == ("failed", "no_database")
+    assert set(referrers(shelf, digest)) == set(TYPES.values())
 
 
 def test_bills_leave_with_their_image(shelf: Shelf, clock: FrozenClock) -> None:
