@@ -11,6 +11,7 @@ same image makes the same bytes, and what is attached already is not pushed agai
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from typing import Any, Final, get_args
 
 from chalicelib.edge.log import logger
@@ -81,7 +82,8 @@ class Attaching:
         except ManifestUnknown:
             # What comes after its subject has gone would stay for ever.
             for one in pushed:
-                self._registry.delete(caller, repository.name, one)
+                with suppress(ManifestUnknown):
+                    self._registry.delete(caller, repository.name, one)
 
     def _missing(self, caller: Caller, repository: Repository, digest: Digest) -> list[BillFormat]:
         there = {

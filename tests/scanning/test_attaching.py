@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -11,10 +12,14 @@ from chalicelib.audit.models import Filter
 from chalicelib.audit.service import Audit
 from chalicelib.instances.service import Instances
 from chalicelib.kernel import media
-from chalicelib.kernel.errors import PullBlocked
+from chalicelib.kernel.errors import ManifestUnknown, PullBlocked
 from chalicelib.kernel.names import Digest, RepositoryName, TagName
 from chalicelib.ports.stack import Stack
-from chalicelib.registry.models import Referrer
+from chalicelib.registry.models import Caller, ManifestRecord, Referrer
+from chalicelib.repositories.models import Repository
+from chalicelib.scanning.attaching import Attaching
+from chalicelib.scanning.bills import Bill
+from chalicelib.scanning.documents import BillFormat
 from tests.background import run_tasks
 from tests.registry.images import NAME, descriptor
 from tests.registry.library import gone_for_good
@@ -142,6 +147,29 @@ def test_bills_leave_with_their_image(shelf: Shelf, clock: FrozenClock) -> None:
     shelf.scan()
     shelf.library.handle_events()
     shelf.library.registry.delete(shelf.library.owner, NAME, TagName("v1"))
+    gone_for_good(shelf.library, clock)
+
+
+class Interrupted(Attaching):
+    """Somebody deletes the image after the first of its bills was pushed."""
+
+    def _push(
+        self, caller: Caller, repository: Repository, subject: ManifestRecord, bill: Bill, form: BillFormat
+    ) -> Digest:
+        pushed = super()._push(caller, repository, subject, bill, form)
+        with suppress(ManifestUnknown):
+            self._registry.delete(caller, repository.name, subject.digest)
+        return pushed
+
+
+def test_bills_of_an_image_that_goes_meanwhile_go_too(shelf: Shelf, clock: FrozenClock) -> None:
+    digest = shelf.push(DEBIAN)
+    shelf.scan()
+    for one in referrers(shelf, digest).values():
+        shelf.library.registry.delete(shelf.library.owner, NAME, Digest(one.digest))
+    assert Interrupted(shelf.stack).attach(shelf.instance, shelf.library.repository().id, digest) == ""
+    assert referrers(shelf, digest) == {}
+    shelf.library.handle_events()
     gone_for_good(shelf.library, clock)
 
 

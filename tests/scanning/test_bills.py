@@ -9,9 +9,12 @@ from typing import Any
 
 import pytest
 
+from chalicelib.kernel.errors import Conflict
 from chalicelib.packages.models import ImageInventory, Installed, LayerRef, OperatingSystem, Package
+from chalicelib.ports.stack import Stack
 from chalicelib.scanning import cyclonedx, spdx
 from chalicelib.scanning.bills import Bill, bill_of, moment_of
+from chalicelib.scanning.documents import Documents
 from chalicelib.scanning.licences import expression
 from chalicelib.scanning.models import Report, ReportLayer
 
@@ -158,3 +161,9 @@ def test_texts_of_strangers_stay_texts() -> None:
     cyclone = json.loads(cyclonedx.document(made))
     assert cyclone["components"][0]["name"] == evil
     assert json.loads(spdx.document(made))["packages"][1]["name"] == evil
+
+
+def test_document_that_no_answer_carries_is_refused_with_where_to_find_it(stack: Stack) -> None:
+    many = (Package(type="python-pkg", name=f"package-{number}", version="1" * 300) for number in range(4500))
+    with pytest.raises(Conflict, match="pull it from the registry"):
+        Documents(stack).download_bill(bill(*many), "cyclonedx")
