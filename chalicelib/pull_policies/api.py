@@ -37,7 +37,8 @@ def set_pull_policy(call: Call, body: PolicyOrder) -> PolicyView:
 
     In force with the answer. What has findings at or over the severity is refused to every client, by tag and by
     digest, its layers too; silenced findings and `exceptions` do not count, until they expire. `unscanned` decides
-    about images that were not examined, or only in part. 409 where somebody changed the policy since `version`.
+    about images that were not examined, or only in part. With a `version`, 409 where somebody changed the policy since;
+    without one, whatever stands is replaced.
     """
     policies, namespace = PullPolicies(call.stack), _namespace(call)
     call.tell(object=body.severity or "none")

@@ -34,7 +34,7 @@ class PolicyOrder(BaseModel):
     severity    images with findings at or over it are not pulled; null: all are
     unscanned   what becomes of images that nobody has examined whole; `block` only beside a severity
     exceptions  all there are to be from now on, by id
-    version     of the policy that was seen; 0 where there never was one
+    version     of the policy that was seen, 0 where there never was one; null: whatever stands is replaced
     """
 
     model_config = GIVEN
@@ -42,7 +42,7 @@ class PolicyOrder(BaseModel):
     severity: Threshold | None
     unscanned: Unscanned = "allow"
     exceptions: Annotated[tuple[Exemption, ...], Field(max_length=MOST_EXCEPTIONS)] = ()
-    version: Annotated[int, Field(ge=0)]
+    version: Annotated[int, Field(ge=0)] | None = None
 
 
 class KeptExemption(BaseModel):
@@ -77,7 +77,7 @@ class ExemptionView(KeptExemption):
 
 
 class PolicyView(BaseModel):
-    """A namespace's pull policy. version: give it back to change the policy."""
+    """A namespace's pull policy. version: give it back to change what you saw, and no other."""
 
     model_config = MADE
 

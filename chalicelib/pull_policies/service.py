@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from typing import Final
 
 from chalicelib.findings.service import Findings
 from chalicelib.kernel.errors import Conflict, Invalid, NotFound, Unavailable
@@ -28,6 +29,9 @@ from chalicelib.ports.table import Item, Key, OutcomeUnknown, TransactionCancell
 from . import store
 from .models import ExemptionView, Policy, PolicyOrder, PolicyView, Verdict
 from .rules import judge, needs_detail
+
+# Who says what the policy is to be, whatever stands, meets others who do at most so often.
+_ATTEMPTS: Final = 5
 
 
 class PullPolicies:
@@ -60,11 +64,19 @@ class PullPolicies:
     def replace(self, namespace: Namespace, order: PolicyOrder, by: str) -> Policy:
         """In force with the answer. Raises Invalid, Conflict where it was changed since, NotFound."""
         _refuse_contradictions(order)
+        if order.version is not None:
+            return self._replace(namespace, order, order.version, by)
+        for _ in range(_ATTEMPTS - 1):
+            with suppress(Conflict):
+                return self._replace(namespace, order, self.policy(namespace).version, by)
+        return self._replace(namespace, order, self.policy(namespace).version, by)
+
+    def _replace(self, namespace: Namespace, order: PolicyOrder, seen: int, by: str) -> Policy:
         wanted = Policy.model_validate(
             {
                 **order.model_dump(),
                 "namespace_id": namespace.id,
-                "version": order.version + 1,
+                "version": seen + 1,
                 "updated_at": self._stack.clock.now(),
                 "updated_by": by,
             }

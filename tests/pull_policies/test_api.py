@@ -116,6 +116,15 @@ def test_of_two_who_change_a_policy_at_once_the_second_is_told(library: Library)
     assert (api.get(PATH).json()["severity"], api.get(PATH).json()["version"]) == ("high", 1)
 
 
+def test_who_names_no_version_replaces_whatever_stands(library: Library) -> None:
+    """X6: the fields that clients know are enough, the first time and later."""
+    api = library.api()
+    order = {"severity": "high", "unscanned": "block", "exceptions": [EXCEPTION]}
+    versions = [api.put(PATH, {**order, "severity": severity}).json()["version"] for severity in ("high", "low")]
+    assert versions == [1, 2]
+    assert api.get(PATH).json()["severity"] == "low"
+
+
 @pytest.mark.parametrize("outcome", ["done, unsaid", "lost"])
 def test_a_change_that_nobody_answered_for_is_made_or_not_made(library: Library, outcome: str) -> None:
     """X6"""
