@@ -62,7 +62,7 @@ class Surveys:
         record = self.manifest_of(repository_id, digest)
         manifest = description.document(self._bodies.of(instance.id, record))
         described = description.objects(manifest.get("layers"))
-        if record.media_type in media.INDEXES or not is_file_system(record, described):
+        if record.media_type in media.INDEXES or not description.runs(record.media_type, manifest):
             raise ImageRefused("no_image", _NO_IMAGE)
         self._require_here(instance, described)
         config = description.document(self._annotations.config(instance.id, record) or b"")
@@ -101,8 +101,8 @@ class Surveys:
         return images
 
     def _is_file_system(self, instance: Instance, record: ManifestRecord) -> bool:
-        manifest = description.document(self._bodies.of(instance.id, record))
-        return is_file_system(record, description.objects(manifest.get("layers")))
+        """Whether pulls of it are judged, too: what runs is looked into, whatever it calls itself."""
+        return description.runs(record.media_type, description.document(self._bodies.of(instance.id, record)))
 
     def known(self, instance: Instance, layer: LayerRef) -> LayerInventory | None:
         """What is known of a layer without reading it. Raises LayerRefused where it was read in vain."""
@@ -193,12 +193,6 @@ class Surveys:
             if layer.get("mediaType") in media.FOREIGN_LAYERS or layer.get("urls"):
                 raise ImageRefused("foreign_layer", f"layer {layer['digest']} is kept elsewhere by its author")
             raise ImageRefused("missing_layer", f"layer {layer['digest']} is not here")
-
-
-def is_file_system(record: ManifestRecord, layers: list[dict[str, Any]]) -> bool:
-    """Whether it is an image, and not an artifact that bears the config of one, as some signatures do."""
-    archives = any("tar" in description.text(layer.get("mediaType")) for layer in layers)
-    return record.artifact_type in media.IMAGE_CONFIGS and (archives or not layers)
 
 
 def _layers(described: list[dict[str, Any]], config: Mapping[str, Any]) -> tuple[ImageLayer, ...]:

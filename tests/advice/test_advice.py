@@ -10,6 +10,7 @@ from chalicelib.advice import store
 from chalicelib.advice.handlers import look_over_push
 from chalicelib.advice.models import Report
 from chalicelib.advice.service import Advice
+from chalicelib.kernel import media
 from chalicelib.kernel.messages import ImagePushed
 from chalicelib.kernel.roles import Role
 from chalicelib.ports import paths
@@ -18,7 +19,7 @@ from chalicelib.registry.handlers import object_created
 from chalicelib.tasks.service import Tasks
 from tests.advice.building import DEBIAN, copy, run, step
 from tests.advice.shelf import Shelf
-from tests.registry.images import push_image
+from tests.registry.images import image, push_blob, push_manifest
 from tests.registry.library import Library, gone_for_good
 from tests.stacks import FrozenClock
 
@@ -184,7 +185,10 @@ def test_an_image_pushed_before_can_be_looked_over_when_somebody_asks(shelf: She
 
 def test_what_is_no_image_is_refused_and_not_looked_over(shelf: Shelf) -> None:
     """Signatures, charts and other artifacts have no file system."""
-    chart = push_image(shelf.library.registry, shelf.library.owner, b"chart").digest
+    registry, owner = shelf.library.registry, shelf.library.owner
+    for data in (b"{}", b"chart"):
+        push_blob(registry, owner, data)
+    chart = push_manifest(registry, owner, image(b"chart", config_type=media.HELM_CONFIG), "v1").digest
     shelf.work()
     assert shelf.tasks() == []
     assert shelf.ask(chart).code == "CONFLICT"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from chalicelib.collection.service import Fsck
+from chalicelib.kernel.names import Digest
 from chalicelib.layers.contents import read_contents
 from chalicelib.layers.entries import LayerRefused, Limits
 from chalicelib.packages.models import INVENTORY_VERSION
@@ -13,6 +14,7 @@ from chalicelib.ports.stack import Stack
 from chalicelib.surveys.models import ImageLayers, ImageRefused
 from chalicelib.surveys.service import Surveys
 from tests.background import run_background
+from tests.registry.images import image, push_blob, push_manifest
 from tests.registry.library import DAY, gone_for_good
 from tests.scanning.shelf import DEBIAN, PYTHON, Shelf, packed
 from tests.stacks import FrozenClock
@@ -37,6 +39,19 @@ def test_layers_come_with_their_commands_and_uncompressed_digests(shelf: Shelf) 
     assert [layer.command for layer in image.layers] == ["COPY layer 0", "COPY layer 1"]
     assert all(layer.ref.diff_id.startswith("sha256:") for layer in image.layers)
     assert (image.platform, image.size) == ("linux/amd64", sum(len(packed(one)) for one in (DEBIAN, PYTHON)))
+
+
+def test_an_image_that_calls_itself_something_else_is_looked_into_as_it_can_be_run(shelf: Shelf) -> None:
+    """S1: clients pay no heed to `artifactType`, nor do pull policies; signatures run nowhere."""
+    registry, owner = shelf.library.registry, shelf.library.owner
+    for data in (b"{}", packed(DEBIAN)):
+        push_blob(registry, owner, data)
+    named = push_manifest(registry, owner, image(packed(DEBIAN), artifactType="application/x-app"), "v1")
+    assert layers_of(shelf, named.digest).size == len(packed(DEBIAN))
+    signature = {"mediaType": "application/vnd.dev.cosign.simplesigning.v1+json", "digest": Digest.of(b"{}"), "size": 2}
+    signed = push_manifest(registry, owner, image(layers=[signature]), "v2")
+    with pytest.raises(ImageRefused, match="no file system"):
+        layers_of(shelf, signed.digest)
 
 
 def test_one_reading_gives_packages_and_files(shelf: Shelf) -> None:
