@@ -120,7 +120,12 @@ def _record(row: Item) -> BinEntry | Task | None:
 
 
 def _events(record: BinEntry | Task | None) -> Iterable[Event]:
-    """What a row tells. Parts of a namespace's entry tell nothing beside it."""
+    """What a row tells. Parts of a namespace's entry tell nothing beside it, nor does what every push brings about."""
     if isinstance(record, BinEntry):
         return [] if record.parent else [of_entry(record)]
-    return [of_task(record)] if record is not None and record.finished else []
+    return [of_task(record)] if record is not None and record.finished and not _by_itself(record) else []
+
+
+def _by_itself(task: Task) -> bool:
+    """Advice on a push is looked up by whoever wants it; the push itself was told of."""
+    return task.kind == "advice" and task.trigger == "push"

@@ -62,6 +62,18 @@ def test_every_kind_of_event_is_told_as_a_cloud_event(
     }  # fmt: skip
 
 
+def test_advice_that_every_push_brings_about_is_told_to_nobody(
+    stack: Stack, instance: Instance, owner: Api, receiver: Receiver
+) -> None:
+    """X5: the push was; what somebody asked for is told of."""
+    make_webhook(owner, receiver.url)
+    by_itself = put_task(stack, instance.id, kind="advice", trigger="push")
+    asked = put_task(stack, instance.id, kind="advice", trigger="manual")
+    tell(stack)
+    assert [event["subject"] for event in receiver.events] == [asked.id]
+    assert "i2sk" not in (stack.table.get(keys.task(instance.id, by_itself.id)) or {}), "it does not wait to be told"
+
+
 def test_an_event_that_comes_again_is_delivered_once(
     stack: Stack, instance: Instance, owner: Api, receiver: Receiver
 ) -> None:
