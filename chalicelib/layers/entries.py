@@ -37,6 +37,10 @@ class LayerRefused(Refused):
         self.reason: Reason = reason
 
 
+class FileRefused(LayerRefused):
+    """A single file that is larger than files that are read. Nothing of it was: the layer goes on after it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """Absolute ones, of one layer: a ratio would refuse honest sparse files.
@@ -72,9 +76,15 @@ class Entry(Protocol):
     target: str
 
     def peek(self, size: int) -> bytes:
-        """The content's first bytes, at most 4 KiB; what is read afterwards begins with them all the same."""
+        """The content's first bytes, at most 4 KiB; what is read afterwards begins with them all the same.
+
+        Raises what `content` raises, where there are holes in the file.
+        """
         ...
 
     def content(self) -> BinaryIO:
-        """The whole content, seekable; closed with the next entry. Raises LayerRefused (too_large, truncated …)."""
+        """The whole content, seekable; closed with the next entry.
+
+        Raises FileRefused; LayerRefused (truncated, corrupt …).
+        """
         ...

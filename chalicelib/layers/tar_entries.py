@@ -7,7 +7,7 @@ import tempfile
 from typing import BinaryIO, Final
 
 from . import headers
-from .entries import MIB, Kind, LayerRefused, Limits
+from .entries import MIB, FileRefused, Kind, LayerRefused, Limits
 from .source import Source
 from .sparse import Sparse
 
@@ -49,7 +49,7 @@ class TarEntry:
 
     def content(self) -> BinaryIO:
         """The whole content, seekable, from its beginning; closed with the next entry. Asked for again, it is the same
-        file. Raises LayerRefused (too_large, truncated, corrupt)."""
+        file. Raises FileRefused, LayerRefused (truncated, corrupt)."""
         source = self._here()
         if self._content is None:
             self._content = self._read(source)
@@ -59,7 +59,7 @@ class TarEntry:
     def _read(self, source: Source) -> BinaryIO:
         if self.size > self._limits.file_bytes:
             most = self._limits.file_bytes // MIB
-            raise LayerRefused("too_large", f"{self.path} has {self.size // MIB} MiB; files of up to {most} are read.")
+            raise FileRefused("too_large", f"{self.path} has {self.size // MIB} MiB; files of up to {most} are read.")
         if self._holes is None and self.size <= self._limits.memory_bytes:
             data = source.take(self.size)
             self._left -= len(data)

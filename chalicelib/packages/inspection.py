@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from io import BytesIO
 from typing import BinaryIO, Final
 
-from chalicelib.layers.entries import MIB, Entry, Kind, LayerRefused
+from chalicelib.layers.entries import MIB, Entry, FileRefused, Kind, LayerRefused
 
 from .models import Found, LayerInventory
 from .places import PlaceIndex
@@ -91,7 +91,7 @@ class LayerInspector:
         elif kind in _NOT_A_FILE:
             self._note_other(entry)
         elif readers := self._concerned(path, folder, name, entry.mode):
-            self._read(path, [reader for reader in readers if reader.wants(entry)], entry)
+            self._look_into(path, readers, entry)
 
     def finish(self) -> LayerInventory:
         """Once, when there are no more entries."""
@@ -131,10 +131,19 @@ class LayerInspector:
         if "/" not in folder or any(reader.wants(_Pretended(path)) for reader in readers):
             self._replaced[path] = None
 
-    def _read(self, path: str, readers: Sequence[Reader], entry: Entry) -> None:
-        if not readers:
+    def _look_into(self, path: str, readers: Sequence[Reader], entry: Entry) -> None:
+        try:
+            wanting = [reader for reader in readers if reader.wants(entry)]
+            content = entry.content() if wanting else None
+        except FileRefused as refused:
+            # What it holds nobody knows: neither nothing nor what a lower layer had there.
+            self._note_problem(path, str(refused))
+            self._replaced[path] = None
             return
-        content = entry.content()
+        if content is not None:
+            self._read(path, wanting, content, entry)
+
+    def _read(self, path: str, readers: Sequence[Reader], content: BinaryIO, entry: Entry) -> None:
         for reader in readers:
             content.seek(0)
             try:

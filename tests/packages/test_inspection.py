@@ -10,11 +10,12 @@ from typing import BinaryIO
 
 import pytest
 
-from chalicelib.layers.entries import Entry, Kind, LayerRefused
+from chalicelib.layers.entries import Entry, Kind, LayerRefused, Limits
 from chalicelib.layers.reading import read_layer
 from chalicelib.packages.inspection import LayerInspector
 from chalicelib.packages.models import LayerInventory, Package
 from chalicelib.packages.reading import MOST_PACKAGES, Places, Told, Unreadable
+from tests.layers import archives
 from tests.packages import rpm_writing as rpm
 from tests.packages.layers import image_of, inspected
 from tests.packages.rebuild import tar
@@ -166,6 +167,26 @@ def test_whatever_a_reader_fails_at_is_a_problem_of_that_file(error: Exception, 
 def test_what_is_wrong_with_the_layer_ends_it() -> None:
     with pytest.raises(LayerRefused):
         failing(LayerRefused("truncated", "cut off"))
+
+
+@pytest.mark.parametrize("peeks", [True, False])
+def test_a_file_that_is_too_large_to_be_read_is_a_problem_of_that_file(peeks: bool) -> None:
+    """S2: not silence, and not the end of the layer."""
+
+    class Peeking(Counting):
+        def wants(self, entry: Entry) -> bool:
+            return not peeks or bool(entry.peek(1))
+
+    inspector = LayerInspector([Peeking(ValueError())])
+    hole = archives.pax([(b"GNU.sparse.map", b"0,1"), (b"GNU.sparse.size", b"4000")])
+    layer = archives.entry(b"a/x", bytes(3000)) + hole + archives.entry(b"b/x", b"1") + archives.entry(b"c/x", b"2")
+    for entry in read_layer([layer + archives.END], Limits(file_bytes=2000)):
+        inspector.look(entry)
+    inventory = inspector.finish()
+    assert list(inventory.problems) == ["a/x", "b/x"]
+    assert "files of up to" in inventory.problems["a/x"]
+    assert inventory.replaced == ("a/x", "b/x")
+    assert [each.path for each in inventory.found] == ["c/x"]
 
 
 class Counting(Failing):

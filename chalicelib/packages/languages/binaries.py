@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import BinaryIO, Final
 
-from chalicelib.layers.entries import MIB, Entry
+from chalicelib.layers.entries import Entry
 
 from ..models import Package
 from ..reading import Places, Told, Unreadable
@@ -13,8 +13,6 @@ from .foreign import MACH, PE, read_mach, read_pe
 from .go import go_packages
 from .rust import rust_packages
 
-# Layers' files above this are not kept for reading at all. None of Go's or Rust's programs comes near.
-_LARGEST: Final = 512 * MIB
 _SMALLEST: Final = 64
 
 
@@ -23,7 +21,7 @@ class BinaryReader:
     places = Places(endings=frozenset({".exe"}), executables=True)
 
     def wants(self, entry: Entry) -> bool:
-        return _SMALLEST <= entry.size <= _LARGEST and entry.peek(4).startswith((MAGIC, PE, *MACH))
+        return entry.size >= _SMALLEST and entry.peek(4).startswith((MAGIC, PE, *MACH))
 
     def read(self, path: str, content: BinaryIO, entry: Entry) -> Told:
         start = content.read(4)
