@@ -33,6 +33,9 @@ from .results import Results, judged
 AFRESH_AFTER: Final = timedelta(days=30)
 # Databases, other than the one in use, that records may still name.
 _MOST_COMPARED: Final = 8
+# Of manifests that need a layer. A layer that more need is looked through no further, and the image counts as held.
+_EDGES_A_PAGE: Final = 1000
+_MOST_PAGES: Final = 10
 
 
 class Judging:
@@ -55,13 +58,13 @@ class Judging:
     def images(self, records: Sequence[ScanRecord], until: float) -> str:
         """Digest of the last one dealt with; the first is, however late it is."""
         held = self._held(records)
-        settled = [one for one in records if held[one.digest] and one.report and not rules.unfinished(one)]
+        settled = [one for one in held.values() if one.report and not rules.unfinished(one)]
         details = self._findings.details(self.instance.id, [one.digest for one in settled])
         place = ""
-        for record in records:
-            place = record.digest
-            if not held[record.digest]:
-                self._forget(record)
+        for seen in records:
+            place, record = seen.digest, held.get(seen.digest)
+            if record is None:
+                self._forget(seen)
             elif record.report and not rules.unfinished(record):
                 self._settled(record, details.get(record.digest) or ScanDetail(ids={}))
             if time.monotonic() > until:
@@ -72,7 +75,12 @@ class Judging:
         """An index is joined as its images are stored. One whose images came to the same says by which database."""
         for record in records:
             known = self._findings.several(self.instance.id, record.children).values()
-            if record.database != self._record.digest and {one.database for one in known} == {self._record.digest}:
+            used = self._record.digest
+            another = record.database != used and {one.database for one in known} == {used}
+            if (another or self._everything) and any(record.digest not in one.parents for one in known):
+                # Images that very many indexes list name the newest of those; the others are joined here.
+                self._results.rejoin(self.instance, record.digest)
+            elif another:
                 self._confirm(record)
 
     def _settled(self, record: ScanRecord, detail: ScanDetail) -> None:
@@ -146,14 +154,40 @@ class Judging:
             if record.report:
                 self._stack.objects(self.instance.bucket).delete(record.report)
 
-    def _held(self, records: Sequence[ScanRecord]) -> Mapping[str, bool]:
-        """By digest, whether one of the repositories that the record names holds the image still."""
+    def _held(self, records: Sequence[ScanRecord]) -> Mapping[str, ScanRecord]:
+        """By digest, those whose image some repository holds still: mostly one that the record names."""
         wanted = {
             keys.manifest(repository, one.digest): one.digest for one in records for repository in one.repositories
         }
         found = self._stack.table.get_many(list(wanted)) if wanted else {}
         there = {wanted[key] for key, item in found.items() if item["state"] == "live"}
-        return {one.digest: one.digest in there or not one.repositories for one in records}
+        named = {one.digest: one for one in records if one.digest in there or not one.repositories}
+        others = (one for one in records if one.digest not in named)
+        return named | {one.digest: held for one in others if (held := self._held_elsewhere(one)) is not None}
+
+    def _held_elsewhere(self, record: ScanRecord) -> ScanRecord | None:
+        """An image that was copied lies where nobody scanned it, and what is known of it judges pulls there too. None
+        where no manifest that needs its uppermost layer is the image, in any repository."""
+        try:
+            layers = self._reports.read(self.instance, record).layers if record.report else ()
+        except NotFound:
+            return None
+        except (Refused, ObjectMissing):
+            return record
+        if not layers:
+            return None
+        partition, cursor = keys.blob_partition(self.instance.id, layers[-1].ref.digest), None
+        for _ in range(_MOST_PAGES):
+            page = self._stack.table.query(partition, prefix=keys.edge_prefix(), cursor=cursor, limit=_EDGES_A_PAGE)
+            holders = [edge["repository_id"] for edge in page.items if edge.get("manifest") == record.digest]
+            rows = self._stack.table.get_many([keys.manifest(one, record.digest) for one in dict.fromkeys(holders)])
+            live = next((row for row in rows.values() if row["state"] == "live"), None)
+            if live is not None:
+                return self._results.hold(self.instance, record.digest, live["repository_id"])
+            cursor = page.next
+            if cursor is None:
+                return None
+        return record
 
     def _changed_since(self, digest: str) -> frozenset[int] | None:
         """Fingerprints of packages of which this database says something else; None where nobody knows any more."""

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 # Repositories that a record names, of all that hold the image.
 _MOST_REPOSITORIES: Final = 20
+# Indexes that a record names, the newest: each build of one makes another, and a row has its bounds.
+_MOST_PARENTS: Final = 100
 # Images of one index that are judged at the same time meet at its row this often at most.
 _ATTEMPTS: Final = 20
 
@@ -241,7 +243,7 @@ def _held(record: ScanRecord, repository_id: str, parent: str) -> dict[str, Any]
     if repository_id and repository_id not in known:
         known = (*known, repository_id)[-_MOST_REPOSITORIES:]
     if parent and parent not in parents:
-        parents = (*parents, parent)
+        parents = (*parents, parent)[-_MOST_PARENTS:]
     return {"repositories": known, "parents": parents}
 
 
