@@ -10,6 +10,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterable, Sequence
 from io import BytesIO
+from itertools import islice
 from typing import BinaryIO, Final
 
 from chalicelib.layers.entries import MIB, Entry, FileRefused, Kind, LayerRefused
@@ -24,8 +25,11 @@ _NOT_A_FILE: Final = frozenset({"link", "symlink", "device", "fifo"})
 # Of a problem's text: what was wrong, not what the file said.
 _LONGEST_PROBLEM: Final = 300
 _MOST_PROBLEMS: Final = 1_000
-# Bytes of all that a layer's files tell, a hundred times what the largest tell.
+# Bytes of all that a layer tells, a hundred times what the largest tell; and of what each path takes beside its text.
 _MOST_TOLD: Final = 128 * MIB
+_PATH_BYTES: Final = 64
+# Files that the system's packages say are theirs. The largest images have half a million.
+_MOST_OWNED: Final = 5_000_000
 # Installed by the system's packages, of which distroless images keep no list of files.
 _DISTROLESS: Final = (
     "usr/lib/python2.7/argparse.egg-info",
@@ -55,7 +59,8 @@ class _Pretended:
 class LayerInspector:
     """readers: tried on each file; all there are, but for tests.
 
-    Memory: what was found, plus 8 bytes for each file that the system's packages say is theirs.
+    Memory: what was found, deleted and linked, plus 8 bytes for each file that the system's packages say is theirs.
+    All of it is bounded, whatever a layer says.
     """
 
     def __init__(self, readers: Sequence[Reader] | None = None) -> None:
@@ -76,6 +81,7 @@ class LayerInspector:
         self._problems: dict[str, str] = {}
         # Hashes of paths by owner: whether a found path is among them is all that is ever asked.
         self._owned: dict[str, array[int]] = {}
+        self._owned_count = 0
 
     def look(self, entry: Entry) -> None:
         """Raises LayerRefused: the layer itself is broken, or holds more than any image does."""
@@ -112,6 +118,7 @@ class LayerInspector:
         )
 
     def _note_whiteout(self, folder: str, name: str) -> None:
+        self._weigh(len(folder) + len(name) + _PATH_BYTES)
         if name == _OPAQUE:
             self._opaque.append(folder)
         elif not name.startswith(_WHITEOUT * 2):
@@ -126,10 +133,22 @@ class LayerInspector:
         path = entry.path
         folder, _, name = path.rpartition("/")
         if entry.kind == "link":
+            self._weigh(len(path) + len(entry.target) + _PATH_BYTES)
             self._links.append((path, entry.target))
         readers = self._concerned(path, folder, name, 0o755)
         if "/" not in folder or any(reader.wants(_Pretended(path)) for reader in readers):
-            self._replaced[path] = None
+            self._replace(path)
+
+    def _replace(self, path: str) -> None:
+        """What a lower layer had there is gone."""
+        self._weigh(len(path) + _PATH_BYTES)
+        self._replaced[path] = None
+
+    def _weigh(self, size: int) -> None:
+        """Raises LayerRefused: beyond what any image has, a layer is made to fill memory."""
+        self._told += size
+        if self._told > _MOST_TOLD:
+            raise LayerRefused("too_large", "The layer tells of more packages and paths than any image has.")
 
     def _look_into(self, path: str, readers: Sequence[Reader], entry: Entry) -> None:
         try:
@@ -138,7 +157,7 @@ class LayerInspector:
         except FileRefused as refused:
             # What it holds nobody knows: neither nothing nor what a lower layer had there.
             self._note_problem(path, str(refused))
-            self._replaced[path] = None
+            self._replace(path)
             return
         if content is not None:
             self._read(path, wanting, content, entry)
@@ -153,7 +172,7 @@ class LayerInspector:
                 raise
             except Exception as error:  # whatever a hostile file makes a reader do; the layer's other files count
                 self._note_problem(path, f"{reader.name}: {str(error) or type(error).__name__}")
-                self._replaced[path] = None
+                self._replace(path)
 
     def _note(self, path: str, reader: str, told: Told) -> None:
         if told.problem:
@@ -161,13 +180,13 @@ class LayerInspector:
         self._own(told.owner, told.owns)
         if not told.packages and not told.facts:
             if not told.owner:
-                self._replaced[path] = None
+                self._replace(path)
             return
         found = Found(path=path, reader=reader, packages=tuple(told.packages), facts=told.facts)
         self._packages += len(told.packages)
         # Written down now, a text that is none (half a surrogate pair, out of JSON) is this file's problem alone.
-        self._told += len(found.model_dump_json())
-        if self._packages > MOST_PACKAGES or self._told > _MOST_TOLD:
+        self._weigh(len(found.model_dump_json()))
+        if self._packages > MOST_PACKAGES:
             raise LayerRefused("too_large", "The layer tells of more packages than any image has.")
         self._found[path, reader] = found
 
@@ -177,7 +196,10 @@ class LayerInspector:
             self._problems[path] = text[:_LONGEST_PROBLEM].encode("utf-8", "replace").decode()
 
     def _own(self, owner: str, paths: Iterable[str]) -> None:
-        hashes = array("q", map(hash, paths))
+        hashes = array("q", islice(map(hash, paths), _MOST_OWNED + 1 - self._owned_count))
+        self._owned_count += len(hashes)
+        if self._owned_count > _MOST_OWNED:
+            raise LayerRefused("too_large", "The layer's packages name more files than any image has.")
         if hashes:
             self._owned.setdefault(owner, array("q")).extend(hashes)
 

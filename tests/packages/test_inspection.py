@@ -12,9 +12,11 @@ import pytest
 
 from chalicelib.layers.entries import Entry, Kind, LayerRefused, Limits
 from chalicelib.layers.reading import read_layer
+from chalicelib.packages import inspection
 from chalicelib.packages.inspection import LayerInspector
 from chalicelib.packages.models import LayerInventory, Package
 from chalicelib.packages.reading import MOST_PACKAGES, Places, Told, Unreadable
+from chalicelib.packages.systems.apk import Apk
 from tests.layers import archives
 from tests.packages import rpm_writing as rpm
 from tests.packages.layers import image_of, inspected
@@ -215,6 +217,32 @@ def test_a_layer_of_more_packages_than_any_image_has_is_refused() -> None:
     with pytest.raises(LayerRefused) as refused:
         inspector.look(entry)
     assert refused.value.reason == "too_large"
+
+
+@pytest.mark.parametrize(
+    ("bound", "layer"),
+    [
+        ("_MOST_TOLD", tar({f"d/.wh.{'x' * 100}{number}": "" for number in range(20)})),
+        ("_MOST_TOLD", archive([(f"d/{'x' * 100}{number}", tarfile.LNKTYPE, "d/target") for number in range(20)])),
+        ("_MOST_OWNED", tar({"lib/apk/db/installed": "P:a\nV:1\nF:usr\n" + "R:x\n" * 2001})),
+    ],
+)
+def test_a_layer_that_is_made_to_fill_memory_is_refused(
+    monkeypatch: pytest.MonkeyPatch, bound: str, layer: bytes
+) -> None:
+    """S2: with names alone, of what it deletes, links, or says that packages own."""
+    monkeypatch.setattr(inspection, bound, 2000)
+    with pytest.raises(LayerRefused) as refused:
+        inspected(layer)
+    assert refused.value.reason == "too_large"
+
+
+def test_a_path_that_no_system_has_is_nobodys() -> None:
+    """S2: said once, a folder of a megabyte would be told again with each of its files."""
+    listed = f"P:busybox\nV:1.36.1-r0\nF:{'d' * 5000}\nR:x\nF:usr/bin\nR:x\n"
+    content = io.BytesIO(listed.encode())
+    told = Apk().read("lib/apk/db/installed", content, Plain("lib/apk/db/installed"))
+    assert (list(told.owns), [one.name for one in told.packages]) == (["usr/bin/x"], ["busybox"])
 
 
 class Plain:

@@ -19,6 +19,9 @@ _VERSION: Final = re.compile(
     r"[0-9]+(?:\.[0-9]+)*[a-z]?(?:_(?:alpha|beta|pre|rc|cvs|svn|git|hg|p)[0-9]*)*(?:-r[0-9]+)?\Z"
 )
 
+# Linux's PATH_MAX: what is longer lies nowhere.
+_LONGEST_PATH: Final = 4096
+
 
 def _package(fields: dict[str, str]) -> Package | None:
     """None without a name or a version that apk would take."""
@@ -37,23 +40,30 @@ def _package(fields: dict[str, str]) -> Package | None:
     )
 
 
-def _paragraphs(content: BinaryIO, owned: list[str]) -> Iterator[dict[str, str]]:
+def _paragraphs(content: BinaryIO) -> Iterator[dict[str, str]]:
     fields: dict[str, str] = {}
-    folder = ""
     for line in lines(content):
         key, value = line[:1], line[2:]
         if not line:
             yield fields
-            fields, folder = {}, ""
-        elif line[1:2] != ":":
-            continue
-        elif key == "F":
-            folder = value
-        elif key == "R":
-            owned.append(f"{folder}/{value}" if folder else value)
-        elif key in "PVAoLm":
+            fields = {}
+        elif line[1:2] == ":" and key in "PVAoLm":
             fields[key] = value
     yield fields
+
+
+def _owned(content: BinaryIO) -> Iterator[str]:
+    """In a second pass: a few bytes a file make a path of any length, and there may be millions."""
+    content.seek(0)
+    folder = ""
+    for line in lines(content):
+        key, value = line[:2], line[2:]
+        if not line:
+            folder = ""
+        elif key == "F:":
+            folder = value
+        elif key == "R:" and len(folder) + len(value) < _LONGEST_PATH:
+            yield f"{folder}/{value}" if folder else value
 
 
 class Apk:
@@ -66,12 +76,11 @@ class Apk:
         return entry.kind == "file"
 
     def read(self, path: str, content: BinaryIO, entry: Entry) -> Told:
-        owned: list[str] = []
         packages: dict[str, Package] = {}
-        for fields in _paragraphs(content, owned):
+        for fields in _paragraphs(content):
             package = _package(fields)
             if package:
                 packages.setdefault(package.name, package)
             if len(packages) > MOST_PACKAGES:
                 raise Unreadable(f"more than {MOST_PACKAGES} packages")
-        return Told(packages=tuple(packages.values()), owns=owned)
+        return Told(packages=tuple(packages.values()), owns=_owned(content))
