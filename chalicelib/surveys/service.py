@@ -18,7 +18,7 @@ from chalicelib.edge.metrics import count
 from chalicelib.instances.models import Instance
 from chalicelib.kernel import media
 from chalicelib.kernel.errors import ManifestUnknown, Unavailable
-from chalicelib.layers.entries import LayerRefused, Limits
+from chalicelib.layers.entries import MIB, LayerRefused, Limits
 from chalicelib.packages.models import ImageInventory, LayerInventory, LayerRef
 from chalicelib.ports import keys
 from chalicelib.ports.stack import Stack
@@ -36,8 +36,11 @@ LIMITS: Final = Limits()
 MOST_CHILDREN: Final = 100
 _DEEPEST: Final = 2
 _NO_IMAGE: Final = "it holds no file system, so there is nothing to look into"
-# Inventories that a process holds: images of one run share their lowest layers.
+# Inventories that a process holds, and bytes of all of them: images of one run share their lowest layers.
 _HELD: Final = 16
+_MOST_HELD: Final = 16 * MIB
+# Of an image's layers together, as they are kept: ten times what the largest images have.
+MOST_TOLD: Final = 64 * MIB
 
 
 class Surveys:
@@ -48,7 +51,7 @@ class Surveys:
         self._limits = limits
         self._bodies = Bodies(stack)
         self._annotations = Annotations(stack)
-        self._held: OrderedDict[tuple[str, str], LayerInventory] = stack.keep("surveys", OrderedDict)
+        self._held: OrderedDict[tuple[str, str], store.Kept] = stack.keep("surveys", OrderedDict)
 
     def manifest_of(self, repository_id: str, digest: str) -> ManifestRecord:
         """Raises ManifestUnknown."""
@@ -106,6 +109,10 @@ class Surveys:
 
     def known(self, instance: Instance, layer: LayerRef) -> LayerInventory | None:
         """What is known of a layer without reading it. Raises LayerRefused where it was read in vain."""
+        kept = self._kept(instance, layer)
+        return None if kept is None else kept.inventory
+
+    def _kept(self, instance: Instance, layer: LayerRef) -> store.Kept | None:
         key = (instance.id, layer.digest)
         held = self._held.get(key)
         if held is None:
@@ -117,7 +124,10 @@ class Surveys:
 
         Raises LayerRefused with the reason, ImageRefused where the layer is not here, Unavailable.
         """
-        return self.known(instance, layer) or self._read(instance, layer)
+        return self._survey(instance, layer).inventory
+
+    def _survey(self, instance: Instance, layer: LayerRef) -> store.Kept:
+        return self._kept(instance, layer) or self._read(instance, layer)
 
     def contents(self, instance: Instance, layer: LayerRef) -> bytes:
         """The layer's files, for `layers.contents.read_contents`. Raises what `survey` raises."""
@@ -132,17 +142,23 @@ class Surveys:
         raise Unavailable
 
     def inventory(self, instance: Instance, image: ImageLayers) -> ImageInventory:
-        """What the layers come to. Raises what `survey` raises."""
+        """What the layers come to. Raises what `survey` raises, LayerRefused where together they tell of too much."""
         from chalicelib.packages.merging import merge
 
-        return merge([(layer.ref, self.survey(instance, layer.ref)) for layer in image.layers])
+        found: dict[str, store.Kept] = {}
+        for layer in image.layers:
+            if layer.digest not in found:
+                found[layer.digest] = self._survey(instance, layer.ref)
+            if sum(kept.size for kept in found.values()) > MOST_TOLD:
+                raise LayerRefused("too_large", "The image's layers tell of more packages than any image has.")
+        return merge([(layer.ref, found[layer.digest].inventory) for layer in image.layers])
 
     def forget(self, instance: Instance, layer: str) -> None:
         """Its bytes are gone, or what is kept of it is not whole."""
         self._held.pop((instance.id, layer), None)
         store.forget(self._stack.objects(instance.bucket), instance.id, layer)
 
-    def _read(self, instance: Instance, layer: LayerRef) -> LayerInventory:
+    def _read(self, instance: Instance, layer: LayerRef) -> store.Kept:
         from chalicelib.layers.contents import ContentsWriter
         from chalicelib.layers.reading import read_layer
         from chalicelib.packages.inspection import LayerInspector
@@ -165,23 +181,23 @@ class Surveys:
             raise
         finally:
             reading.close()
-        inventory = inspector.finish()
-        store.keep(objects, instance.id, layer.digest, inventory, contents.finish())
+        kept = store.keep(objects, instance.id, layer.digest, inspector.finish(), contents.finish())
         count("layers_surveyed", result="read")
         if self._gone(instance, layer):
             self.forget(instance, layer.digest)
-        return self._hold((instance.id, layer.digest), inventory)
+        return self._hold((instance.id, layer.digest), kept)
 
     def _gone(self, instance: Instance, layer: LayerRef) -> bool:
         """Whether its bytes were deleted while it was read: who deleted them has looked for a survey before."""
         head = self._stack.table.get(keys.head(instance.id, layer.digest))
         return head is None or head["state"] == "D"
 
-    def _hold(self, key: tuple[str, str], inventory: LayerInventory) -> LayerInventory:
-        self._held[key] = inventory
+    def _hold(self, key: tuple[str, str], kept: store.Kept) -> store.Kept:
+        if kept.size <= _MOST_HELD // _HELD:
+            self._held[key] = kept
         while len(self._held) > _HELD:
             self._held.popitem(last=False)
-        return inventory
+        return kept
 
     def _require_here(self, instance: Instance, described: list[dict[str, Any]]) -> None:
         wanted = {keys.head(instance.id, layer["digest"]): layer for layer in described}

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import zlib
-from typing import Final
+from typing import Final, NamedTuple
 
 from chalicelib.kernel.errors import Unavailable
 from chalicelib.layers.entries import LayerRefused
@@ -20,22 +20,31 @@ from chalicelib.ports.objects import ObjectExists, ObjectMissing, Objects
 MOST_BYTES: Final = 256 * 1024 * 1024
 
 
-def load(objects: Objects, instance_id: str, layer: str) -> LayerInventory | None:
+class Kept(NamedTuple):
+    """size: of what is kept, in bytes before it is compressed; in memory it takes many times that."""
+
+    inventory: LayerInventory
+    size: int
+
+
+def load(objects: Objects, instance_id: str, layer: str) -> Kept | None:
     """None where nobody has read the layer yet. Raises LayerRefused where somebody has in vain."""
     data = read(objects, paths.survey(instance_id, layer, INVENTORY_VERSION))
     if data is None:
         return None
-    known = json.loads(inflated(data))
+    told = inflated(data)
+    known = json.loads(told)
     if "refused" in known:
         raise LayerRefused(known["refused"]["reason"], known["refused"]["message"])
-    return LayerInventory.model_validate(known)
+    return Kept(LayerInventory.model_validate(known), len(told))
 
 
-def keep(objects: Objects, instance_id: str, layer: str, inventory: LayerInventory, contents: bytes) -> None:
+def keep(objects: Objects, instance_id: str, layer: str, inventory: LayerInventory, contents: bytes) -> Kept:
     """The survey last: where it stands, the contents do."""
     put(objects, paths.contents(instance_id, layer, INVENTORY_VERSION), contents)
-    data = zlib.compress(inventory.model_dump_json(exclude_defaults=True).encode())
-    put(objects, paths.survey(instance_id, layer, INVENTORY_VERSION), data)
+    told = inventory.model_dump_json(exclude_defaults=True).encode()
+    put(objects, paths.survey(instance_id, layer, INVENTORY_VERSION), zlib.compress(told))
+    return Kept(inventory, len(told))
 
 
 def keep_refusal(objects: Objects, instance_id: str, layer: str, refused: LayerRefused) -> None:

@@ -11,6 +11,7 @@ from chalicelib.layers.entries import LayerRefused, Limits
 from chalicelib.packages.models import INVENTORY_VERSION
 from chalicelib.ports import paths
 from chalicelib.ports.stack import Stack
+from chalicelib.surveys import service
 from chalicelib.surveys.models import ImageLayers, ImageRefused
 from chalicelib.surveys.service import Surveys
 from tests.background import run_background
@@ -71,6 +72,26 @@ def test_another_process_finds_what_this_one_read(shelf: Shelf) -> None:
     read = Surveys(shelf.stack).survey(shelf.instance, layer)
     shelf.stack.keep("surveys", dict).clear()
     assert Surveys(shelf.stack).known(shelf.instance, layer) == read
+
+
+def test_layers_that_tell_too_much_together_fail_their_image_alone(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """S2: each within its own bounds, they would fill memory all the same."""
+    shelf.import_database()
+    both, one = shelf.push(DEBIAN, PYTHON), shelf.push(DEBIAN, tag="v2")
+    inventory = Surveys(shelf.stack).survey(shelf.instance, layers_of(shelf, one).layers[0].ref)
+    told = len(inventory.model_dump_json(exclude_defaults=True).encode())
+    monkeypatch.setattr(service, "MOST_TOLD", told)
+    assert (shelf.scan("v1").state, shelf.scan("v2").state) == ("failed", "succeeded")
+    assert (shelf.record(both).reason, shelf.record(one).state) == ("too_large", "succeeded")
+
+
+def test_a_process_holds_few_and_small_surveys(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(service, "_MOST_HELD", 0)
+    layer = layers_of(shelf, shelf.push(DEBIAN)).layers[0].ref
+    assert Surveys(shelf.stack).survey(shelf.instance, layer) == Surveys(shelf.stack).known(shelf.instance, layer)
+    assert shelf.stack.keep("surveys", dict) == {}
 
 
 def test_contents_that_are_gone_are_made_again(shelf: Shelf) -> None:
