@@ -30,8 +30,11 @@ MOST_CHILDREN: Final = 100
 # Of manifests that need a blob the newest are looked at, page by page, until one may be pulled.
 MANIFESTS_A_PAGE: Final = 100
 MOST_PAGES: Final = 10
+# Of manifests that are read for one request to find out which of them are images: anybody who pushes makes more.
+MOST_READ_BYTES: Final = 8 * 1024 * 1024
 # `{}`, the config of artifacts that have none: it says nothing, and everybody has it.
 EMPTY: Final = Digest.of(b"{}")
+_ANOTHER: Final = "pull an image that the policy lets go"
 
 
 class PullGate:
@@ -65,16 +68,21 @@ class PullGate:
         if digest == EMPTY:
             return
         refused: Verdict | None = None
+        left = MOST_READ_BYTES
         for needing in self._needing(repository, digest):
             verdicts = self._policies.verdicts(policy, repository.instance_id, needing)
             if any(one.allowed and one.scan != "none" for one in verdicts):
                 return
             # An image that was never scanned and an artifact that never will be look alike here.
-            unknown = {one.digest for one in verdicts if one.scan == "none"}
-            unjudged = unknown - self._judged(repository, unknown)
+            unknown = [one.digest for one in verdicts if one.scan == "none"]
+            images, left = self._judged(repository, unknown, left)
+            unjudged = {*unknown} - images
             counting = [one for one in verdicts if one.digest not in unjudged]
             if any(one.allowed for one in counting):
                 return
+            if left < 0:
+                why = "too much would have to be read to find an image that needs it and may be pulled"
+                raise PullBlocked(repository.name, digest, why, _ANOTHER)
             refused = refused or next(iter(counting), None)
         if refused is not None:
             _require(repository, refused)
@@ -93,14 +101,21 @@ class PullGate:
             if cursor is None:
                 return
         why = f"none of the newest {MANIFESTS_A_PAGE * MOST_PAGES} manifests that need it may be pulled"
-        raise PullBlocked(repository.name, digest, why, "pull an image that the policy lets go")
+        raise PullBlocked(repository.name, digest, why, _ANOTHER)
 
-    def _judged(self, repository: Repository, digests: Iterable[str]) -> set[str]:
-        """Those that are images. A manifest that is not there is none: about to be pushed, or gone."""
-        wanted = [keys.manifest(repository.id, digest) for digest in digests]
-        found = self._table.get_many(wanted) if wanted else {}
-        records = [ManifestRecord.model_validate(item) for item in found.values()]
-        return {record.digest for record in records if self._is_judged(repository, record)}
+    def _judged(self, repository: Repository, digests: Sequence[str], most: int) -> tuple[set[str], int]:
+        """Those that are images, and how many bytes may still be read: below 0 there were more than may be. A manifest
+        that is not there is none: about to be pushed, or gone."""
+        wanted = {keys.manifest(repository.id, digest): digest for digest in digests}
+        found = self._table.get_many(list(wanted)) if wanted else {}
+        images: set[str] = set()
+        for record in (ManifestRecord.model_validate(found[key]) for key in wanted if key in found):
+            most -= record.size
+            if most < 0:
+                break
+            if self._is_judged(repository, record):
+                images.add(record.digest)
+        return images, most
 
     def _is_judged(self, repository: Repository, record: ManifestRecord) -> bool:
         try:

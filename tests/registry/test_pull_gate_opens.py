@@ -9,14 +9,14 @@ import pytest
 from chalicelib.kernel import media
 from chalicelib.kernel.moment import to_text
 from chalicelib.ports import keys, scan_keys
-from chalicelib.registry import store
+from chalicelib.registry import pull_gate, store
 from chalicelib.registry.pull_gate import MANIFESTS_A_PAGE, MOST_PAGES
 from chalicelib.repositories.service import Repositories
 from tests.management import Api
 from tests.pull_policies.gated import HIGH, scanned, set_policy
 
 from .gate import APP, BASE, OWN, pull, puller, push, pusher, put, status
-from .wire import CONFIG, INDEX, LOGIN, MANIFEST, Wire, image, sha256
+from .wire import CONFIG, INDEX, LAYER, LOGIN, MANIFEST, Wire, image, sha256
 
 # What is let go
 
@@ -99,6 +99,23 @@ def test_a_layer_of_more_images_than_are_looked_at_is_let_go_by_the_newest_alone
     assert "none of the newest 1000 manifests that need it may be pulled" in problem["message"]
     wire.stack.table.delete(keys.edge(wire.instance.id, sha256(BASE), repository, "MANIFEST", others[0][0]))
     assert status(wire, f"blobs/{sha256(BASE)}") == 200
+
+
+def test_a_layer_of_more_artifacts_than_are_read_for_one_pull_is_not_let_go(
+    wire: Wire, bad: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """X6: a server that reads all that somebody pushed serves nobody else meanwhile."""
+    layers = [{"mediaType": LAYER, "digest": sha256(OWN), "size": len(OWN)}]
+    wire.push_blob("library/app", b"{}")
+    for number in range(3):
+        config = {"mediaType": f"application/vnd.example.{number}", "digest": sha256(b"{}"), "size": 2}
+        body = json.dumps({"schemaVersion": 2, "mediaType": MANIFEST, "config": config, "layers": layers}).encode()
+        put(wire, f"{APP}/manifests/artifact{number}", body)
+    monkeypatch.setattr(pull_gate, "MOST_READ_BYTES", len(body))
+    (problem,) = pull(wire, f"blobs/{sha256(OWN)}").json()["errors"]
+    assert "too much would have to be read" in problem["message"]
+    scanned(wire.stack, wire.instance.id, bad, {})
+    assert status(wire, f"blobs/{sha256(OWN)}") == 200
 
 
 @pytest.mark.parametrize("state", ["none", "queued", "running", "failed", "unsupported", "partial"])
