@@ -27,12 +27,20 @@ def look(stack: Stack, instance: Instance) -> Iterator[Wrong]:
         if paths.image_of(found.key) not in records:
             yield "leak", found.key, "nothing is known of the image that this report is about"
     for record in records.values():
-        if record.report and record.report not in reports:
+        if record.report and record.report not in reports and _report_lost(stack, instance, record.digest):
             yield "lost", record.digest, "its scan's report is gone; scan it again"
     for prefix in paths.surveys(instance.id):
         for found in every(lambda cursor, prefix=prefix: objects.list(prefix, cursor=cursor)):  # type: ignore[misc]
             if not _layer_known(stack, instance, paths.layer_of(found.key)):
                 yield "leak", found.key, "is about a layer that is gone"
+
+
+def _report_lost(stack: Stack, instance: Instance, digest: str) -> bool:
+    """Looked at again: scanned meanwhile, the image has another report, and the one before went."""
+    record = Findings(stack).of(instance.id, digest)
+    prefix = paths.reports(instance.id, digest)
+    there = {one.key for one in every(lambda cursor: stack.objects(instance.bucket).list(prefix, cursor=cursor))}
+    return record is not None and record.report != "" and record.report not in there
 
 
 def _layer_known(stack: Stack, instance: Instance, layer: str) -> bool:

@@ -180,18 +180,22 @@ class RemoteRegistry:
         url = challenge.token_url(repository)
         if not url:
             raise Denied(f"{self._origin.host} wants a user name and a password", host=self._origin.host)
+        try:
+            realm = httpx.URL(url)
+        except httpx.InvalidURL:
+            raise Unavailable(f"{self._origin.host} gets its tokens from nowhere", retry_after_s=60) from None
         may_see = self._login is not None and is_its_own(url, str(self._origin))
         sent = {"Authorization": self._login.basic} if self._login is not None and may_see else {}
-        calls = self._home if same_origin(httpx.URL(url), self._origin) else self._calls
+        calls = self._home if same_origin(realm, self._origin) else self._calls
         with calls.get(url, {"Accept": "application/json", **sent}, _SMALL_S) as answer:
             if answer.status in (401, 403):
                 raise Denied(f"{self._origin.host} does not know this login", host=self._origin.host)
             if answer.status != 200:
-                raise Unavailable(f"{httpx.URL(url).host} gives no token: status {answer.status}", retry_after_s=60)
+                raise Unavailable(f"{realm.host} gives no token: status {answer.status}", retry_after_s=60)
             told = strict_json.parse(_whole(answer, "token", _TOKEN_BYTES), "token")
         token = (told.get("token") or told.get("access_token")) if isinstance(told, dict) else None
         if not isinstance(token, str) or not token.isascii() or not token.isprintable():
-            raise Unavailable(f"{httpx.URL(url).host} gives no token", retry_after_s=60)
+            raise Unavailable(f"{realm.host} gives no token", retry_after_s=60)
         self._held[repository] = f"Bearer {token}"
 
     def _refused(self, status: int, repository: str, path: str) -> Exception:

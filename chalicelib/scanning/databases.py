@@ -115,8 +115,9 @@ class _Local:
                         self._database = Database.open(_fetched(self._stack, used.record))
                     except (ObjectMissing, FileNotFoundError):
                         continue
-                    self._record = used.record
                     _clear(self._stack, keep=used.record.digest)
+                # Built anew, the same file can have become younger.
+                self._record = used.record
                 return self._record, self._database
             raise Unavailable("the vulnerability database changes all the time; try again", retry_after_s=30)
 

@@ -157,6 +157,13 @@ def test_the_password_is_not_sent_to_a_realm_that_is_somebody_elses(registry: Fo
         assert [one.authorization for one in other.asked] == [""]
 
 
+@pytest.mark.parametrize("realm", ["https://[", "https://host:port/token", "http://\u00e9xample:0x/"])
+def test_a_realm_that_is_no_address_is_told_as_that(registry: Foreign, realm: str) -> None:
+    registry.login, registry.realm = "ada:secret", realm
+    with pytest.raises(Refused):
+        registry.reader(Login("ada", "secret")).pull("owner/app", "v1")
+
+
 # Redirects
 
 

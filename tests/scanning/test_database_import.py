@@ -80,8 +80,10 @@ def test_the_same_database_again_changes_nothing(stack: Stack, tmp_path: Path) -
 def test_the_same_rows_built_later_are_younger_and_nothing_else(stack: Stack, tmp_path: Path) -> None:
     """S2: nobody reported anything for six hours, and the database is not stale for that."""
     first = imported(stack, tmp_path / "one")
+    assert databases.opened(stack)[0] == first.record
     before = keys_in_store(stack)
     later = imported(stack, tmp_path / "two", updated_at=NOON)
+    assert databases.opened(stack)[0] == later.record
     assert (later.record.digest, later.record.updated_at) == (first.record.digest, NOON)
     assert store.pointer(stack.table) == later
     assert keys_in_store(stack) == before

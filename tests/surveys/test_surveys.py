@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
+from chalicelib.collection import made_by_scans
 from chalicelib.collection.service import Fsck
 from chalicelib.kernel.names import Digest
+from chalicelib.kernel.paging import every
 from chalicelib.layers.contents import read_contents
 from chalicelib.layers.entries import LayerRefused, Limits
 from chalicelib.packages.models import INVENTORY_VERSION
@@ -17,7 +21,7 @@ from chalicelib.surveys.service import Surveys
 from tests.background import run_background
 from tests.registry.images import image, push_blob, push_manifest
 from tests.registry.library import DAY, gone_for_good
-from tests.scanning.shelf import DEBIAN, PYTHON, Shelf, packed
+from tests.scanning.shelf import DATABASE, DEBIAN, PYTHON, Shelf, packed
 from tests.stacks import FrozenClock
 
 
@@ -151,6 +155,23 @@ def test_fsck_tells_what_scans_lost_and_what_they_left(shelf: Shelf) -> None:
     assert [kind for kind, _ in found] == ["leak", "leak", "lost"]
     assert found[-1] == ("lost", digest)
     assert shelf.api.get(shelf.library.path(f"/manifests/{digest}/vulnerabilities")).status == 404
+
+
+def test_fsck_loses_nothing_of_an_image_that_is_scanned_meanwhile(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shelf.import_database()
+    shelf.push(DEBIAN)
+    shelf.scan()
+    shelf.import_database({**DATABASE, "debian 12": {}})
+
+    def meanwhile(load: Any) -> Any:
+        monkeypatch.setattr(made_by_scans, "every", every)
+        shelf.scan()
+        return every(load)
+
+    monkeypatch.setattr(made_by_scans, "every", meanwhile)
+    assert list(Fsck(shelf.stack).run()) == []
 
 
 def test_nothing_of_scans_outlives_its_instance(shelf: Shelf, clock: FrozenClock) -> None:
