@@ -15,11 +15,10 @@ from chalicelib.chain import CHAIN
 from chalicelib.edge.consume import send
 from chalicelib.findings.service import Findings
 from chalicelib.kernel.messages import RescanImages
-from chalicelib.kernel.names import RepositoryName
 from chalicelib.ports import keys, scan_keys
 from chalicelib.ports.stack import Stack
 from chalicelib.scanning import rescan_store as store
-from chalicelib.scanning import rescans, results
+from chalicelib.scanning import rescans
 from tests.background import run_tasks
 from tests.stacks import FrozenClock
 
@@ -169,37 +168,6 @@ def test_what_nobody_holds_any_more_is_forgotten_with_its_report(shelf: Shelf, c
     objects = shelf.stack.objects(shelf.instance.bucket)
     assert report not in [info.key for info in objects.list(f"{shelf.instance.id}/reports/").items]
     assert shelf.record(kept).critical == 2
-
-
-def test_an_image_that_was_copied_keeps_its_result_where_nobody_scanned_it(shelf: Shelf) -> None:
-    """X6: or it could be pulled again once the one that was scanned is deleted."""
-    elsewhere = RepositoryName("library/elsewhere")
-    digest = shelf.push(ZLIB)
-    shelf.scan()
-    assert shelf.push(ZLIB, name=elsewhere) == digest
-    shelf.stack.table.delete(keys.manifest(shelf.record(digest).repositories[0], digest))
-    shelf.import_database(NEW)
-    judge_again(shelf.stack)
-    assert (shelf.record(digest).critical, len(shelf.record(digest).repositories)) == (1, 2)
-    shelf.stack.table.delete(keys.manifest(shelf.library.repository(elsewhere).id, digest))
-    shelf.import_database(DATABASE)
-    judge_again(shelf.stack)
-    assert Findings(shelf.stack).of(shelf.instance.id, digest) is None
-
-
-def test_of_very_many_indexes_of_an_image_all_follow_it(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
-    """S4: its row names the newest of them only, as a row has its bounds."""
-    monkeypatch.setattr(results, "_MOST_PARENTS", 1)
-    child = shelf.push(ZLIB, tag="child")
-    others = [shelf.push(PYTHON, {"srv/n": str(n)}, tag=f"o{n}", platform="linux/arm64") for n in range(2)]
-    digests = []
-    for n, other in enumerate(others):
-        digests.append(shelf.library.push_index((child, "linux/amd64"), (other, "linux/arm64"), tag=f"multi{n}"))
-        shelf.scan(f"multi{n}")
-    assert shelf.record(child).parents == (digests[1],)
-    database = shelf.import_database(NEW)
-    judge_again(shelf.stack)
-    assert [(shelf.record(one).critical, shelf.record(one).database) for one in digests] == [(1, database)] * 2
 
 
 def test_an_image_whose_report_is_lost_says_so_and_stops_no_other(shelf: Shelf) -> None:
