@@ -9,7 +9,7 @@ from typing import Any, Literal
 from chalicelib.kernel.errors import Refused
 from chalicelib.packages.models import LayerRef
 
-WhyNot = Literal["foreign_layer", "missing_layer", "no_image"]
+WhyNot = Literal["foreign_layer", "missing_layer", "no_image", "too_large"]
 
 
 class ImageRefused(Refused):
@@ -17,6 +17,7 @@ class ImageRefused(Refused):
 
     foreign_layer   its author keeps a layer elsewhere; missing_layer: it names one that is not here;
     no_image        it has no file system: a signature, a chart, an attestation, an index
+    too_large       it has more layers than any system puts on top of each other
     """
 
     code = "IMAGE_REFUSED"

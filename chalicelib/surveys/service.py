@@ -35,6 +35,8 @@ LIMITS: Final = Limits()
 # An index lists one a platform; beyond this many it is none that anybody runs.
 MOST_CHILDREN: Final = 100
 _DEEPEST: Final = 2
+# Linux takes 500 on top of each other.
+MOST_LAYERS: Final = 1000
 _NO_IMAGE: Final = "it holds no file system, so there is nothing to look into"
 # Inventories that a process holds, and bytes of all of them: images of one run share their lowest layers.
 _HELD: Final = 16
@@ -61,12 +63,15 @@ class Surveys:
         return ManifestRecord.model_validate(row)
 
     def layers_of(self, instance: Instance, repository_id: str, digest: str) -> ImageLayers:
-        """Raises ManifestUnknown; ImageRefused where a layer is foreign or missing, and for what is no image."""
+        """Raises ManifestUnknown; ImageRefused for what is no image, and where a layer is foreign or missing, or there are
+        too many."""
         record = self.manifest_of(repository_id, digest)
         manifest = description.document(self._bodies.of(instance.id, record))
         described = description.objects(manifest.get("layers"))
         if record.media_type in media.INDEXES or not description.runs(record.media_type, manifest):
             raise ImageRefused("no_image", _NO_IMAGE)
+        if len(described) > MOST_LAYERS:
+            raise ImageRefused("too_large", f"it has {len(described)} layers; up to {MOST_LAYERS} are looked into")
         self._require_here(instance, described)
         config = description.document(self._annotations.config(instance.id, record) or b"")
         return ImageLayers(digest, description.platform(config), config, _layers(described, config))
@@ -82,15 +87,17 @@ class Surveys:
             if not self._is_file_system(instance, record):
                 raise ImageRefused("no_image", _NO_IMAGE)
             return None
-        images = self._listed(instance, record, 1)
+        images = self._listed(instance, record, 1, set())
         if not 0 < len(images) <= MOST_CHILDREN:
             raise ImageRefused("no_image", f"it lists {len(images) or 'no'} images; up to {MOST_CHILDREN} are scanned")
         return images
 
-    def _listed(self, instance: Instance, index: ManifestRecord, depth: int) -> dict[str, str]:
+    def _listed(self, instance: Instance, index: ManifestRecord, depth: int, seen: set[str]) -> dict[str, str]:
+        """seen: what was looked at so far, at any depth, to which this adds."""
         manifest = description.document(self._bodies.of(instance.id, index))
         listed = [child for child in description.objects(manifest.get("manifests")) if not _attests(child)]
-        if len(listed) > MOST_CHILDREN or depth > _DEEPEST:
+        seen.update(child["digest"] for child in listed)
+        if len(seen) > MOST_CHILDREN or depth > _DEEPEST:
             raise ImageRefused("no_image", f"it lists more than {MOST_CHILDREN} images, or indexes inside each other")
         here = self._stack.table.get_many([keys.manifest(index.repository_id, child["digest"]) for child in listed])
         records = {row["digest"]: ManifestRecord.model_validate(row) for row in here.values() if row["state"] == "live"}
@@ -98,7 +105,7 @@ class Surveys:
         for child in listed:
             record = records.get(child["digest"])
             if record is not None and record.media_type in media.INDEXES:
-                images |= self._listed(instance, record, depth + 1)
+                images |= self._listed(instance, record, depth + 1, seen)
             elif record is None or self._is_file_system(instance, record):
                 images[child["digest"]] = _platform(child)
         return images

@@ -59,6 +59,30 @@ def test_an_image_that_calls_itself_something_else_is_looked_into_as_it_can_be_r
         layers_of(shelf, signed.digest)
 
 
+def test_an_image_of_more_layers_than_any_system_takes_is_refused(shelf: Shelf) -> None:
+    """S2: looked at again for each of its layers, it would keep scanners from everything else."""
+    registry, owner = shelf.library.registry, shelf.library.owner
+    for data in (b"{}", b"layer"):
+        push_blob(registry, owner, data)
+    many = push_manifest(registry, owner, image(*[b"layer"] * (service.MOST_LAYERS + 1)), "v1")
+    shelf.scan()
+    assert (shelf.record(many.digest).state, shelf.record(many.digest).reason) == ("failed", "too_large")
+
+
+def test_indexes_in_an_index_are_counted_with_it(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+    """S2: a hundred of a hundred each were ten thousand manifests to be read for one request."""
+    monkeypatch.setattr(service, "MOST_CHILDREN", 4)
+    children = [shelf.push(DEBIAN, {"srv/n": str(n)}, tag=f"v{n}") for n in range(4)]
+    amd, arm = "linux/amd64", "linux/arm64"
+    halves = [shelf.library.push_index((children[n], amd), (children[n + 1], arm), tag=f"half{n}") for n in (0, 2)]
+    surveys, repository = Surveys(shelf.stack), shelf.library.repository().id
+    whole = shelf.library.push_index((halves[0], amd), (children[2], "linux/386"), tag="few")
+    assert list(surveys.images_of(shelf.instance, repository, whole) or ()) == children[:3]
+    whole = shelf.library.push_index((halves[0], amd), (halves[1], arm), tag="many")
+    with pytest.raises(ImageRefused, match="more than 4 images"):
+        surveys.images_of(shelf.instance, repository, whole)
+
+
 def test_one_reading_gives_packages_and_files(shelf: Shelf) -> None:
     image = layers_of(shelf, shelf.push(DEBIAN))
     surveys, layer = Surveys(shelf.stack), image.layers[0].ref
