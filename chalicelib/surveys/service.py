@@ -63,8 +63,7 @@ class Surveys:
         return ManifestRecord.model_validate(row)
 
     def layers_of(self, instance: Instance, repository_id: str, digest: str) -> ImageLayers:
-        """Raises ManifestUnknown; ImageRefused for what is no image, and where a layer is foreign or missing, or there are
-        too many."""
+        """Raises ManifestUnknown; ImageRefused for what is no image, has too many layers, or lacks one."""
         record = self.manifest_of(repository_id, digest)
         manifest = description.document(self._bodies.of(instance.id, record))
         described = description.objects(manifest.get("layers"))
