@@ -46,9 +46,11 @@ package: $(DEV_READY)
 	@$(BIN)/python -m infra.package
 
 # The gateway's image, by whichever of docker and buildah is there: make image IMAGE=name:1
+# The scanner's, where trivy is to scan: make image FILE=infra/scanner.Dockerfile IMAGE=name:1
+FILE ?= infra/Dockerfile
 image:
-	@command -v docker >/dev/null && exec docker build -f infra/Dockerfile -t "$(IMAGE)" . || \
-		exec buildah bud -f infra/Dockerfile --format docker -t "$(IMAGE)" .
+	@command -v docker >/dev/null && exec docker build -f "$(FILE)" -t "$(IMAGE)" . || \
+		exec buildah bud -f "$(FILE)" --format docker -t "$(IMAGE)" .
 
 # make deploy STAGE=prod [SET="Domain=registry.example.com …"]: shows what would change, asks, then does it.
 deploy: package

@@ -20,10 +20,12 @@ from chalicelib.edge.tally import flush_tallies
 from chalicelib.ports import keys
 from chalicelib.retention.models import NewRetentionRule, RunOrder
 from chalicelib.retention.service import Retention
+from tests.registry.library import Library
+from tests.scanning.shelf import DEBIAN, PYTHON, Shelf, config_of, packed
 
 NAME: Final = "library/app"
 PULL, PUSH = f"repository:{NAME}:pull", f"repository:{NAME}:pull,push"
-LAYERS: Final = tuple(f"layer {number} ".encode() * 200 for number in range(10))
+LAYERS: Final = tuple(packed({f"app/part-{number}": f"layer {number} " * 200}) for number in range(10))
 # Two parts more than what fits into one request to S3.
 LARGE_BYTES: Final = 11 * 1024 * 1024
 # Of two runs of retention, by which a run over any number is reckoned; the tests count the first again.
@@ -67,6 +69,7 @@ def measure() -> Measured:
     with opened() as world, in_one_shard():
         told[f"retention_{FEW_TAGS}"] = retention(world, FEW_TAGS)
         told["list_tags"] = list_tags(world)
+        told["scan"] = scan(world)
         known |= world.known_ids(NAME)
     return Measured(told, stored, known)
 
@@ -97,6 +100,7 @@ def idle(world: World) -> tuple[Parts, Parts]:
     from chalicelib.collection.handlers import sweep
     from chalicelib.notifications.handlers import announce
     from chalicelib.retention.handlers import fire_schedules
+    from chalicelib.scanning.database_schedule import keep_current
 
     minute: dict[str, Callable[[Any], Any]] = {
         "announce": announce,
@@ -104,7 +108,8 @@ def idle(world: World) -> tuple[Parts, Parts]:
         "retention": fire_schedules,
         "seal_audit": seal,
     }
-    for handler in (*minute.values(), advance_lives):
+    five: dict[str, Callable[[Any], Any]] = {"life": advance_lives, "vulnerability_database": keep_current}
+    for handler in (*minute.values(), *five.values()):
         handler(world.stack)
     world.clock.advance(3600)
     for _ in range(3):  # minutes that hold entries are sealed once
@@ -113,7 +118,8 @@ def idle(world: World) -> tuple[Parts, Parts]:
         for name, handler in minute.items():
             world.run(name, partial(handler, world.stack), invocations=1)
     with world.operation() as each_five:
-        world.run("life", lambda: advance_lives(world.stack), invocations=1)
+        for name, handler in five.items():
+            world.run(name, partial(handler, world.stack), invocations=1)
     return each_minute, each_five
 
 
@@ -179,6 +185,36 @@ def list_tags(world: World) -> Parts:
     world.call_api(lambda api: api.get(_path("/tags"), limit=100))
     world.cold()
     return one(world, lambda: _expect(world.call_api(lambda api: api.get(_path("/tags"), limit=100)), 200))
+
+
+def scan(world: World) -> Parts:
+    """Of an image of three layers, two of which hold packages: asked for, judged, its bills of materials attached. What
+    its layers hold was read when it was pushed, and the function has the database."""
+    Shelf(Library(world.stack, world.instance)).import_database()
+    layers = (packed(DEBIAN), packed(PYTHON), packed({"app/main": "its program " * 200}))
+    for name in ("first", "scanned"):
+        world.log_in(PUSH)
+        described = {**json.loads(config_of(list(layers))), "author": name}
+        for data in (json.dumps(described).encode(), *layers):
+            if name == "first" or data not in layers:
+                world.push_blob(NAME, data)
+        world.push_manifest(NAME, name, image(json.dumps(described).encode(), *layers))
+        _settle(world)
+        if name == "first":
+            _scan(world, name)
+
+    return one(world, lambda: _scan(world, "scanned"))
+
+
+def _scan(world: World, tag: str) -> None:
+    _expect(world.call_api(lambda api: api.post(_path(f"/tags/{tag}/scan"))), 202)
+    _settle(world)
+
+
+def _settle(world: World) -> None:
+    world.drain()
+    world.bring_events()
+    world.drain()
 
 
 def delete_image(world: World) -> Parts:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from chalicelib.edge.answers import Accepted
 from chalicelib.edge.apicall import Call
 from chalicelib.edge.endpoint import Routes
@@ -13,7 +15,9 @@ from chalicelib.repositories.api import REPOSITORY, repository_of
 from chalicelib.tasks.models import TaskView
 
 from .models import AdviceView
-from .service import Advice
+
+if TYPE_CHECKING:
+    from .service import Advice
 
 routes = Routes("advice")
 
@@ -28,15 +32,22 @@ def show_advice(call: Call) -> AdviceView:
     looked over; until its layers were read the state is `pending`. Of an index, each of its images has its own advice.
     """
     repository = repository_of(call)
-    return Advice(call.stack).of(instance_of(call), repository, _digest(call))
+    return _advice(call).of(instance_of(call), repository, _digest(call))
 
 
 @routes.post(_ADVICE, needs=Right.CHANGE_CONTENT, changes="manifest.advise", also=(409,))
 def look_over_image(call: Call) -> Accepted[TaskView]:
     """Look an image over now, such as one that was pushed before images were looked over. 409 for what is none."""
     instance, repository = instance_of(call), repository_of(call)
-    task = Advice(call.stack).ask(instance, repository, _digest(call), call.by)
+    task = _advice(call).ask(instance, repository, _digest(call), call.by)
     return Accepted(TaskView.of(task), f"/instances/{instance.id}/tasks/{task.id}")
+
+
+def _advice(call: Call) -> Advice:
+    # A function that serves the API starts without what looks images over.
+    from .service import Advice
+
+    return Advice(call.stack)
 
 
 def _digest(call: Call) -> Digest:

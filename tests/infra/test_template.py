@@ -13,6 +13,7 @@ from cfnlint import ManualArgs
 from cfnlint.api import lint
 
 import app as service
+from chalicelib.scanning.database_unpacking import Bounds
 from infra.template import join
 
 Resources = dict[str, dict[str, Any]]
@@ -107,6 +108,9 @@ def test_every_mapping_reports_what_failed_and_leaves_its_function_time(resource
         for event in function["Properties"].get("Events", {}).values()
         if event["Type"] == "SQS"
     }
+    # Of two functions, one of which is there at a time.
+    mappings["Scans"] |= {"Timeout": max(mappings["Scans"]["Timeout"], mappings["ImageScans"]["Timeout"])}
+    assert mappings.pop("ImageScans")["Queue"] == mappings["Scans"]["Queue"]
     assert set(mappings) == {"Collection", "Rescans", "Scans", "Tasks", "Webhooks"}
     for name, mapping in mappings.items():
         assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
@@ -118,6 +122,9 @@ def test_every_mapping_reports_what_failed_and_leaves_its_function_time(resource
 
 def test_every_function_is_there_with_a_role_and_a_log_of_its_own(resources: Resources) -> None:
     functions = of(resources, "AWS::Serverless::Function")
+    in_place_of = functions.pop("ImageScans")["Properties"]
+    assert in_place_of["Role"] == functions["Scans"]["Properties"]["Role"]
+    assert in_place_of["LoggingConfig"] == {"LogGroup": {"Ref": "ScansLogGroup"}}
     assert len(functions) == len(service.app.event_sources) + 1
     roles = [json.dumps(one["Properties"]["Role"]) for one in functions.values()]
     assert len(set(roles)) == len(functions)
@@ -134,6 +141,33 @@ def test_only_the_function_of_the_api_loads_the_api(resources: Resources) -> Non
         if function["Properties"]["Environment"]["Variables"].get("CRS_SERVE_API") != "false"
     }
     assert serving == {"APIHandler"}
+
+
+def test_scans_are_done_by_the_image_or_by_the_function_but_never_by_both(resources: Resources) -> None:
+    """S1: the image, where it is given, has the queue to itself."""
+    image, built_in = resources["ImageScans"], resources["Scans"]["Properties"]["Events"]["ScansSqsEventSource"]
+    assert image["Condition"] == "WithScannerImage"
+    assert built_in["Properties"]["Enabled"] == {"Fn::If": ["WithScannerImage", False, True]}
+    assert image["Properties"]["ImageUri"] == {"Ref": "ScannerImage"}
+    assert image["Properties"]["Environment"]["Variables"]["CRS_SCANNER"] == "trivy"
+
+
+def test_who_examines_images_has_room_for_two_databases(resources: Resources) -> None:
+    """S2: at a switch the new one comes before the old one goes. 0.7 GiB in 2026; one may have four."""
+    most_mib = Bounds().database // 1024**2
+    for name, least_mib in (
+        ("Scans", 2048),
+        ("Rescans", 2048),
+        ("ImageScans", 2048),
+        ("VulnerabilityDatabase", most_mib),
+    ):
+        assert least_mib < resources[name]["Properties"]["EphemeralStorage"]["Size"] <= 10_240, name
+
+
+def test_no_message_comes_again_while_it_may_still_be_handled(resources: Resources) -> None:
+    """SQS hides a message for twelve hours at most."""
+    for queue in of(resources, "AWS::SQS::Queue").values():
+        assert queue["Properties"].get("VisibilityTimeout", 0) <= 43_200
 
 
 def test_pushes_are_heard_from_the_stack_s_own_buckets_alone(resources: Resources) -> None:
