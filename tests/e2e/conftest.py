@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,8 +32,8 @@ class Client:
         self.shell.run("crane", "push", image.layout, self.name(name))
         return image
 
-    def image(self) -> SmallImage:
-        return small_image(self.folder / f"image-{len(list(self.folder.iterdir()))}")
+    def image(self, files: Mapping[str, str | bytes] | None = None) -> SmallImage:
+        return small_image(self.folder / f"image-{len(list(self.folder.iterdir()))}", files)
 
     def pulled(self, name: str) -> bytes:
         """The manifest's bytes, after everything that it names was fetched and compared with its digests."""

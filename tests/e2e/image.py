@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import io
 import json
 import secrets
-import tarfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from tests.packages.rebuild import tar
 
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 
@@ -25,11 +26,11 @@ class SmallImage:
     body: bytes
 
 
-def small_image(folder: Path) -> SmallImage:
-    """For linux/arm64, with a few random bytes in its only layer."""
+def small_image(folder: Path, files: Mapping[str, str | bytes] | None = None) -> SmallImage:
+    """For linux/arm64, with these files in its only layer, or a few random bytes."""
     folder.mkdir(parents=True)
     (folder / "blobs" / "sha256").mkdir(parents=True)
-    inner = _archive(secrets.token_bytes(2000))
+    inner = tar(files or {"random": secrets.token_bytes(2000)})
     layer = _write(folder, gzip.compress(inner, mtime=0), "application/vnd.oci.image.layer.v1.tar+gzip")
     told = {
         "architecture": "arm64",
@@ -42,15 +43,6 @@ def small_image(folder: Path) -> SmallImage:
     (folder / "index.json").write_text(json.dumps({"schemaVersion": 2, "manifests": [manifest]}))
     (folder / "oci-layout").write_text('{"imageLayoutVersion":"1.0.0"}')
     return SmallImage(folder, manifest["digest"], (config["digest"], layer["digest"]), body)
-
-
-def _archive(content: bytes) -> bytes:
-    packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode="w") as archive:
-        member = tarfile.TarInfo("random")
-        member.size = len(content)
-        archive.addfile(member, io.BytesIO(content))
-    return packed.getvalue()
 
 
 def _write(folder: Path, body: bytes, media_type: str) -> dict[str, Any]:

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from chalicelib.edge.consume import encode
 from chalicelib.kernel.messages import ClearDue
+from chalicelib.kernel.moment import to_text
 from chalicelib.ports import keys
 from tests.notifications.receiver import Receiver
+from tests.scanning.shelf import DEBIAN
+from tests.scanning.vulndb import Packages, make_database
 
 from .conftest import Begun, Client
 from .worlds import World, eventually
@@ -33,6 +38,31 @@ def test_pushed_image_is_pullable_shown_counted_and_told_of(world: World, client
     (entry,) = eventually(lambda: entries(world, "library/app", "push"), "the push in the audit record", SOON_S)
     assert (entry["user"], entry["result"]) == ("admin", "succeeded")
     eventually(lambda: not pushes_left(world), "the push object goes, settled", SOON_S)
+
+
+def test_pushed_image_is_scanned_and_judged_again_by_a_new_database(
+    world: World, client: Client, tmp_path: Path
+) -> None:
+    """S1 S2: on AWS by the functions that listen to scans and rescans, with a database that the operator brought."""
+    world.here("POST", "/namespaces", {"name": "scanned", "auto_create_repository": True, "scan_on_push": True})
+    first: Packages = {"openssl": {"CVE-2024-0001": {"FixedVersion": "3.0.13-1", "Severity": 4}}}
+    world.crs("vulndb", "import", str(make_database(tmp_path / "first", first, updated_at=_minutes_ago(20))), "--force")
+
+    image = client.push("scanned/app:v1", client.image(DEBIAN))
+
+    def found() -> set[str]:
+        path = f"/namespaces/scanned/repositories/app/manifests/{image.digest}/vulnerabilities"
+        answer = world.ask("GET", f"/instances/default{path}")
+        return {one["id"] for one in answer.json()["items"]} if answer.status_code == 200 else set()
+
+    eventually(lambda: found() == {"CVE-2024-0001"}, "what the first database knows", SOON_S)
+    then = {**first, "zlib1g": {"CVE-2024-0009": {"Severity": 4}}}
+    world.crs("vulndb", "import", str(make_database(tmp_path / "then", then, updated_at=_minutes_ago(10))), "--force")
+    eventually(lambda: found() == {"CVE-2024-0001", "CVE-2024-0009"}, "what the next one knows", SOON_S)
+
+
+def _minutes_ago(minutes: int) -> str:
+    return to_text(datetime.now(UTC) - timedelta(minutes=minutes))
 
 
 def test_immutable_tag_keeps_its_digest(world: World, client: Client) -> None:
