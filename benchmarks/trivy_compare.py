@@ -75,6 +75,11 @@ def differences(layout: Path, database: Path, trivy: Path) -> list[str]:
     return list(_compared(told_here(layout, database), told_by_trivy(layout, database, trivy)))
 
 
+def differences_from(layout: Path, database: Path, report: str) -> list[str]:
+    """Of a report that Trivy made of this image by this database."""
+    return list(_compared(told_here(layout, database), _told_by(json.loads(report))))
+
+
 def told_here(layout: Path, database: Path) -> Told:
     inventory = inventory_of(layout)
     examination = examine(inventory, Database.open(database), datetime.now(UTC))
@@ -100,16 +105,21 @@ def inventory_of(layout: Path) -> ImageInventory:
 
 def told_by_trivy(layout: Path, database: Path, trivy: Path) -> Told:
     with tempfile.TemporaryDirectory() as folder:
-        cache = Path(folder) / "db"
-        cache.mkdir()
-        for name in (DATABASE_FILE, METADATA_FILE):
-            shutil.copy(database / name, cache / name)
-        _without_jars(Path(folder) / "java-db")
-        command = [str(trivy), "image", "--input", str(layout), "--cache-dir", folder, *_QUIETLY]
+        command = trivy_command(layout, database, trivy, Path(folder))
         ran = subprocess.run(command, capture_output=True, text=True, check=False, timeout=600)
     if ran.returncode:
         raise SystemExit(f"trivy failed: {ran.stderr[-2000:]}")
     return _told_by(json.loads(ran.stdout))
+
+
+def trivy_command(layout: Path, database: Path, trivy: Path, folder: Path) -> list[str]:
+    """folder: for what it keeps; gets a copy of the database."""
+    cache = folder / "db"
+    cache.mkdir()
+    for name in (DATABASE_FILE, METADATA_FILE):
+        shutil.copy(database / name, cache / name)
+    _without_jars(folder / "java-db")
+    return [str(trivy), "image", "--input", str(layout), "--cache-dir", str(folder), *_QUIETLY]
 
 
 def _without_jars(folder: Path) -> None:
