@@ -17,7 +17,8 @@ from chalicelib.packages.reading import Told, Unreadable
 from chalicelib.packages.systems.rpm import Rpm
 from chalicelib.packages.systems.rpm_headers import parse_header
 from tests.packages import rpm_writing as rpm
-from tests.packages.layers import image_of
+from tests.packages.layers import image_of, inspected
+from tests.packages.rebuild import tar
 from tests.packages.test_apk import INSTALLED
 from tests.packages.test_dpkg import STATUS
 from tests.packages.test_rpm import BASH, FORMATS, KEY, LONG, NODE
@@ -157,3 +158,23 @@ def test_damaged_text_files_never_end_a_scan(path: str) -> None:
         image_of({path: bytes(damaged[: chance.randrange(len(damaged) + 1)])})
     for content in (b"", b"\0" * 5000, b"[" * 100_000, b"\xff\xfe" * 3000, b"\n" * 50_000, text * 3):
         image_of({path: content})
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("lib/apk/db/installed", "P:a\nV:1-r0\nL:GPL{}x\n"),
+        ("srv/a-1.dist-info/METADATA", "Metadata-Version: 2.1\nName: a\nVersion: 1\nLicense: GPL{}x\n"),
+        (
+            "srv/specifications/a-1.gemspec",
+            'Gem::Specification.new do |s|\n s.name = "a"\n s.license = "GPL{}x"\nend\n',
+        ),
+        ("usr/share/doc/a/copyright", "License: GPL{}x\n"),
+    ],
+)
+@pytest.mark.parametrize("run", [" ", "_", "x later or "])
+def test_no_licence_takes_the_square_of_its_length_in_time(path: str, text: str, run: str) -> None:
+    """S2: whoever reads it would be kept for hours by one line, and no limit of a layer ends that."""
+    before = perf_counter()
+    inspected(tar({path: text.format(run * (200_000 // len(run)))}))
+    assert perf_counter() - before < 5

@@ -5,7 +5,10 @@ from __future__ import annotations
 import re
 from typing import Final
 
-_BETWEEN: Final = re.compile(r",?[_ ]+(?:or|and)[_ ]+|,[ ]*")
+# A run of spaces is looked at once: from its beginning, and never a second time by a shorter one.
+_BETWEEN: Final = re.compile(r",?(?<![_ ])[_ ]++(?:or|and)[_ ]+|,[ ]*")
+# Of names, however many; what is longer is a text.
+LONGEST_NAMES: Final = 10_000
 # Words of a licence's own text, which some write where its name belongs.
 _WORDS_OF_TEXTS: Final = (
     "http://",
@@ -35,7 +38,7 @@ def split_licences(text: str) -> tuple[str, ...]:
     if not text:
         return ()
     lower = text.lower()
-    if any(word in lower for word in _WORDS_OF_TEXTS):
+    if len(text) > LONGEST_NAMES or any(word in lower for word in _WORDS_OF_TEXTS):
         return (_TEXT_PREFIX + text,)
     names: list[str] = []
     for part in _BETWEEN.split(text):

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
-from ..languages.licences import split_licences
+from ..languages.licences import LONGEST_NAMES, split_licences
 
 _GNU: Final = re.compile(r"(A?GPL|LGPL|GFDL)(-NIV)?[ -]?V?(\d)(?:\.(\d))?(\+|-OR-LATER|-ONLY)?")
 _GNU_VERSIONS: Final = {
@@ -52,8 +52,9 @@ _NAMES: Final = {
     "PYTHON": "Python-2.0",
     "ZLIB": "Zlib",
 }
-# A version written apart from its name: `GPL 2`, `MPL v2.0`.
-_APART: Final = re.compile(r"([A-UW-Za-uw-z])\s*[ -]\s*[vV]?([1-9](?:\.\d)*)")
+# A version written apart from its name: `GPL 2`, `MPL v2.0`. Between them is a dash, or at least one space, which is
+# found out in one look at what is between.
+_APART: Final = re.compile(r"([A-UW-Za-uw-z])(?:\s*+-\s*+|(?=[^\S ]*+ )\s++)[vV]?([1-9](?:\.\d)*)")
 _WORDS: Final = frozenset({"AND", "OR", ""})
 
 
@@ -72,7 +73,7 @@ def split_loosely(text: str) -> tuple[str, ...]:
     """A line where spaces stand between licences: `MPL 2.0 GPL2+`. What follows WITH belongs to the one before."""
     found: list[str] = []
     exception = False
-    for word in _APART.sub(r"\1-\2", text).split():
+    for word in _APART.sub(r"\1-\2", text[:LONGEST_NAMES]).split():
         word = word.strip("()")
         if word == "WITH":
             exception = True
