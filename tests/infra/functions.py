@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import tempfile
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
@@ -64,6 +65,7 @@ class Functions:
     clock: FrozenClock
     stack: Stack
     variables: pytest.MonkeyPatch
+    disks: Path
     _processes: dict[str, Stack] = field(default_factory=dict)
 
     def process(self, name: str) -> Stack:
@@ -112,8 +114,11 @@ class Functions:
         self.call("object_created", _from_bridge("aws.s3", "Object Created", detail))
 
     def call(self, function: str, event: Mapping[str, Any]) -> Any:
-        process = self.process(function)
+        process, disk = self.process(function), self.disks / function
+        disk.mkdir(exist_ok=True)
         with self.record.acting(function):
+            # Each has a disk of its own, on which nothing lies that another has fetched.
+            self.variables.setattr(tempfile, "tempdir", str(disk))
             self.variables.setattr(service, "stack", lambda: process)
             return service.app.handler_map[function](event, LambdaContext(function, memory_size=512))
 
@@ -184,7 +189,7 @@ class Clients:
 
 
 @contextmanager
-def functions() -> Iterator[Functions]:
+def functions(vulndb_source: str = "") -> Iterator[Functions]:
     settings = Settings(
         stack="aws",
         region="eu-central-1",
@@ -192,6 +197,7 @@ def functions() -> Iterator[Functions]:
         keys_secret="keys",
         allow_private_addresses=True,
         access_log=False,
+        vulndb_source=vulndb_source,
     )
     with ExitStack() as opening:
         # moto copies every table for each transaction, which takes minutes of a run: an engine is quicker.
@@ -205,7 +211,7 @@ def functions() -> Iterator[Functions]:
         create_resources(open_clients(), settings)
         _create_secret(settings.keys_secret)
         clock = FrozenClock()
-        opened = Functions(record, settings, clock, open_aws_stack(settings, clock), variables)
+        opened = Functions(record, settings, clock, open_aws_stack(settings, clock), variables, folder)
         try:
             yield opened
         finally:

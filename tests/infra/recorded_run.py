@@ -29,6 +29,7 @@ from chalicelib.ports import paths
 from tests.api.world import NAMESPACE, Place, World, fresh
 from tests.management import PASSWORD
 from tests.notifications.receiver import Receiver, receiving
+from tests.ports_remote.foreign import foreign
 from tests.registry.wire import sha256
 from tests.stacks import make_instance, make_namespace
 
@@ -45,6 +46,7 @@ from .story_of_clients import (
     push_kin,
 )
 from .story_of_owners import Owner, are_refused, ask_everything
+from .story_of_scans import Source, images_are_judged_again, images_are_scanned
 
 DAY_S: Final = 86_400
 # Nobody reads these logs.
@@ -53,7 +55,14 @@ _CUSTOMER_PREFIX: Final = "customer-"
 
 
 def record() -> Rights:
-    with functions() as aws, receiving() as receiver:
+    with foreign() as registry, receiving() as receiver:
+        source = Source(registry)
+        source.publish()
+        return _recorded(source, receiver)
+
+
+def _recorded(source: Source, receiver: Receiver) -> Rights:
+    with functions(source.reference) as aws:
         world = World(aws.stack, aws.make_bucket, aws.api)
         make_namespace(aws.stack, world.home.instance, "open", default_visibility="public")
         ask_everything(aws, world, world.home)
@@ -62,10 +71,11 @@ def record() -> Rights:
         aws.settle()
         personal = _personal(aws, world)
         for place in (world.home, at_customers):
-            _lives(aws, world, place, receiver)
+            _lives(aws, world, place, receiver, source)
         with aws.clients(personal.instance.label) as clients:
             clients_come_and_go(clients)
         _time_passes(aws, world, receiver, (world.home, at_customers, personal))
+        images_are_judged_again(aws, source)
         _instances_end(aws, world, at_customers)
         return aws.record.rights
 
@@ -100,13 +110,14 @@ def _personal(aws: Functions, world: World) -> Place:
     return _place(aws, home, instance)
 
 
-def _lives(aws: Functions, world: World, place: Place, receiver: Receiver) -> None:
+def _lives(aws: Functions, world: World, place: Place, receiver: Receiver, source: Source) -> None:
     """Weeks of an instance's life, but for the time that passes in them."""
     owner = Owner(aws, world.carried(place.owner), place.path)
     owner.watch(receiver.url)
     with aws.clients(place.instance.label) as clients:
         clients_come_and_go(clients)
         aws.settle()
+        images_are_scanned(aws, owner, clients, source)
         owner.copies()
         owner.fixes(clients)
         owner.retains(clients)

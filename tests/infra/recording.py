@@ -27,6 +27,7 @@ from botocore.exceptions import ClientError
 from chalicelib.kernel.settings import Settings
 
 _ID: Final = re.compile(r"[0-9A-HJKMNP-TV-Z]{26}")
+_DIGEST: Final = re.compile(r"sha(256|512)-[0-9a-f]+")
 _PARTITION: Final = re.compile(r"(\S+) = (:\S+)")
 _WRITES: Final = {
     "Put": "PutItem",
@@ -88,6 +89,7 @@ class Record:
     _lifetime: tuple[str, int] = ("", 0)
     _dead: bool = False
     _lost: set[tuple[str, str, str]] = field(default_factory=set)
+    _meanwhile: tuple[str, Callable[[str], None]] | None = None
 
     @contextmanager
     def acting(self, actor: str) -> Iterator[None]:
@@ -120,6 +122,13 @@ class Record:
         finally:
             self._lifetime, self._dead = ("", 0), False
 
+    @contextmanager
+    def meanwhile(self, written: str, happens: Callable[[str], None]) -> Iterator[None]:
+        """What happens, once, when whoever acts inside has written an object of this shape. Given its key."""
+        self._meanwhile = (written, happens)
+        yield
+        assert self._meanwhile is None, f"nobody wrote {written}"
+
     def called(self, params: dict[str, Any], model: Any, context: dict[str, Any], **_: Any) -> None:
         if self._dead and self._actor:
             raise Died
@@ -143,6 +152,10 @@ class Record:
             self._dead = self._lifetime[1] == 0
         if model.service_model.service_name != "s3":
             return
+        if self._meanwhile and operation == "PutObject" and shape(key) == self._meanwhile[0]:
+            (_, happens), self._meanwhile = self._meanwhile, None
+            with self.acting(""):
+                happens(key)
         if operation in _SECOND_ANSWERS and http_response.status_code < 300:
             writes = (self._actor, operation, f"{self._bucket(bucket)}/{shape(key)}")
             if writes not in self._lost:
@@ -212,9 +225,13 @@ class Record:
 
 
 def shape(key: str) -> str:
-    """The key with `*` for its ids, its numbers and the end of a generation."""
-    parts = key.split("/")
-    return "/".join("*" if _ID.fullmatch(part) or part.isdecimal() or len(part) == 1 else part for part in parts)
+    """The key with `*` for its ids, its digests, its numbers and the end of a generation."""
+    return "/".join("*" if _is_anyones(part) else part for part in key.split("/"))
+
+
+def _is_anyones(part: str) -> bool:
+    known = _ID.fullmatch(part) or _DIGEST.fullmatch(part)
+    return bool(known) or part.isdecimal() or len(part) == 1
 
 
 def _written(request: dict[str, Any]) -> Any:
