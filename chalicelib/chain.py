@@ -1,6 +1,6 @@
 """Who reacts to what: the one table from messages to handlers.
 
-    push object written ─► object_created ─► ImagePushed ─► record ─► annotate ─► scan ─► notify ─► settle
+    push object written ─► object_created ─► ImagePushed ─► record ─► annotate ─► scan ─► advise ─► notify ─► settle
     every minute        ─► retention      ─► a task for each schedule that is due
     every minute        ─► sweep          ─► ClearDue ─► clear_due ─► ClearDue   (while more is due)
     every minute        ─► announce       ─► AnnounceUntold ─► announce_untold ─► DeliverWebhook, AnnounceUntold
