@@ -148,11 +148,11 @@ def main(times: int = 12) -> None:
         starts = best(folder, times)
         record = weights() | packaged_weights(folder, sizes)
     RECORD.write_text(json.dumps(record, indent=2, sort_keys=True) + "\n")
-    RESULTS.write_text(_page(starts, sizes, record))
+    RESULTS.write_text(_page(starts, sizes, record, times))
     print(RESULTS.read_text())
 
 
-def _page(starts: dict[str, Start], sizes: Sizes, record: dict[str, float]) -> str:
+def _page(starts: dict[str, Start], sizes: Sizes, record: dict[str, float], times: int) -> str:
     rows = [
         f"| `{name}` | {one.init_s * 1e3:.0f} | {one.event_s * 1e3:.0f} | {len(one.files)} "
         f"| {record[f'{name} bytes'] / 1e6:.1f} | {record[f'{name} calls'] / 2000:.0f} |"
@@ -163,7 +163,7 @@ def _page(starts: dict[str, Start], sizes: Sizes, record: dict[str, float]) -> s
         [
             "# Cold starts",
             "",
-            f"`python -m benchmarks.cold_start` on {processor()}; the quickest of a dozen starts of each.",
+            f"`python -m benchmarks.cold_start` on {processor()}; the quickest of {times} starts of each.",
             "",
             f"Package: {sizes['zip'] / 1e6:.1f} MB, unpacked {unpacked(sizes) / 1e6:.1f} MB of {AIM_BYTES / 1e6:.0f}.",
             f"Largest: {', '.join(f'{name} {size / 1e6:.1f}' for size, name in heaviest)}.",
