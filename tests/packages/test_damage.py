@@ -170,11 +170,13 @@ def test_damaged_text_files_never_end_a_scan(path: str) -> None:
             'Gem::Specification.new do |s|\n s.name = "a"\n s.license = "GPL{}x"\nend\n',
         ),
         ("usr/share/doc/a/copyright", "License: GPL{}x\n"),
+        ("root/buildinfo/Dockerfile-a-1", "FROM a\nENV a={}x\n"),
+        ("root/buildinfo/Dockerfile-a-2", "FROM a\nENV a{}x\n"),
     ],
 )
-@pytest.mark.parametrize("run", [" ", "_", "x later or "])
-def test_no_licence_takes_the_square_of_its_length_in_time(path: str, text: str, run: str) -> None:
-    """S2: whoever reads it would be kept for hours by one line, and no limit of a layer ends that."""
+@pytest.mark.parametrize("run", [" ", "_", "x later or ", "\\\n"])
+def test_no_text_takes_the_square_of_its_length_in_time(path: str, text: str, run: str) -> None:
+    """S2: whoever reads it would be kept for hours by one file, and no limit of a layer ends that."""
     before = perf_counter()
     inspected(tar({path: text.format(run * (200_000 // len(run)))}))
     assert perf_counter() - before < 5

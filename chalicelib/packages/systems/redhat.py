@@ -6,7 +6,6 @@ root/buildinfo/Dockerfile-<name>-<version>-<release>   older ones: labels name t
 
 from __future__ import annotations
 
-import json
 import re
 import shlex
 from collections.abc import Iterator, Mapping
@@ -14,13 +13,16 @@ from typing import BinaryIO, Final
 
 from chalicelib.layers.entries import Entry
 
-from ..reading import Places, Told, Unreadable, lines, text_of
+from ..languages.documents import json_object
+from ..reading import Places, Told, Unreadable, lines
 
 _BUILD: Final = "root/buildinfo"
 _MANIFESTS: Final = frozenset({"root/buildinfo/content_manifests", "usr/share/buildinfo"})
 _VARIABLE: Final = re.compile(r"\$(?:(\w+)|\{(\w+)\})")
 _COMPONENT: Final = frozenset({"com.redhat.component", "bzcomponent"})
-_LONGEST_DOCKERFILE: Final = 20_000
+# Red Hat's have some ten KB. Words take the square of an instruction's length in time.
+_LARGEST_DOCKERFILE: Final = 256 * 1024
+_LONGEST_INSTRUCTION: Final = 32 * 1024
 _LONGEST_VALUE: Final = 1_000
 _MOST_SETS: Final = 1_000
 
@@ -33,8 +35,7 @@ class ContentSets:
         return entry.kind == "file" and entry.path.endswith(".json")
 
     def read(self, path: str, content: BinaryIO, entry: Entry) -> Told:
-        manifest = json.loads(text_of(content))
-        sets = manifest.get("content_sets") if isinstance(manifest, dict) else None
+        sets = json_object(content).get("content_sets")
         if not isinstance(sets, list | None) or not all(isinstance(each, str) for each in sets or ()):
             raise Unreadable("content sets that are no list of names")
         return Told(facts={"content_sets": ",".join(sets[:_MOST_SETS])}) if sets else Told()
@@ -48,6 +49,8 @@ class BuildFile:
         return entry.kind == "file" and entry.path.startswith(f"{_BUILD}/Dockerfile")
 
     def read(self, path: str, content: BinaryIO, entry: Entry) -> Told:
+        if entry.size > _LARGEST_DOCKERFILE:
+            raise Unreadable(f"a Dockerfile of more than {_LARGEST_DOCKERFILE} bytes")
         labels = _labels(content)
         component = next((labels[key] for key in labels if key in _COMPONENT), "")
         arch = labels.get("architecture", "")
@@ -81,12 +84,12 @@ def _labels(content: BinaryIO) -> Mapping[str, str]:
 
 def _instructions(content: BinaryIO) -> Iterator[tuple[str, list[str]]]:
     waiting = ""
-    for number, line in enumerate(lines(content)):
-        if number > _LONGEST_DOCKERFILE:
-            raise Unreadable(f"a Dockerfile of more than {_LONGEST_DOCKERFILE} lines")
+    for line in lines(content):
         if line.lstrip().startswith("#"):
             continue
         waiting += line.rstrip().removesuffix("\\") + " "
+        if len(waiting) > _LONGEST_INSTRUCTION:
+            raise Unreadable(f"a Dockerfile with an instruction of more than {_LONGEST_INSTRUCTION} characters")
         if line.rstrip().endswith("\\"):
             continue
         name, _, rest = waiting.strip().partition(" ")
