@@ -118,10 +118,11 @@ def _page(
 ) -> Iterator[str]:
     layers, memory = read
     size, cpu_s = sum(one.size for one in layers), sum(one.cpu_s for one in layers)
-    yield f"# Scanning\n\n{datetime.now(UTC):%Y-%m-%d %H:%M} UTC: `python -m benchmarks.scanning`\n"
+    yield f"# Scanning\n\n{datetime.now(UTC):%Y-%m-%d %H:%M} UTC:"
+    yield f"`python -m benchmarks.scanning --images {arguments.images}`\n"
     yield "| | |\n| --- | --- |"
     yield from (f"| {name} | {value} |" for name, value in describe_machine(Path(arguments.data), None))
-    yield f"\nThe image: {arguments.tree.name}, {size / MIB:,.0f} MiB in {len(layers)} layers, "
+    yield f"\nThe image: {arguments.tree.name}, {size / MIB:,.0f} MiB in {len(layers)} layers,"
     packed, entries = sum(one.packed for one in layers), sum(one.entries for one in layers)
     yield f"{packed / MIB:,.0f} MiB compressed, {entries:,} entries."
     yield f"The database: {advisories:,} advisories, one of every third package.\n\n## Reading layers, one process\n"
