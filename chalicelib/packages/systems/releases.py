@@ -10,7 +10,6 @@ A file that says nothing known tells nothing, and is no problem: there are hundr
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
@@ -18,7 +17,8 @@ from typing import BinaryIO, Final
 
 from chalicelib.layers.entries import Entry
 
-from ..reading import Places, Told, Unreadable, lines, text_of
+from ..languages.documents import json_object
+from ..reading import Places, Told, lines
 
 Facts = Mapping[str, str]
 
@@ -147,10 +147,8 @@ def lsb_release(content: BinaryIO) -> Facts:
 
 def ubuntu_advantage(content: BinaryIO) -> Facts:
     """Whether security updates for longer are switched on; other advisories hold then."""
-    status = json.loads(text_of(content))
-    if not isinstance(status, dict):
-        raise Unreadable("no JSON object")
-    for service in status.get("services") or ():
+    services = json_object(content).get("services")
+    for service in services if isinstance(services, list) else ():
         if isinstance(service, dict) and service.get("name") == "esm-infra" and service.get("status") == "enabled":
             return {"extended": "1"}
     return {}
