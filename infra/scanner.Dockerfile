@@ -10,9 +10,15 @@ ARG TRIVY=aquasec/trivy:0.74.0
 FROM ${TRIVY} AS trivy
 
 FROM ${BASE} AS packages
-COPY requirements.txt /
-# Wheels alone: nothing is compiled, and nothing that compiles is needed.
+COPY requirements.txt requirements-gateway.txt /
+# Wheels alone: nothing is compiled, and nothing that compiles is needed. Of Chalice a function has two modules, as in
+# the package of the others.
 RUN python3 -m venv /opt/install \
+ && /opt/install/bin/python -m pip install --no-cache-dir --no-compile --require-hashes --only-binary :all: \
+      -r /requirements-gateway.txt \
+ && mkdir -p /srv/task/chalice \
+ && cp /opt/install/lib/python3*/site-packages/chalice/__init__.py /opt/install/lib/python3*/site-packages/chalice/app.py \
+      /srv/task/chalice \
  && /opt/install/bin/python -m pip install --no-cache-dir --no-compile --require-hashes --only-binary :all: \
       --target /srv/task -r /requirements.txt \
  && cd /srv/task/botocore/data \

@@ -49,6 +49,15 @@ class Engine:
         own = [*self.storage, "--cgroup-manager", "cgroupfs", "--runtime", program("runc")]
         return self.shell.run("podman", *own, command, *arguments, fails=fails).strip()
 
+    def of_files(self, name: str, *files: tuple[Path, str]) -> None:
+        """An image that holds these alone, each at its place."""
+        # Both programs want the file that the environment names.
+        (self.shell.home / "auth.json").write_text("{}")
+        container = self.buildah("from", "scratch")
+        for path, place in files:
+            self.buildah("copy", "-q", container, path, place)
+        self.buildah("commit", "-q", container, name)
+
     def inspect(self) -> dict[str, Any]:
         (found,) = json.loads(self.podman("image", "inspect", IMAGE))
         return dict(found)
@@ -56,19 +65,16 @@ class Engine:
     def size_bytes(self, image: str) -> int:
         return int(json.loads(self.podman("image", "inspect", image))[0]["Size"])
 
-    def build(self, wheels: Path) -> None:
+    def build(self, wheels: Path, file: str = "infra/Dockerfile", *arguments: str) -> None:
         """wheels   a folder with every package of the lock; nothing else is looked for"""
-        # Both want the file that the environment names.
-        (self.shell.home / "auth.json").write_text("{}")
-        container = self.buildah("from", "scratch")
-        self.buildah("copy", "-q", container, base_tree(), "/")
-        self.buildah("commit", "-q", container, BASE)
+        self.of_files(BASE, (base_tree(), "/"))
         configuration = self.shell.home / "pip.conf"
         configuration.write_text("[global]\nno-index = true\nfind-links = /wheels\n")
         self.buildah(
             "bud", "--isolation", "chroot", "--format", "docker", "--build-arg", f"BASE={BASE}",
+            *(part for argument in arguments for part in ("--build-arg", argument)),
             "--volume", f"{wheels}:/wheels:ro", "--volume", f"{configuration}:/etc/pip.conf:ro",
-            "--file", "infra/Dockerfile", "--tag", IMAGE, ".",
+            "--file", file, "--tag", IMAGE, ".",
         )  # fmt: skip
 
     def run(self, *command: str, options: Sequence[str] = (), variables: Mapping[str, str] | None = None) -> str:
