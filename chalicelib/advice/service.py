@@ -18,7 +18,7 @@ from chalicelib.layers.contents import read_contents
 from chalicelib.layers.entries import LayerRefused
 from chalicelib.namespaces.service import Namespaces
 from chalicelib.ports.stack import Stack
-from chalicelib.ports.table import OutcomeUnknown, TransactionCancelled
+from chalicelib.ports.table import TransactionCancelled
 from chalicelib.registry import description
 from chalicelib.registry.bodies import Bodies
 from chalicelib.repositories.models import Repository
@@ -158,8 +158,8 @@ class Advice:
         )
         try:
             self._stack.table.transact([creation])
-        except (TransactionCancelled, OutcomeUnknown):
-            # It is there already, or perhaps: then the sweep starts it.
+        except TransactionCancelled:
+            # The push was told of before.
             return self._tasks.get(instance.id, task.id)
         self._tasks.start(task)
         return task

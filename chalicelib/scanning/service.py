@@ -17,7 +17,7 @@ from chalicelib.kernel.names import RepositoryName
 from chalicelib.namespaces.models import Namespace
 from chalicelib.namespaces.service import Namespaces
 from chalicelib.ports.stack import Stack
-from chalicelib.ports.table import OutcomeUnknown, TransactionCancelled
+from chalicelib.ports.table import TransactionCancelled
 from chalicelib.registry.models import TagRecord
 from chalicelib.repositories.models import Repository
 from chalicelib.surveys.models import ImageRefused
@@ -94,9 +94,7 @@ class Scanning:
         try:
             self._stack.table.transact([creation])
         except TransactionCancelled:
-            return self._tasks.get(instance.id, task.id)
-        except OutcomeUnknown:
-            # Perhaps it stands: then the sweep starts it.
+            # The push was told of before.
             return self._tasks.get(instance.id, task.id)
         self._results.note(instance, target.digest, state="queued", task=task.id, repository_id=target.repository_id)
         self._tasks.start(task)
