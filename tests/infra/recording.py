@@ -153,7 +153,7 @@ class Record:
         if model.service_model.service_name != "s3":
             return
         if self._meanwhile and operation == "PutObject" and shape(key) == self._meanwhile[0]:
-            (_, happens), self._meanwhile = self._meanwhile, None
+            happens, self._meanwhile = self._meanwhile[1], None
             with self.acting(""):
                 happens(key)
         if operation in _SECOND_ANSWERS and http_response.status_code < 300:
