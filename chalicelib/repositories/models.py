@@ -45,6 +45,13 @@ class Repository(BaseModel):
     guarded: Annotated[bool | None, Field(exclude=True)] = None
     schema_version: int = 1
 
+    def __eq__(self, other: object) -> bool:
+        """What is no part of it, but was read beside it, makes no difference."""
+        return isinstance(other, Repository) and self.model_dump() == other.model_dump()
+
+    def __hash__(self) -> int:
+        return hash(self.id)
+
 
 class NewRepository(BaseModel):
     """name: inside its namespace; may hold slashes. visibility: the namespace's default where it is not said."""
