@@ -72,9 +72,9 @@ conformance: $(DEV_READY)
 conformance-aws: $(DEV_READY)
 	CRS_EMULATORS=required $(BIN)/python -m tests.ports_aws.serving $(BIN)/python -m pytest -m conformance tests/conformance/test_upstream.py
 
-# Real registry clients; .ci/install-clients brings them.
+# Real registry clients, Trivy and package managers; .ci/install-clients brings them.
 clients: $(DEV_READY)
-	$(BIN)/python -m pytest -m clients tests/clients
+	$(BIN)/python -m pytest -m clients tests
 
 # kill -9 at random moments, with a check of the data folder after each; goes on where an earlier run stopped.
 campaign-kills: $(DEV_READY)

@@ -14,6 +14,7 @@ RECORD: dict[str, float] = json.loads(cold_start.RECORD.read_text())
 PACKAGES = Path(sysconfig.get_path("purelib"))
 
 
+@pytest.mark.campaign
 def test_no_function_loads_a_tenth_more_than_is_recorded() -> None:
     assert cold_start.grown(RECORD, cold_start.weights()) == []
 

@@ -31,6 +31,7 @@ def recorded(name: str) -> dict[str, Any]:
     return {part: {kind: row[kind] for kind in ("units", "calls")} for part, row in rows.items()}
 
 
+@pytest.mark.campaign
 def test_no_operation_asks_for_more_or_less_than_is_recorded(today: Measured) -> None:
     """Counts do not change unseen: the page, and what people pay, follows from them."""
     for name, parts in today.told.items():
@@ -43,6 +44,7 @@ def test_no_operation_asks_for_more_or_less_than_is_recorded(today: Measured) ->
     assert set(RECORD["operations"]) - set(today.told) == {"retention_120"}
 
 
+@pytest.mark.campaign
 def test_operations_touch_the_keys_that_heat_is_drawn_over(today: Measured) -> None:
     def without_copies(traces: dict[str, heat.Trace]) -> dict[str, heat.Trace]:
         return {name: [row for row in trace if "IMMUTABLE" not in row[3]] for name, trace in traces.items()}
@@ -50,6 +52,7 @@ def test_operations_touch_the_keys_that_heat_is_drawn_over(today: Measured) -> N
     assert without_copies(heat.traces(today.told, today.known)) == without_copies(heat.load()), AGAIN
 
 
+@pytest.mark.campaign
 def test_rows_take_the_bytes_that_are_recorded(today: Measured) -> None:
     """A digit of a size or a number more or less is none of it."""
     assert today.row_bytes == pytest.approx(RECORD["row_bytes"], rel=0.005), AGAIN

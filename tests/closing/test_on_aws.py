@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from chalicelib.chain import CHAIN
 from chalicelib.edge.consume import handle
 from chalicelib.instances.service import Instances
@@ -41,6 +43,7 @@ def purging(stack: Stack) -> list[Item]:
     ]
 
 
+@pytest.mark.campaign
 def test_content_is_purged_and_then_the_instance_goes_whole() -> None:
     """X1, I6"""
     with aws_stack() as stack:

@@ -38,6 +38,7 @@ def of(resources: Resources, kind: str) -> Resources:
     return {name: one for name, one in resources.items() if one["Type"] == kind}
 
 
+@pytest.mark.campaign
 def test_the_linter_has_nothing_to_say_at_its_strictest(template_file: Path) -> None:
     found = lint(template_file.read_text(), config=ManualArgs(include_checks=["I"]))
     assert [f"{one.rule.id} {one.path}: {one.message}" for one in found] == []

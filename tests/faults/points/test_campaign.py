@@ -138,6 +138,7 @@ def test_a_schedule_that_two_hosts_take_is_found_out(folder: Path) -> None:
 # Going on, and telling
 
 
+@pytest.mark.campaign
 def test_a_campaign_goes_on_where_it_stopped(tmp_path: Path) -> None:
     names = ["cancelled upload", "deletion of a tag"]
     state = State(tmp_path / "state.jsonl")
