@@ -41,6 +41,8 @@ _IN_FILES: Final = frozenset(
     }
 )
 _GROUPED: Final = {"jar": ":", "node-pkg": "/"}
+# Four digits, of which texts are made; no image is as old as that.
+_FIRST_YEAR: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,14 +160,16 @@ def written(epoch: int, version: str, release: str) -> str:
 
 
 def moment_of(text: object) -> datetime | None:
-    """What an image's config says of when it was built: RFC 3339, or anything else that its author wrote."""
+    """What an image's config says of when it was built: RFC 3339, or anything else that its author wrote. The year 1,
+    by which builders say that they do not tell, is none."""
     if not isinstance(text, str):
         return None
     try:
         found = datetime.fromisoformat(text)
-        return (found.replace(tzinfo=UTC) if found.tzinfo is None else found).astimezone(UTC).replace(microsecond=0)
+        moment = (found.replace(tzinfo=UTC) if found.tzinfo is None else found).astimezone(UTC).replace(microsecond=0)
     except (ValueError, OverflowError):
         return None
+    return moment if moment.year >= _FIRST_YEAR else None
 
 
 def moment_text(moment: datetime) -> str:

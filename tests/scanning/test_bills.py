@@ -150,7 +150,7 @@ def test_documents_say_when_the_image_was_built_and_not_when_they_were_made() ->
     assert spdx_bill["creationInfo"]["created"] == "1970-01-01T00:00:00Z"
 
 
-@pytest.mark.parametrize("told", [None, 17, "", "yesterday", "0001-01-01T00:00:00+23:00"])
+@pytest.mark.parametrize("told", [None, 17, "", "yesterday", "0001-01-01T00:00:00+23:00", "0001-01-01T00:00:00Z"])
 def test_image_that_says_nothing_sensible_of_its_making_has_no_moment(told: object) -> None:
     assert moment_of(told) is None
 
