@@ -46,17 +46,19 @@ def test_commands_by_which_the_readme_uses_the_api_do_what_it_says(tmp_path: Pat
     with serving(tmp_path / "data") as service:
         (tmp_path / "data/secrets/admin-password").write_text(service.password)
         push_image(service, "library/alpine", "latest")
-        commands = readme_commands("Control it by API").replace("127.0.0.1:5000", service.host)
+        shown = [readme_commands(heading) for heading in ("Control it by API", "Have it scanned")]
+        commands = "\n".join(shown).replace("127.0.0.1:5000", service.host)
         assert service.host in commands
         done = subprocess.run(
             ["bash", "-euo", "pipefail", "-c", commands.replace("curl ", "curl --noproxy '*' -w '\\n' ")],
             cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False,
         )  # fmt: skip
         assert (done.returncode, done.stderr) == (0, "")
-        repositories, tags, namespace = (json.loads(line) for line in done.stdout.splitlines())
+        repositories, tags, namespace, task, library, scan = (json.loads(line) for line in done.stdout.splitlines())
         assert [each["full_name"] for each in repositories["items"]] == ["library/alpine"]
         assert [each["tag"] for each in tags["items"]] == ["latest"]
         assert namespace["name"] == "team"
+        assert (task["kind"], library["scan_on_push"], scan["digest"]) == ("scan", True, tags["items"][0]["digest"])
 
 
 @pytest.mark.skipif(not (shutil.which("curl") or os.environ.get("CI")), reason="the pages' commands use curl")
