@@ -23,7 +23,8 @@ class SystemClock:
 
 def to_text(moment: datetime) -> str:
     """`2026-01-31T08:00:00.000000Z`: always 27 characters, sorts like the moments themselves."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    # strftime would write the year 289 with three digits.
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
 def from_text(text: str) -> datetime:
