@@ -6,7 +6,7 @@ Field names in the database are those of Trivy's; numbers for severity and statu
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 import msgspec
 
@@ -15,16 +15,7 @@ from .models import Severity, Status
 
 # By number, as the database has them.
 RATED: Final[tuple[Severity, ...]] = ("unknown", "low", "medium", "high", "critical")
-STATUSES: Final[tuple[Status, ...]] = (
-    "unknown",
-    "not_affected",
-    "affected",
-    "fixed",
-    "under_investigation",
-    "will_not_fix",
-    "fix_deferred",
-    "end_of_life",
-)
+STATUSES: Final[tuple[Status, ...]] = get_args(Status)
 
 
 class DataSource(msgspec.Struct, frozen=True, kw_only=True):

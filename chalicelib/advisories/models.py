@@ -14,6 +14,7 @@ from chalicelib.packages.models import LayerRef
 
 Severity = Literal["critical", "high", "medium", "low", "unknown"]
 SEVERITIES: Final[tuple[Severity, ...]] = ("critical", "high", "medium", "low", "unknown")
+# In the order of the numbers that databases have for them.
 Status = Literal[
     "unknown",
     "not_affected",
