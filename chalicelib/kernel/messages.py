@@ -85,6 +85,26 @@ class ContinueScan(ContinueTask):
     queue = "scans"
 
 
+class ContinueAcceleration(ContinueTask):
+    """The same of a task that has an image converted."""
+
+    queue = "conversions"
+
+
+class ConvertLayer(Message):
+    """A layer is wanted in a lazily loadable form. A hint: its row says so too; doubles are harmless.
+
+    layer, recipe   which row: the digest of the source, and `estargz.models.Recipe.id`
+    task_id         of the task that waits for it, which is told when it is done
+    """
+
+    queue = "conversions"
+    instance_id: str
+    layer: str
+    recipe: str
+    task_id: str
+
+
 class RescanImages(Message):
     """The database changed: look which images of an instance that concerns. A hint; doubles are harmless.
 

@@ -5,6 +5,7 @@
   <instance>/pushes/<repository>/<incarnation>             its creation is the event "an image was pushed"
   <instance>/surveys/<digest of a layer>/<version>         what a layer was found to hold
   <instance>/contents/<digest of a layer>/<version>        its files, with sizes
+  <instance>/starts/<digest of a layer>/<version>          which of its files start others, for accelerated images
   <instance>/advice/<digest of a config>/<version>         what the makers of its image could do better
   <instance>/reports/<digest of an image>/<ulid>           what a scan came to
   vulnerabilities/<digest>/<import>/<file>                 a vulnerability database; of the service, and of no instance
@@ -23,6 +24,8 @@ from chalicelib.kernel.ids import is_id
 
 # Raised with the rules of advice: images are then looked over once more, by lists that are kept of their layers.
 ADVICE_VERSION: Final = 1
+# Raised when a layer's starts are told otherwise.
+STARTS_VERSION: Final = 1
 _DIGEST: Final = re.compile("sha256-[0-9a-f]{64}|sha512-[0-9a-f]{128}")
 
 
@@ -87,6 +90,10 @@ def contents(instance: str, layer: str, version: int) -> str:
     return f"{instance}/contents/{_segment(layer)}/{version}"
 
 
+def starts(instance: str, layer: str, version: int = STARTS_VERSION) -> str:
+    return f"{instance}/starts/{_segment(layer)}/{version}"
+
+
 def advice(instance: str, config: str, version: int) -> str:
     return f"{instance}/advice/{_segment(config)}/{version}"
 
@@ -95,12 +102,13 @@ def surveyed(instance: str, blob: str, newest: int) -> list[str]:
     """All that may be kept of a layer or of a config, by versions up to the newest."""
     versions = range(1, newest + 1)
     of_layers = [make(instance, blob, version) for version in versions for make in (survey, contents)]
-    return [*of_layers, *(advice(instance, blob, version) for version in range(1, ADVICE_VERSION + 1))]
+    of_starts = [starts(instance, blob, version) for version in range(1, STARTS_VERSION + 1)]
+    return [*of_layers, *of_starts, *(advice(instance, blob, version) for version in range(1, ADVICE_VERSION + 1))]
 
 
 def surveys(instance: str) -> tuple[str, ...]:
     """How the keys begin under which something is kept of layers and configs."""
-    return f"{instance}/surveys/", f"{instance}/contents/", f"{instance}/advice/"
+    return f"{instance}/surveys/", f"{instance}/contents/", f"{instance}/starts/", f"{instance}/advice/"
 
 
 def layer_of(key: str) -> str:
@@ -120,7 +128,7 @@ def image_of(key: str) -> str:
 
 def is_of_scans(key: str) -> bool:
     """Whether an object was made by looking into layers: no row leads to its bytes, and none to be kept."""
-    return key.split("/")[1] in ("surveys", "contents", "advice", "reports")
+    return key.split("/")[1] in ("surveys", "contents", "starts", "advice", "reports")
 
 
 def is_ours(instance: str, key: str) -> bool:

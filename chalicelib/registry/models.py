@@ -20,7 +20,7 @@ from chalicelib.kernel.names import Digest, TagName
 from chalicelib.kernel.principal import Principal
 
 # How a tag came to point where it does.
-How = Literal["push", "copy", "rollback", "restore"]
+How = Literal["push", "copy", "rollback", "restore", "conversion"]
 
 
 class Record(BaseModel):
@@ -73,6 +73,25 @@ class ManifestRecord(Record):
         return self.blobs + self.optional
 
 
+class Acceleration(BaseModel):
+    """How far the conversion of what a tag points to has come. It stands on the tag's row, and goes with the push that
+    it is about.
+
+    reason   one word for programs, message: the same for people; "" unless it failed
+    task     id of the task that looks after it, while it is queued or running
+    digest   of the converted image, once there is one; size: of all that its pull brings, in bytes
+    """
+
+    model_config = KEPT
+
+    state: Literal["queued", "running", "succeeded", "failed"]
+    reason: str = ""
+    message: str = ""
+    task: str = ""
+    digest: str = ""
+    size: int = 0
+
+
 class TagRecord(Record):
     """
     push      id of the push that put the tag where it is; never the same twice, not even for a tag that was deleted and
@@ -80,6 +99,7 @@ class TagRecord(Record):
     version   counts the pushes of the tag since it was made
     size      of all that its pull brings, in bytes
     pulled_at, pulls   when it was pulled last, "" for never, and how often; at most a minute behind
+    acceleration   of an original; None where nobody asked for any
     """
 
     repository_id: str
@@ -93,6 +113,7 @@ class TagRecord(Record):
     pushed_by: str
     pulled_at: str = ""
     pulls: int = 0
+    acceleration: Acceleration | None = None
 
 
 class UploadRecord(Record):

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import BaseModel, Field
 
 from chalicelib.edge.answers import ListQuery
-from chalicelib.kernel.messages import ContinueScan, ContinueTask
+from chalicelib.kernel.messages import ContinueAcceleration, ContinueScan, ContinueTask
 from chalicelib.kernel.modelling import KEPT, MADE
 from chalicelib.kernel.moment import Moment
 
@@ -18,7 +18,11 @@ State = Literal["queued", "running", "succeeded", "failed", "cancelled"]
 Trigger = Literal["push", "schedule", "manual", "rule"]
 
 # By which message a kind goes on; the others by `ContinueTask`.
-CONTINUED_BY: Final[Mapping[str, type[ContinueTask]]] = {"scan": ContinueScan, "advice": ContinueScan}
+CONTINUED_BY: Final[Mapping[str, type[ContinueTask]]] = {
+    "scan": ContinueScan,
+    "advice": ContinueScan,
+    "acceleration": ContinueAcceleration,
+}
 UNFINISHED: Final[tuple[State, ...]] = ("queued", "running")
 
 

@@ -12,7 +12,9 @@ from typing import Final
 ROOT: Final = Path(__file__).resolve().parents[2]
 PACKAGE: Final = ROOT / "chalicelib"
 # Floors that are no rooms: free in how they name their files.
-NO_ROOMS: Final = frozenset({"kernel", "layers", "packages", "advisories", "ports", "edge", "host", "cli", "console"})
+NO_ROOMS: Final = frozenset(
+    {"kernel", "layers", "estargz", "starts", "packages", "advisories", "ports", "edge", "host", "cli", "console"}
+)
 
 
 def sources() -> Iterator[Path]:

@@ -1,0 +1,1 @@
+"""Which files a container needs to start: told by its makers, or read from its config, ELF and script headers."""
