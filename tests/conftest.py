@@ -14,6 +14,7 @@ from argon2 import PasswordHasher
 
 from chalicelib.identity import passwords
 from chalicelib.ports.stack import Stack
+from chalicelib.surveys import reading
 from tests.stacks import FrozenClock, embedded_stack
 
 MEMORY: Final = Path("/dev/shm")
@@ -51,6 +52,12 @@ def hashing(how: Callable[..., str], nobody: str) -> Iterator[None]:
         replaced.setattr(PasswordHasher, "hash", how)
         replaced.setattr(passwords, "_NOBODY", nobody)
         yield
+
+
+@pytest.fixture
+def large_layers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Any layer is a step's work, however few bytes it has."""
+    monkeypatch.setattr(reading, "LITTLE_BYTES", 0)
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ def look_over_push(stack: Stack, pushed: ImagePushed) -> list[Message]:
 
 
 def carry_out(stack: Stack, task: Task) -> Step:
-    """One step: it reads one layer at most."""
+    """One step: it reads a few small layers, or a large one."""
     from .steps import step
 
     return step(stack, task)

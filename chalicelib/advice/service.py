@@ -83,17 +83,6 @@ class Advice:
 
     # Looking over
 
-    def next_layer(self, instance: Instance, image: ImageLayers) -> int | None:
-        """The size of the next layer, which is read; None where all were read before.
-
-        Raises LayerRefused, ImageRefused where it cannot be.
-        """
-        for layer in image.layers:
-            if self._surveys.known(instance, layer.ref) is None:
-                self._surveys.survey(instance, layer.ref)
-                return layer.size
-        return None
-
     def look_over(self, instance: Instance, repository_id: str, image: ImageLayers) -> Report:
         """Made from what is kept of its layers, and kept itself. Raises LayerRefused, ImageRefused."""
         manifest = self._manifest(instance, repository_id, image.digest)

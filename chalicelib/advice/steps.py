@@ -1,6 +1,6 @@
-"""Steps of a task that looks an image over, or each image of an index: every one reads one layer at most.
+"""Steps of a task that looks an image over, or each image of an index. Each reads a few small layers, or a large one.
 
-    image ─► a layer that nobody read ─► … ─► all were read: report, item ─► next image ─► …
+    image ─► layers that nobody read ─► … ─► all were read: report, item ─► next image ─► …
 
 What cannot be read fails that image, with the reason in its item, and holds up no other. An interrupted step is done
 again; a layer that was read meanwhile is known.
@@ -18,6 +18,7 @@ from chalicelib.kernel.errors import ManifestUnknown
 from chalicelib.layers.entries import LayerRefused
 from chalicelib.ports.stack import Stack
 from chalicelib.surveys.models import ImageRefused
+from chalicelib.surveys.reading import read_on
 from chalicelib.surveys.service import Surveys
 from chalicelib.tasks.models import Step, Task, TaskItem
 
@@ -52,14 +53,17 @@ class _Look:
         self._task = task
         self._instance = instance
         self._work = work
+        self._bytes = 0
 
     def at(self, digest: str, images: Sequence[str]) -> Step:
         advice = Advice(self._stack)
         try:
             image = Surveys(self._stack).layers_of(self._instance, self._work.repository_id, digest)
-            size = advice.next_layer(self._instance, image)
-            if size is not None:
-                return Step(self._change(image=digest), bytes=size, total=len(images))
+            careful = self._task.failures > 0
+            reading = read_on(Surveys(self._stack), self._instance, image.layers, careful=careful)
+            self._bytes = reading.bytes
+            if reading.enough:
+                return Step(self._change(image=digest), bytes=reading.bytes, total=len(images))
             advice.look_over(self._instance, self._work.repository_id, image)
         except ManifestUnknown:
             return self._passed(digest, images, "skipped", _GONE)
@@ -70,14 +74,14 @@ class _Look:
 
     def _passed(self, digest: str, images: Sequence[str], verdict: str, reason: str) -> Step:
         items = [_item(self._stack, self._task, digest, verdict, reason)]
+        told = Step(None, bytes=self._bytes, done=1, total=len(images), items=items, counts={verdict: 1})
         place = images.index(digest) + 1
         if place < len(images):
-            going_on = self._change(image=images[place])
-            return Step(going_on, done=1, total=len(images), items=items, counts={verdict: 1})
-        again = self._change(image=None, failed=0, why="", again=True) if self._work.failed else None
-        return Step(
-            again, done=1, total=len(images), items=items, counts={verdict: 1}, failed=self._work.why if again else ""
-        )
+            return replace(told, work=self._change(image=images[place]))
+        if self._work.failed:
+            anew = self._change(image=None, failed=0, why="", again=True)
+            return replace(told, work=anew, failed=self._work.why)
+        return told
 
     def _change(self, **fields: object) -> dict[str, object]:
         return self._work.model_copy(update=fields).model_dump(mode="json")

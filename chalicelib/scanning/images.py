@@ -1,4 +1,4 @@
-"""One image forward: the next layer that nobody has read, or, when all are known, its report."""
+"""One image forward: layers that nobody has read, and, when all are known, its report."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from chalicelib.kernel.errors import ManifestUnknown, Unavailable
 from chalicelib.layers.entries import LayerRefused
 from chalicelib.ports.stack import Stack
 from chalicelib.surveys.models import ImageRefused
+from chalicelib.surveys.reading import read_on
 from chalicelib.surveys.service import Surveys
 
 from . import rules
@@ -74,13 +75,17 @@ class Images:
         record = self._findings.of(self._instance.id, digest)
         return record is not None and rules.same_judgement(record, self._standard.engine, self._standard.database)
 
-    def advance(self, target: Target, digest: str, layer: int, *, give_up: bool) -> Progress:
-        """One layer is read at most. layer: so many are known; give_up: it was tried often enough."""
+    def advance(self, target: Target, digest: str, layer: int, *, careful: bool, give_up: bool) -> Progress:
+        """A few small layers are read, or a large one.
+
+        layer     so many are known
+        careful   one is read at most; give_up: it was tried often enough
+        """
         parent = target.digest if target.digest != digest else ""
         try:
             if give_up:
                 raise _Interrupted
-            return self._advance(target, digest, layer, parent)
+            return self._advance(target, digest, layer, parent, careful)
         except Unavailable:
             raise
         except ManifestUnknown:
@@ -99,21 +104,19 @@ class Images:
         self._results.fail(self._instance, digest, failure, **held)
         return Progress(0, 0, ended=True, failure=failure)
 
-    def _advance(self, target: Target, digest: str, layer: int, parent: str) -> Progress:
+    def _advance(self, target: Target, digest: str, layer: int, parent: str, careful: bool) -> Progress:
         image = self._surveys.layers_of(self._instance, target.repository_id, digest)
         if layer == 0:
             self._note(target, digest, parent)
-        passed = 0
+        size = image.size
         if self._engine.by_layer:
-            for one in image.layers[layer:]:
-                passed += 1
-                if self._surveys.known(self._instance, one.ref) is None:
-                    self._surveys.survey(self._instance, one.ref)
-                    return Progress(layer + passed, passed, one.size)
+            reading = read_on(self._surveys, self._instance, image.layers[layer:], careful=careful)
+            size = reading.bytes
+            if reading.enough:
+                return Progress(layer + reading.passed, reading.passed, size)
         report = self._engine.report(self._instance, image)
         record = self._results.store(self._instance, report, repository_id=target.repository_id, parent=parent)
         self._stored.add(digest)
-        size = 0 if self._engine.by_layer else image.size
         failure = Failure(reason=record.reason, message=record.message) if record.state == "failed" else None
         return Progress(0, len(image.layers) - layer, size, ended=True, failure=failure)
 

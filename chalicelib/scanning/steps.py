@@ -1,7 +1,7 @@
-"""Steps of a scan: each reads one layer at most, and does besides what costs little.
+"""Steps of a scan: each reads a few small layers, or a large one, and does besides what costs little.
 
     count the tags of a namespace ─► target ─► its images, one after another ─► its row, its item ─► next target
-                                                 └─ layers that nobody read yet, one a step ─► examine ─► report
+                                                 └─ layers that nobody read yet, step by step ─► examine ─► report
 
 What was judged by the same engine and database before is left as it is. An image that fails holds up no other: why it
 failed stands in its item and its row. An interrupted step is done again; a layer that was read meanwhile is known.
@@ -108,7 +108,8 @@ class _Steps:
     def _advance(self, target: Target, digest: str) -> bool:
         layer = self._work.layer if self._work.image == digest else 0
         give_up, self._interrupted = self._interrupted, False
-        progress = self._images.advance(target, digest, layer, give_up=give_up)
+        careful = self._task.failures > 0
+        progress = self._images.advance(target, digest, layer, careful=careful, give_up=give_up)
         self._bytes += progress.bytes
         self._done += progress.passed if self._work.what == "image" else 0
         if not progress.ended:

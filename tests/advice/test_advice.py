@@ -55,7 +55,18 @@ def test_a_pushed_image_is_looked_over_and_says_layer_bytes_and_what_to_write(sh
     assert item["inherited"] is False
 
 
-def test_each_step_of_its_task_reads_one_layer_and_the_task_tells_how_far_it_is(shelf: Shelf) -> None:
+def test_small_layers_are_read_in_one_step(shelf: Shelf) -> None:
+    """Three here, and what they come to."""
+    digest = shelf.push(*STEPS)
+    assert shelf.work(1) == 1
+    (task,) = shelf.tasks()
+    assert (task.state, task.done, task.counts) == ("succeeded", 1, {"looked_over": 1})
+    layers = shelf.library.api().get(shelf.library.path(f"/manifests/{digest}")).json()["layers"]
+    assert task.bytes == sum(layer["size"] for layer in layers)
+
+
+@pytest.mark.usefixtures("large_layers")
+def test_a_large_layer_has_a_step_to_itself_and_the_task_tells_how_far_it_is(shelf: Shelf) -> None:
     digest = shelf.push(*STEPS)
     shelf.work(1)
     (task,) = shelf.tasks()
@@ -198,6 +209,7 @@ def test_what_is_no_image_is_refused_and_not_looked_over(shelf: Shelf) -> None:
     assert shelf.library.api().get(shelf.library.path("/manifests/latest/advice")).status == 404
 
 
+@pytest.mark.usefixtures("large_layers")
 def test_an_image_that_goes_while_it_is_looked_over_ends_the_task_quietly(shelf: Shelf, clock: FrozenClock) -> None:
     digest = shelf.push(*STEPS)
     shelf.work(1)

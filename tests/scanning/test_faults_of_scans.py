@@ -42,6 +42,7 @@ def opened(folder: Path, clock: FrozenClock) -> tuple[Shelf, str]:
     return shelf, shelf.push(DEBIAN, PYTHON)
 
 
+@pytest.mark.usefixtures("large_layers")
 @pytest.mark.parametrize("fault", [FAIL_BEFORE, FAIL_AFTER], ids=["before", "after"])
 @pytest.mark.parametrize("every", [pytest.param(1, marks=pytest.mark.campaign), 11])
 def test_scan_ends_well_whichever_call_of_it_fails(tmp_path: Path, fault: Fault, every: int) -> None:

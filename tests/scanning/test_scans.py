@@ -56,6 +56,7 @@ def test_lists_and_details_of_tags_show_what_the_scan_came_to(shelf: Shelf) -> N
     assert seen["database"].startswith("sha256:")
 
 
+@pytest.mark.usefixtures("large_layers")
 def test_image_waits_visibly_and_its_task_counts_layers_and_bytes(shelf: Shelf) -> None:
     """S2: progress is visible."""
     digest = shelf.push(DEBIAN, PYTHON)
@@ -69,6 +70,15 @@ def test_image_waits_visibly_and_its_task_counts_layers_and_bytes(shelf: Shelf) 
     last = shelf.step(task_id)
     assert (last.state, last.done, last.total) == ("succeeded", 3, 3)
     assert (shelf.record(digest).state, shelf.record(digest).task) == ("succeeded", "")
+
+
+def test_small_layers_are_read_and_judged_in_one_step(shelf: Shelf) -> None:
+    digest = shelf.push(DEBIAN, PYTHON)
+    task_id = shelf.begin()
+    first = shelf.step(task_id)
+    assert (shelf.record(digest).state, first.done, first.total) == ("succeeded", 2, 3)
+    assert first.bytes > 0
+    assert shelf.step(task_id).state == "succeeded"
 
 
 def test_images_share_what_is_known_of_layers_and_tags_what_is_known_of_images(shelf: Shelf) -> None:

@@ -103,6 +103,7 @@ def test_two_hundred_tags_of_few_images_take_few_steps(shelf: Shelf, monkeypatch
     assert len(layers) == 8
 
 
+@pytest.mark.usefixtures("large_layers")
 def test_cancelled_scan_ends_and_what_it_was_about_waits_for_it_no_more(shelf: Shelf) -> None:
     first, second = shelf.push(DEBIAN, PYTHON, tag="a"), shelf.push(PYTHON, tag="b")
     task_id = shelf.api.post("/instances/ci/namespaces/library/scan").json()["id"]
@@ -250,6 +251,7 @@ def layer_digest(files: Any) -> str:
     return f"sha256:{hashlib.sha256(packed(files)).hexdigest()}"
 
 
+@pytest.mark.usefixtures("large_layers")
 def test_step_whose_process_dies_is_taken_up_by_another(shelf: Shelf, clock: FrozenClock, deadly: list[str]) -> None:
     digest = shelf.push(DEBIAN, PYTHON)
     task_id = shelf.begin()
