@@ -9,6 +9,7 @@ Each group of folders is a layer compressed by gzip, what is left of /usr one by
 
 import hashlib
 import json
+import os
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -33,18 +34,19 @@ def write_image(tree: Path, layout: Path) -> None:
     blobs = layout / "blobs" / "sha256"
     blobs.mkdir(parents=True, exist_ok=True)
     usr = "./usr"
-    layers = [_layer(tree, blobs, ["."], "gzip", (usr, *_NOT_THERE))]
-    layers += [_layer(tree, blobs, [group], "gzip") for group in _GROUPS if (tree / group).is_dir()]
-    layers.append(_layer(tree, blobs, [usr], "zstd", _GROUPS))
+    layers = [pack_layer(tree, blobs, ["."], "gzip", (usr, *_NOT_THERE))]
+    layers += [pack_layer(tree, blobs, [group], "gzip") for group in _GROUPS if (tree / group).is_dir()]
+    layers.append(pack_layer(tree, blobs, [usr], "zstd", _GROUPS))
     write_index(layout, layers)
 
 
-def write_index(layout: Path, layers: Sequence[Mapping[str, Any]]) -> None:
+def write_index(layout: Path, layers: Sequence[Mapping[str, Any]], started: Mapping[str, Any] | None = None) -> None:
+    """started: how a container of it starts, as a config says."""
     described = [{name: layer[name] for name in ("mediaType", "digest", "size")} for layer in layers]
     config = {
         "architecture": "amd64",
         "os": "linux",
-        "config": {},
+        "config": started or {},
         "rootfs": {"type": "layers", "diff_ids": [layer["diff_id"] for layer in layers]},
     }
     blobs = layout / "blobs" / "sha256"
@@ -77,12 +79,16 @@ def _blob(blobs: Path, document: Mapping[str, Any], kind: str) -> dict[str, Any]
     return {"mediaType": kind, "digest": f"sha256:{digest}", "size": len(body)}
 
 
-def _layer(
-    tree: Path, blobs: Path, folders: Sequence[str], packing: str, without: Sequence[str] = ()
+def pack_layer(
+    tree: Path, blobs: Path, paths: Sequence[str], packing: str, without: Sequence[str] = (), recursive: bool = True
 ) -> dict[str, Any]:
     """`gzip` and `zstd` as they come; the digests of both forms are taken on the way."""
+    listed = blobs / "unfinished-list"
+    listed.write_bytes(b"".join(os.fsencode(path) + b"\0" for path in paths))
     excluded = [f"--exclude={path}" for path in without]
-    tar = ["tar", "-C", str(tree), "--sort=name", "--anchored", "--numeric-owner", *excluded, "-cf", "-", *folders]
+    order = ["--sort=name", *([] if recursive else ["--no-recursion"])]
+    named = ["--anchored", "--numeric-owner", *excluded, "-cf", "-", "--null", "-T", str(listed)]
+    tar = ["tar", "-C", str(tree), *order, *named]
     packed = blobs / "unfinished"
     raw = hashlib.sha256()
     with (
@@ -97,11 +103,12 @@ def _layer(
             packing_up.stdin.write(chunk)
         packing_up.stdin.close()
     if reading.returncode or packing_up.returncode:
-        raise SystemExit(f"{folders} of {tree} could not be packed")
+        raise SystemExit(f"{paths[:3]} of {tree} could not be packed")
     with packed.open("rb") as whole:
         digest = hashlib.file_digest(whole, "sha256").hexdigest()
     size = packed.stat().st_size
     packed.rename(blobs / digest)
+    listed.unlink()
     kind = f"{_TAR}+{packing}"
     return {"mediaType": kind, "digest": f"sha256:{digest}", "size": size, "diff_id": f"sha256:{raw.hexdigest()}"}
 
