@@ -34,14 +34,14 @@ def import_database(source: str, force: bool) -> None:
     A layout with several is written FOLDER:TAG. A reference names its host: ghcr.io/aquasecurity/trivy-db:2
     """
     from chalicelib.scanning.database_import import DatabaseImport
-    from chalicelib.scanning.database_sources import from_path, from_reference
+    from chalicelib.scanning.database_sources import from_path, from_reference, with_login
     from chalicelib.scanning.databases import scratch
 
     with opened_stack() as stack, scratch(stack) as into:
         if _is_path(source):
             arrived = from_path(source, into)
         else:
-            found = from_reference(source, stack.settings, into)
+            found = from_reference(source, with_login(stack), into)
             if found is None:
                 raise Invalid("source", f"{source} has nothing that could be imported")
             arrived = found

@@ -25,7 +25,7 @@ from chalicelib.ports.table import ConditionFailed
 from . import database_rules
 from . import database_store as store
 from .database_models import DatabaseCheck
-from .database_sources import Arrived, from_path, from_reference
+from .database_sources import Arrived, from_path, from_reference, with_login
 
 EVERY: Final = timedelta(hours=6)
 _AGAIN: Final = timedelta(hours=1)
@@ -134,7 +134,7 @@ def _from_source(stack: Stack, result: DatabaseCheck) -> DatabaseCheck:
         result = result.model_copy(update={"refused": ""}) if in_use else result
     known = {result.source_digest, used.record.source_digest if used else ""} - {""}
     with scratch(stack) as into:
-        arrived = from_reference(source, stack.settings, into, known)
+        arrived = from_reference(source, with_login(stack), into, known)
         if arrived is None:
             return result.model_copy(update={"error": result.refused})
         refused = ""

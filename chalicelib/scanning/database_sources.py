@@ -25,6 +25,7 @@ from chalicelib.ports.outbound import Outbound, outbound
 from chalicelib.ports.remote import MANIFEST_BYTES, RemoteRegistry
 from chalicelib.ports.remote_login import Login
 from chalicelib.ports.remote_reference import RemoteReference
+from chalicelib.ports.stack import Stack
 
 from .database_unpacking import Bounds, unpack
 
@@ -81,6 +82,13 @@ def from_reference(
     chunks = remote.read_blob(reference.repository, Digest.parse(layer["digest"]), int(layer["size"]))
     unpack(chunks, into, bounds)
     return Arrived(into, str(reference), manifest.digest)
+
+
+def with_login(stack: Stack) -> Settings:
+    """Settings with the login that the deployment keeps secret, unless they have one. May raise Unavailable."""
+    if stack.settings.vulndb_login:
+        return stack.settings
+    return stack.settings.model_copy(update={"vulndb_login": stack.secrets().get("vulndb_login")})
 
 
 def operators_registry(reference: RemoteReference, settings: Settings) -> RemoteRegistry:

@@ -153,6 +153,35 @@ def test_scans_are_done_by_the_image_or_by_the_function_but_never_by_both(resour
     assert image["Properties"]["Environment"]["Variables"]["CRS_SCANNER"] == "trivy"
 
 
+def test_the_login_of_the_databases_registry_is_a_secret_that_one_function_may_read(resources: Resources) -> None:
+    """S2: of all secrets that function has this one alone, and nobody sees it in a template or a variable."""
+    secret, reading = resources["VulnerabilityLoginSecret"], resources["VulnerabilityLoginReading"]
+    assert (secret["Condition"], reading["Condition"]) == ("WithVulnerabilityLogin", "WithVulnerabilityLogin")
+    assert reading["Properties"]["Roles"] == [{"Ref": "VulnerabilityDatabaseRole"}]
+    (statement,) = reading["Properties"]["PolicyDocument"]["Statement"]
+    assert statement["Resource"] == {"Ref": "VulnerabilityLoginSecret"}
+    given = {
+        name: function["Properties"]["Environment"]["Variables"]["CRS_KEYS_SECRET"]
+        for name, function in of(resources, "AWS::Serverless::Function").items()
+        if "CRS_KEYS_SECRET" in function["Properties"]["Environment"]["Variables"]
+    }
+    chosen = {"Fn::If": ["WithVulnerabilityLogin", {"Ref": "VulnerabilityLoginSecret"}, ""]}
+    assert given == {"VulnerabilityDatabase": chosen}
+
+
+@pytest.mark.parametrize(
+    ("login", "fits"),
+    [("", True), ("robot:pa:ss word", True), ("robot", False), ("robot:", False), ('robot:"', False), ("a:\\", False)],
+)
+def test_a_login_that_the_secret_could_not_hold_is_refused(template: dict[str, Any], login: str, fits: bool) -> None:
+    parameter = template["Parameters"]["VulnerabilityLogin"]
+    assert parameter["NoEcho"] is True
+    assert bool(re.fullmatch(parameter["AllowedPattern"], login)) is fits
+    if fits and login:
+        text = template["Resources"]["VulnerabilityLoginSecret"]["Properties"]["SecretString"]["Fn::Sub"]
+        assert json.loads(text.replace("${VulnerabilityLogin}", login)) == {"vulndb_login": login}
+
+
 def test_who_examines_images_has_room_for_two_databases(resources: Resources) -> None:
     """S2: at a switch the new one comes before the old one goes. 0.7 GiB in 2026; one may have four."""
     most_mib = Bounds().database // 1024**2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -11,7 +12,8 @@ import pytest
 from chalicelib.kernel.errors import Denied, DigestInvalid, Invalid, Refused
 from chalicelib.kernel.names import Digest
 from chalicelib.kernel.settings import Settings
-from chalicelib.scanning.database_sources import from_path, from_reference
+from chalicelib.ports.stack import Stack
+from chalicelib.scanning.database_sources import from_path, from_reference, with_login
 from tests.ports_remote.foreign import Foreign, foreign
 from tests.serving import Service, serving
 
@@ -160,6 +162,16 @@ def test_this_service_serves_the_database_to_another_one(service: Service, into:
     assert found is not None
     assert {path.name for path in found.folder.iterdir()} == {"trivy.db", "metadata.json"}
     assert found.source == f"{service.host}/{NAME}:2"
+
+
+def test_the_login_may_be_a_secret_of_the_deployment(service: Service, stack: Stack, into: Path) -> None:
+    """S2: on AWS, where it is kept from whoever may see a function's variables."""
+    hidden = replace(stack, secrets=lambda: {"vulndb_login": ":".join(service.login)})
+    assert from_reference(f"{service.host}/{NAME}:2", with_login(hidden), into) is not None
+    with pytest.raises(Denied):
+        from_reference(f"{service.host}/{NAME}:2", with_login(stack), into)
+    own = replace(hidden, settings=stack.settings.model_copy(update={"vulndb_login": "own:login"}))
+    assert with_login(own).vulndb_login == "own:login"
 
 
 @pytest.mark.parametrize("login", [None, "admin:wrong-password-1"])
