@@ -43,7 +43,7 @@ disabled_plugins = ["io.containerd.grpc.v1.cri", "io.containerd.snapshotter.v1.a
 
 
 @contextmanager
-def dockerd(shell: Shell, registry_host: str) -> Iterator[str]:
+def dockerd(shell: Shell, registry_host: str, driver: str = "vfs") -> Iterator[str]:
     """The address of a docker daemon that trusts the registry without TLS and touches no network or firewall."""
     root = shell.home / "docker"
     root.mkdir()
@@ -52,7 +52,7 @@ def dockerd(shell: Shell, registry_host: str) -> Iterator[str]:
     with containerd(shell) as containerd_socket:
         command = [
             program("dockerd"), "--host", address, "--data-root", f"{root}/data", "--exec-root", f"{root}/x",
-            "--pidfile", f"{root}/pid", "--containerd", str(containerd_socket), "--storage-driver", "vfs",
+            "--pidfile", f"{root}/pid", "--containerd", str(containerd_socket), "--storage-driver", driver,
             "--bridge", "none", "--iptables=false", "--ip6tables=false", "--insecure-registry", registry_host,
             "--config-file", f"{root}/none.json",
         ]  # fmt: skip
