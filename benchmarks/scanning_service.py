@@ -2,27 +2,25 @@
 
 import gzip
 import hashlib
-import http.client
 import json
 import os
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from benchmarks.api import ask
 from benchmarks.process import Launch, Server
+from benchmarks.pushing import Pusher
 from benchmarks.scanning_image import blob_path, manifest_of
 from benchmarks.subjects import PROJECT_FOLDER, Account
-from benchmarks.target import Gate, Target, open_target
+from benchmarks.target import Gate, open_target
 
 _PASSWORD = "correct-horse-battery-42"
 _SCANNER = b"chalicelib.host.scanner"
 _LONGEST_S = 600.0
-_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 
 
 @dataclass(frozen=True)
@@ -52,10 +50,7 @@ def through_the_service(folder: Path, port: int, image: Path, database: Path, fu
             [*crs, "vulndb", "import", str(database)], env={**os.environ, **settings}, cwd=PROJECT_FOLDER, check=True
         )
         service = _Service(port, folder / "data")
-        body, manifest = manifest_of(image)
-        for described in (manifest["config"], *manifest["layers"]):
-            service.push_blob(described["digest"], blob_path(image, described["digest"]))
-        service.push_manifest("v1", body)
+        service.push_image(image, "v1")
         scans = [service.scan("the image, pushed just now", "v1"), service.scan("the same again", "v1")]
         findings = service.told("v1")
         service.push_manifest("v2", json.dumps(_with(service, folder, image, further)).encode())
@@ -80,26 +75,15 @@ def _with(service: "_Service", folder: Path, image: Path, further: bytes) -> dic
     return {**manifest, "layers": layers, "config": {**manifest["config"], **described[1]}}
 
 
-class _Service:
+class _Service(Pusher):
     def __init__(self, port: int, data: Path) -> None:
         self._port = port
         self._data = str(data).encode()
-        self._target: Target = open_target(port, Gate(port, Account("admin", _PASSWORD)), "large")
+        super().__init__(open_target(port, Gate(port, Account("admin", _PASSWORD)), "large"))
         self._token = ask(port, "POST", "/session", body={"username": "admin", "password": _PASSWORD})["token"]
         instance = ask(port, "GET", "/instances/default", self._token)["id"]
         self._instance = f"/instances/{instance}"
         self.memory = 0
-
-    def push_blob(self, digest: str, file: Path) -> None:
-        started = self._send("POST", "blobs/uploads/", {"Content-Length": "0"})
-        place = started.removeprefix(f"http://127.0.0.1:{self._port}")
-        path = f"{place}{'&' if '?' in place else '?'}digest={digest}"
-        with file.open("rb") as body:
-            length = {"Content-Length": str(file.stat().st_size), "Content-Type": "application/octet-stream"}
-            self._send("PUT", path, length, body)
-
-    def push_manifest(self, tag: str, body: bytes) -> None:
-        self._send("PUT", f"manifests/{tag}", {"Content-Type": _MANIFEST}, body)
 
     def scan(self, name: str, tag: str) -> Scan:
         """From asking for it to its end, as somebody sees it who looks ten times a second."""
@@ -132,17 +116,3 @@ class _Service:
                     self.memory = max(self.memory, *peaks, 0)
             except OSError:  # it has ended
                 continue
-
-    def _send(self, method: str, path: str, headers: Mapping[str, str], body: bytes | IO[bytes] = b"") -> str:
-        """Answers where it says that it goes on."""
-        whole = path if path.startswith("/") else self._target.path(path)
-        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=_LONGEST_S)
-        try:
-            connection.request(method, whole, body, {**self._target.headers(), **headers})
-            answer = connection.getresponse()
-            text = answer.read()
-            if answer.status >= 300:
-                raise SystemExit(f"{method} {path}: {answer.status} {text[:500]!r}")
-            return answer.getheader("Location", "")
-        finally:
-            connection.close()

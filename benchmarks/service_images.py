@@ -15,7 +15,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from benchmarks.scanning_image import TREE, manifest_of, pack_layer, write_image, write_index
@@ -191,8 +191,10 @@ def _built_layers(service: Service, blobs: Path) -> list[dict[str, Any]]:
         if install is not None:
             install(tree, service)
         after = _walked(tree)
-        changed = sorted(path for path, state in after.items() if before.get(path) != state)
-        layers.append(pack_layer(tree, blobs, changed, "gzip", recursive=False))
+        changed = [path for path, state in after.items() if before.get(path) != state]
+        above = {str(parent) for path in changed for parent in PurePath(path).parents[:-1]}
+        written = sorted({*(path.removeprefix("./") for path in changed), *above})
+        layers.append(pack_layer(tree, blobs, written, "gzip", recursive=False))
         before = after
     return layers
 
