@@ -24,6 +24,7 @@
     │   └── UploadUnknown
     ├── Conflict               409   exists already, is in use, or moved meanwhile
     │   ├── TagImmutable             names the rule
+    │   ├── TagReserved              a name that the service keeps for an accelerated image
     │   ├── BalanceTooLow            an order that the account's balance does not cover
     │   └── InUse                    names what needs it
     ├── ConfirmationRequired   428   says what would be lost
@@ -258,6 +259,19 @@ class TagImmutable(Conflict):
             repository=repository,
             tag=tag,
             rule=rule_id,
+        )
+
+
+class TagReserved(Conflict):
+    code = "TAG_RESERVED"
+
+    def __init__(self, repository: str, tag: str, original: str) -> None:
+        super().__init__(
+            f"the name {tag} of {repository} belongs to the accelerated version of {original}; push another name, or "
+            "turn acceleration off and delete that version",
+            repository=repository,
+            tag=tag,
+            original=original,
         )
 
 

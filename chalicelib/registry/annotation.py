@@ -90,14 +90,17 @@ class Annotations:
     def _look(self, instance_id: str, record: ManifestRecord) -> Summary:
         if record.media_type in media.INDEXES:
             platforms = platforms_of_index(document(self._bodies.of(instance_id, record)))
-            whole_size = record.content_size + self._size_of_children(record)
-            # Indexes that list the same ones again and again multiply what nobody ever pulls.
-            return Summary(platforms, min(whole_size, MOST_CONTENT_BYTES))
+            return Summary(platforms, self.size_of(record))
         if not is_image(record.media_type, record.artifact_type):
             return Summary((), record.content_size)
         config = self.config(instance_id, record)
         found = platform(document(config)) if config is not None else ""
         return Summary((found,) if found else (), record.content_size)
+
+    def size_of(self, record: ManifestRecord) -> int:
+        """Of all that its pull brings, in bytes, by the rows of its children."""
+        # Indexes that list the same ones again and again multiply what nobody ever pulls.
+        return min(record.content_size + self._size_of_children(record), MOST_CONTENT_BYTES)
 
     def config(self, instance_id: str, record: ManifestRecord) -> bytes | None:
         """The config's bytes; None where they are not here or too many. Raises ManifestUnknown."""

@@ -30,12 +30,17 @@ from .models import BinEntry, ManifestRecord
 
 @dataclass(frozen=True, slots=True)
 class Deletion:
-    """Who deletes in which repository. quiet: for a task, which is an event of its own; its entries are none."""
+    """Who deletes in which repository.
+
+    quiet   for a task, which is an event of its own; its entries are none
+    alone   what follows a tag is left to whoever deletes: retention decides of companions itself
+    """
 
     instance: Instance
     repository: Repository
     by: str
     quiet: bool = False
+    alone: bool = False
 
 
 class BinEntries:
@@ -57,15 +62,25 @@ class BinEntries:
             **what,
         )
 
-    def comes(self, entries: Sequence[BinEntry], *, told: bool, grows: bool = False) -> list[Write]:
-        """Of one instance, one at least. told: each is an event; grows: it is there already, and counted."""
+    def comes(self, entries: Sequence[BinEntry], *, told: bool) -> list[Write]:
+        """Of one instance, one at least. told: each is an event."""
+        return [*self.rows(entries, told=told), *self.counted(entries)]
+
+    def rows(self, entries: Sequence[BinEntry], *, told: bool) -> list[Write]:
+        """Also of one that was there before, with less in it."""
         writes: list[Write] = [Put(store.bin_item(entry, told=told)) for entry in entries]
-        writes += [
+        return writes + [
             Put(store.hold_item(entry.repository_id, entry.digest, "BIN", entry.id))
             for entry in entries
             if entry.digest
         ]
-        return writes if grows else [*writes, *self._counted(entries, 1)]
+
+    def counted(self, entries: Sequence[BinEntry], sign: int = 1) -> list[Update]:
+        """Of one instance; once in a transaction. All on one shard, whichever: only their sum is ever read."""
+        if not entries:
+            return []
+        size = sum(entry.size for entry in entries if entry.counted)
+        return self._instances.binned_changes(entries[0].instance_id, {entries[0].id: sign * size})
 
     def goes(self, entries: Sequence[BinEntry]) -> list[Write]:
         """Of one instance, one at least. Position 0 and those that follow, one an entry, fail where it is gone."""
@@ -74,12 +89,7 @@ class BinEntries:
             Delete(keys.hold(entry.repository_id, entry.digest, "BIN", entry.id)) for entry in entries if entry.digest
         ]
         writes += [Put(store.early_event_item(entry)) for entry in entries if entry.i2sk]
-        return [*writes, *self._counted(entries, -1)]
-
-    def _counted(self, entries: Sequence[BinEntry], sign: int) -> list[Update]:
-        """All on one shard, whichever: only their sum is ever read."""
-        size = sum(entry.size for entry in entries if entry.counted)
-        return self._instances.binned_changes(entries[0].instance_id, {entries[0].id: sign * size})
+        return [*writes, *self.counted(entries, -1)]
 
 
 def size_of(manifest: ManifestRecord) -> int:

@@ -4,6 +4,7 @@
                                                                                                      ▼
     one transaction:  INTENT gone if still OPEN · MANIFEST if absent · TAG at the version seen · HOLD per tag
                       · HISTORY · REFERRER · the rules that a moving tag was judged by · OUTBOX      │
+                      · of a companion the mark on its original, if that was not pushed meanwhile    │
                                                                                                      ▼
     push object (the event) ── 201
 
@@ -46,6 +47,7 @@ from chalicelib.repositories.models import Repository
 
 from . import rules, store
 from .blobs import ATTEMPTS, Blobs
+from .companions import CompanionNames, OriginalMoved
 from .intents import Intents
 from .models import Caller, How, ManifestRecord, TagRecord
 from .outbox import PATIENCE, Outbox
@@ -53,7 +55,11 @@ from .outbox import PATIENCE, Outbox
 
 @dataclass(frozen=True, slots=True)
 class Push:
-    """One push as it was asked for: `record` is the manifest as it would stand if it is new."""
+    """One push as it was asked for.
+
+    record   the manifest as it would stand if it is new
+    beside   of a companion: its original as it was converted, with the mark that it gets by the same transaction
+    """
 
     caller: Caller
     repository: Repository
@@ -63,6 +69,7 @@ class Push:
     tags: tuple[TagName, ...]
     moment: datetime
     how: How = "push"
+    beside: TagRecord | None = None
 
     @property
     def instance(self) -> Instance:
@@ -77,11 +84,13 @@ class Manifests:
         self._intents = Intents(stack)
         self._outbox = Outbox(stack)
         self._immutability = Immutability(stack)
+        self._names = CompanionNames(stack)
 
     def push(self, push: Push) -> None:
         """On return the manifest and its tags are durable and pullable, and the event is under way.
 
-        Raises ManifestBlobUnknown, SizeInvalid, TagImmutable, Unavailable.
+        Raises ManifestBlobUnknown, SizeInvalid, TagImmutable, TagReserved, Unavailable; for a companion
+        CompanionNameTaken and OriginalMoved.
         """
         claimed = False
         try:
@@ -149,7 +158,8 @@ class Manifests:
     def _commit(self, push: Push, held: ManifestRecord | None) -> tuple[bool, bool]:
         """(whether the transaction took effect, whether it consumed our intent)."""
         seen = self._seen_tags(push)
-        writes = [*self._tag_writes(push, seen), *self._rules_checks(push, seen)]
+        self._names.require_pushable(push.repository, push.tags, seen, push.record.pushed_by)
+        writes = [*self._tag_writes(push, seen), *self._rules_checks(push, seen), *self._mark(push, seen)]
         if push.record.subject:
             item = store.referrer_item(push.record, push.parsed.annotations, rules.ANNOTATIONS_LIMIT_BYTES)
             writes.append(Put(item))
@@ -166,7 +176,8 @@ class Manifests:
         return True, held is None
 
     def _seen_tags(self, push: Push) -> dict[str, TagRecord]:
-        found = self._table.get_many([keys.tag(push.repository.id, name) for name in push.tags])
+        names = push.tags if push.beside is None else (*push.tags, push.beside.name)
+        found = self._table.get_many([keys.tag(push.repository.id, name) for name in names])
         return {item["name"]: TagRecord.model_validate(item) for item in found.values()}
 
     def _rules_checks(self, push: Push, seen: dict[str, TagRecord]) -> Sequence[Check]:
@@ -181,6 +192,15 @@ class Manifests:
         judgement = self._immutability.judge(repository.namespace_id, repository.id, repository.name, moving)
         judgement.require_movable()
         return judgement.checks
+
+    def _mark(self, push: Push, seen: dict[str, TagRecord]) -> list[Update]:
+        """On the original of a companion. Raises OriginalMoved."""
+        original = push.beside
+        if original is None or original.acceleration is None:
+            return []
+        if original.name not in seen or seen[original.name].push != original.push:
+            raise OriginalMoved(push.repository.name, original.name)
+        return [store.tag_mark(original, original.acceleration)]
 
     def _manifest_writes(self, push: Push, held: ManifestRecord | None, room: int) -> list[Write]:
         """room: how many writes the transaction still takes."""

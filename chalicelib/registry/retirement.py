@@ -4,14 +4,19 @@
     manifest deleted   the same for all its tags, and the manifest is `binned`    ─┘  raising the manifest's version
 
 A manifest of many tags goes page by page; only with the last page is it `binned`.
+
+The companion of a tag goes in the same transaction, into an entry of its own, and comes back by what the tag's entry
+says of it. One that came after it was looked for stays behind: whoever made it looks again (`retire_companion`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from chalicelib.immutability.service import Immutability, Judgement
+from chalicelib.instances.models import Instance
 from chalicelib.kernel.errors import Conflict, InUse, ManifestUnknown, Refused, TagImmutable, Unavailable
 from chalicelib.kernel.ids import new_id
 from chalicelib.kernel.names import Digest, TagName
@@ -19,18 +24,22 @@ from chalicelib.kernel.paging import every
 from chalicelib.ports import keys
 from chalicelib.ports.stack import Stack
 from chalicelib.ports.table import (
+    TRANSACTION_LIMIT_ITEMS,
     Check,
     Delete,
     OutcomeUnknown,
     TransactionCancelled,
     Update,
     Write,
+    absent,
     equals,
 )
+from chalicelib.repositories.models import Repository
 
 from . import store
 from .bin_entries import BinEntries, Deletion, size_of
 from .blobs import ATTEMPTS
+from .companions import BY, companion_keys, companions_in, is_companion, kept
 from .models import BinEntry, ManifestRecord, TagRecord
 
 __all__ = ["TAGS_PER_TRANSACTION", "Deletion", "Retirement"]
@@ -38,10 +47,15 @@ __all__ = ["TAGS_PER_TRANSACTION", "Deletion", "Retirement"]
 # Of one manifest: two writes a tag, and room within the 100 of a transaction for the entry, its hold, the counter, the
 # manifest, what it refers to, the indexes that list it and sixteen copies of a policy.
 TAGS_PER_TRANSACTION: Final = 34
-# With the longest names these are three quarters of what an item may hold.
+_PAGE_WRITES: Final = 2 * TAGS_PER_TRANSACTION
+# With the longest names, and companions of all of them, these are three quarters of what an item may hold.
 TAGS_PER_ENTRY: Final = 750
-# Each into an entry of its own: two writes, two for the entry, one for its manifest, a policy's copy; and a counter.
-TAGS_AT_ONCE: Final = 16
+# Each into an entry of its own: two writes, two for the entry, one for its manifest. A tag takes a policy's copy more,
+# which judges its companion too; and the counter is one.
+_WRITES_A_COMPANION: Final = 5
+_WRITES_A_TAG: Final = 6
+_TOGETHER_WRITES: Final = TRANSACTION_LIMIT_ITEMS - 1
+TAGS_AT_ONCE: Final = _TOGETHER_WRITES // _WRITES_A_TAG
 # A manifest that so many indexes list is not deleted alone: each deleted one costs a check of the same transaction.
 MOST_INDEXES: Final = 10
 
@@ -56,41 +70,45 @@ class Retirement:
     def delete_tags(self, deletion: Deletion, tags: Sequence[TagRecord]) -> dict[TagName, Refused | None]:
         """Each that still is where its push put it, into an entry of its own; in as few transactions as have room.
 
-        What became of each: None, it is deleted; else why not: ManifestUnknown, it was gone; TagImmutable; Conflict,
-        another push moved it.
+        What became of each, and of the companions that went along: None, it is deleted; else why not: ManifestUnknown,
+        it was gone; TagImmutable; Conflict, another push moved it.
         """
         outcomes: dict[TagName, Refused | None] = {}
-        for start in range(0, len(tags), TAGS_AT_ONCE):
-            outcomes |= self._delete_together(deletion, tags[start : start + TAGS_AT_ONCE])
+        waiting = list(tags)
+        while waiting:
+            outcomes |= self._delete_together(deletion, waiting[:TAGS_AT_ONCE])
+            waiting = [tag for tag in waiting if tag.name not in outcomes]
         return outcomes
 
     def _delete_together(self, deletion: Deletion, tags: Sequence[TagRecord]) -> dict[TagName, Refused | None]:
-        """In one transaction, or one by one where something moved meanwhile."""
+        """In one transaction the first ones that it has room for, or these one by one where something moved meanwhile.
+        The others are not in the answer."""
         repository = deletion.repository
-        found = self._table.get_many([keys.manifest(repository.id, digest) for digest in {tag.digest for tag in tags}])
-        manifests = {item["digest"]: ManifestRecord.model_validate(item) for item in found.values()}
+        seen = self._see(deletion, tags)
+        tags = _first(tags, seen.companions, room=_TOGETHER_WRITES, a_tag=_WRITES_A_TAG)
         judgement = self._judge(deletion, [tag.name for tag in tags])
         outcomes: dict[TagName, Refused | None] = {
             tag.name: TagImmutable(repository.name, tag.name, rule)
             for tag in tags
             if (rule := judgement.rule_over(tag.name))
         }
-        going = [tag for tag in tags if tag.name not in outcomes and _live(manifests.get(tag.digest))]
-        if going:
-            named = [(tag, manifests[tag.digest], new_id()) for tag in going]
-            if self._retire_tags(deletion, named, judgement):
-                outcomes |= dict.fromkeys(tag.name for tag in going)
-        return outcomes | {tag.name: self._outcome(deletion, tag) for tag in tags if tag.name not in outcomes}
+        going = seen.with_companions([tag for tag in tags if tag.name not in outcomes])
+        if going and self._retire_tags(deletion, [(*one, new_id()) for one in going], judgement.checks):
+            outcomes |= dict.fromkeys(tag.name for tag, _ in going)
+        for tag in tags:
+            if tag.name not in outcomes:
+                outcomes |= self._delete_alone(deletion, tag)
+        return outcomes
 
-    def _outcome(self, deletion: Deletion, tag: TagRecord) -> Refused | None:
+    def _delete_alone(self, deletion: Deletion, tag: TagRecord) -> dict[TagName, Refused | None]:
         try:
-            self.delete_tag(deletion, tag.name, push=tag.push)
+            return dict.fromkeys(self.delete_tag(deletion, tag.name, push=tag.push))
         except (ManifestUnknown, Conflict) as refused:
-            return refused
-        return None
+            return {tag.name: refused}
 
-    def delete_tag(self, deletion: Deletion, name: TagName, *, push: str = "") -> None:
-        """The content stays as long as anything holds it, the bin entry included.
+    def delete_tag(self, deletion: Deletion, name: TagName, *, push: str = "") -> list[TagName]:
+        """The content stays as long as anything holds it, the bin entry included. The names of what went: the tag, and
+        its companion if there was one.
 
         push   only if the tag is where this push put it
         Raises ManifestUnknown, TagImmutable, Conflict if another push moved it.
@@ -98,19 +116,60 @@ class Retirement:
         entry_id = new_id()
         for _ in range(ATTEMPTS):
             tag = store.tag(self._table, deletion.repository.id, name)
-            manifest = store.manifest(self._table, deletion.repository.id, tag.digest) if tag else None
-            if tag is None or manifest is None or manifest.state == "binned":
+            going = self._see(deletion, [tag]).with_companions([tag]) if tag else []
+            if tag is None or not going:
                 raise ManifestUnknown(name)
             if push not in ("", tag.push):
                 raise Conflict(f"tag {name} was pushed meanwhile", tag=name)
             judgement = self._judge(deletion, [name])
             judgement.require_movable()
-            if self._retire_tags(deletion, [(tag, manifest, entry_id)], judgement):
-                return
+            named = [(*one, new_id() if place else entry_id) for place, one in enumerate(going)]
+            if self._retire_tags(deletion, named, judgement.checks):
+                return [one.name for one, _ in going]
         raise Unavailable
 
+    def retire_companion(self, instance: Instance, repository: Repository, original: TagName) -> bool:
+        """Deletes a companion that its original does not name: because that was pushed since, is gone, or lost its
+        mark. Whether there was one. No rule keeps it, for what it showed is no tag's any more."""
+        deletion, entry_id = Deletion(instance, repository, BY, alone=True), new_id()
+        where = [keys.tag(repository.id, original), *companion_keys(repository.id, [original]).values()]
+        for _ in range(ATTEMPTS):
+            found = self._table.get_many(where)
+            rows = {row["name"]: TagRecord.model_validate(row) for row in found.values()}
+            above, companion = rows.get(original), rows.get(original.accelerated)
+            if companion is None or not is_companion(companion):
+                return False
+            mark = above.acceleration if above else None
+            if mark is not None and mark.state == "succeeded" and mark.digest == companion.digest:
+                return False
+            going = self._see(deletion, [companion]).with_companions([companion])
+            if not going:
+                return False
+            unchanged = Check(where[0], store.as_seen(above) if above else absent())
+            if self._retire_tags(deletion, [(*one, entry_id) for one in going], [unchanged]):
+                return True
+        raise Unavailable
+
+    def _see(self, deletion: Deletion, tags: Sequence[TagRecord]) -> _Seen:
+        repository_id = deletion.repository.id
+        wanted = companion_keys(repository_id, [] if deletion.alone else [tag.name for tag in tags])
+        places = {tag.digest: keys.manifest(repository_id, tag.digest) for tag in tags}
+        found = self._table.get_many([*places.values(), *wanted.values()])
+        manifests = {
+            digest: ManifestRecord.model_validate(found[place]) for digest, place in places.items() if place in found
+        }
+        companions = companions_in(found, wanted)
+        unread = {companion.digest for companion in companions.values()} - places.keys()
+        return _Seen(manifests | self._manifests(repository_id, unread), companions)
+
+    def _manifests(self, repository_id: str, digests: Collection[str]) -> dict[str, ManifestRecord]:
+        if not digests:
+            return {}
+        found = self._table.get_many([keys.manifest(repository_id, digest) for digest in digests])
+        return {row["digest"]: ManifestRecord.model_validate(row) for row in found.values()}
+
     def _retire_tags(
-        self, deletion: Deletion, named: Sequence[tuple[TagRecord, ManifestRecord, str]], judgement: Judgement
+        self, deletion: Deletion, named: Sequence[tuple[TagRecord, ManifestRecord, str]], checks: Sequence[Check]
     ) -> bool:
         """named: each with its manifest and the id of its entry. Whether it took effect."""
         entries = [self._entry(deletion, entry, "tag", tag.name, manifest, [tag]) for tag, manifest, entry in named]
@@ -119,12 +178,12 @@ class Retirement:
             *self._untag([tag for tag, _, _ in named]),
             *self._bin.comes(entries, told=not deletion.quiet),
             *(self._raise_version(manifest) for manifest in manifests.values()),
-            *judgement.checks,
+            *checks,
         ]
         return self._transact(writes, entries[0])
 
     def delete_manifest(self, deletion: Deletion, digest: Digest, *, sparse: bool) -> None:
-        """Its tags go with it, into one bin entry, or more where they are very many.
+        """Its tags go with it, into one bin entry, or more where they are very many; their companions into their own.
 
         sparse   indexes may list what is not here
         Raises ManifestUnknown, TagImmutable before anything goes, InUse while an index holds it.
@@ -143,15 +202,16 @@ class Retirement:
                 # Full, or restored or freed between two pages: what is left goes into another.
                 entry_id = new_id()
             indexes = [] if sparse else self._deleted_indexes(deletion.repository.id, digest)
-            tags, more = self._tags_of(deletion.repository.id, digest)
+            tags, companions, more = self._tags_of(deletion.repository.id, digest)
             all_of_them = more and not begun
             names = self._all_tags_of(deletion.repository.id, digest) if all_of_them else [tag.name for tag in tags]
             judgement = self._judge(deletion, names)
             judgement.require_movable()
             entry = self._entry(deletion, entry_id, "manifest", digest, manifest, tags, before)
-            told = (not more or _full(entry)) and not deletion.quiet
             change = {} if more else {"state": "binned"}
-            writes = self._untag(tags) + self._bin.comes([entry], told=told, grows=before is not None)
+            writes = self._page_writes(
+                deletion, entry, tags, companions, told=not more or _full(entry), grows=before is not None
+            )
             writes += [self._raise_version(manifest, **change), *indexes, *judgement.checks]
             if manifest.subject and not more:
                 writes.append(Delete(keys.referrer(deletion.repository.id, manifest.subject, digest)))
@@ -178,7 +238,7 @@ class Retirement:
         kind: str,
         name: str,
         manifest: ManifestRecord,
-        tags: list[TagRecord],
+        tags: Sequence[TagRecord],
         before: BinEntry | None = None,
     ) -> BinEntry:
         """before: as it stands, with other tags. What it was counted with stays, also when somebody looks into the
@@ -194,12 +254,12 @@ class Retirement:
             digest=manifest.digest,
             tags=(
                 *(before.tags if before else ()),
-                *({"name": t.name, "pushed_at": t.pushed_at, "pushed_by": t.pushed_by} for t in tags),
+                *(kept(tag) for tag in tags),
             ),
             size=before.size if before else size_of(manifest),
         )
 
-    def _untag(self, tags: list[TagRecord]) -> list[Write]:
+    def _untag(self, tags: Sequence[TagRecord]) -> list[Write]:
         writes: list[Write] = []
         for tag in tags:
             writes.append(Delete(keys.tag(tag.repository_id, tag.name), when=store.as_seen(tag)))
@@ -210,16 +270,52 @@ class Retirement:
         key = keys.manifest(manifest.repository_id, manifest.digest)
         return Update(key, set=change, add={"version": 1}, when=store.as_seen(manifest))
 
-    def _tags_of(self, repository: str, digest: str) -> tuple[list[TagRecord], bool]:
-        """Some of the tags that point to the manifest, and whether there are more."""
+    def _page_writes(
+        self,
+        deletion: Deletion,
+        entry: BinEntry,
+        tags: Sequence[TagRecord],
+        companions: Sequence[TagRecord],
+        *,
+        told: bool,
+        grows: bool,
+    ) -> list[Write]:
+        """told: nothing more comes into the entry; grows: it is there already, and counted."""
+        loud = not deletion.quiet
+        found = self._manifests(deletion.repository.id, [companion.digest for companion in companions])
+        named = [(tag, found[tag.digest]) for tag in companions if tag.digest in found]
+        own = [self._entry(deletion, new_id(), "tag", tag.name, manifest, [tag]) for tag, manifest in named]
+        return [
+            *self._untag([*tags, *(tag for tag, _ in named)]),
+            *self._bin.rows([entry], told=told and loud),
+            *self._bin.rows(own, told=loud),
+            *self._bin.counted([*([] if grows else [entry]), *own]),
+            *(
+                self._raise_version(manifest)
+                for manifest in {manifest.digest: manifest for _, manifest in named}.values()
+            ),
+        ]
+
+    def _tags_of(self, repository: str, digest: str) -> tuple[list[TagRecord], list[TagRecord], bool]:
+        """Some of the tags that point to the manifest, their companions that do not, and whether there are more."""
         page = self._table.query(
             keys.repository_partition(repository),
             prefix=keys.hold_prefix(digest, "TAG"),
             limit=TAGS_PER_TRANSACTION,
         )
-        found = self._table.get_many([keys.tag(repository, hold["owner"]) for hold in page.items])
-        tags = [TagRecord.model_validate(item) for item in found.values()]
-        return [tag for tag in tags if tag.digest == digest], page.next is not None
+        names = [TagName(hold["owner"]) for hold in page.items]
+        places, wanted = [keys.tag(repository, name) for name in names], companion_keys(repository, names)
+        found = self._table.get_many([*places, *wanted.values()])
+        tags = [TagRecord.model_validate(found[place]) for place in places if place in found]
+        tags = [tag for tag in tags if tag.digest == digest]
+        companions = {
+            original: companion
+            for original, companion in companions_in(found, wanted).items()
+            if companion.digest != digest
+        }
+        first = _first(tags, companions, room=_PAGE_WRITES, a_tag=2)
+        following = [companions[tag.name] for tag in first if tag.name in companions]
+        return first, following, page.next is not None or len(first) < len(tags)
 
     def _all_tags_of(self, repository: str, digest: str) -> list[TagName]:
         partition, prefix = keys.repository_partition(repository), keys.hold_prefix(digest, "TAG")
@@ -251,8 +347,38 @@ class Retirement:
         return True
 
 
-def _live(manifest: ManifestRecord | None) -> bool:
-    return manifest is not None and manifest.state == "live"
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """Around some tags: manifests by digest, companions by the names of their originals."""
+
+    manifests: Mapping[str, ManifestRecord]
+    companions: Mapping[TagName, TagRecord]
+
+    def with_companions(self, tags: Sequence[TagRecord]) -> list[tuple[TagRecord, ManifestRecord]]:
+        """Those that are there and their companions, each once and with its manifest."""
+        there = [tag for tag in tags if self._live(tag)]
+        following = [self.companions[tag.name] for tag in there if tag.name in self.companions]
+        each = {tag.name: tag for tag in [*there, *following] if self._live(tag)}
+        return [(tag, self.manifests[tag.digest]) for tag in each.values()]
+
+    def _live(self, tag: TagRecord) -> bool:
+        manifest = self.manifests.get(tag.digest)
+        return manifest is not None and manifest.state == "live"
+
+
+def _first(
+    tags: Sequence[TagRecord], companions: Mapping[TagName, TagRecord], *, room: int, a_tag: int
+) -> list[TagRecord]:
+    """Of these tags as many as there is room for with their companions; one at least. a_tag: what each writes."""
+    taken: set[TagName] = set()
+    for place, tag in enumerate(tags):
+        companion = companions.get(tag.name)
+        room -= 0 if tag.name in taken else a_tag
+        room -= 0 if companion is None or companion.name in taken else _WRITES_A_COMPANION
+        if room < 0 and place:
+            return list(tags[:place])
+        taken |= {tag.name} if companion is None else {tag.name, companion.name}
+    return list(tags)
 
 
 def _full(entry: BinEntry) -> bool:

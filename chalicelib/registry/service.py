@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Final
 
+from chalicelib.instances.models import Instance
 from chalicelib.instances.service import Instances
 from chalicelib.kernel import strict_json
 from chalicelib.kernel.errors import (
@@ -25,15 +26,16 @@ from chalicelib.kernel.paging import Page
 from chalicelib.ports import keys, paths
 from chalicelib.ports.objects import Reading
 from chalicelib.ports.stack import Stack
-from chalicelib.ports.table import Item
+from chalicelib.ports.table import ConditionFailed, Item
 from chalicelib.repositories.models import Repository
 from chalicelib.repositories.service import Repositories
 
 from . import rules, store
+from .annotation import Annotations
 from .blobs import Blobs
 from .bodies import Bodies
 from .manifests import Manifests, Push, new_manifest
-from .models import Caller, How, Pulled, Pushed, Referrer, StoredBlob, TagRecord, UploadRecord
+from .models import Acceleration, Caller, How, Pulled, Pushed, Referrer, StoredBlob, TagRecord, UploadRecord
 from .pull_gate import PullGate
 from .retirement import Deletion, Retirement
 from .rights import Rights
@@ -53,6 +55,7 @@ class Registry:
         self._instances = Instances(stack)
         self._repositories = Repositories(stack)
         self._rights = Rights(stack)
+        self._annotations = Annotations(stack)
         self._blobs = Blobs(stack)
         self._bodies = Bodies(stack)
         self._gate = PullGate(stack)
@@ -165,10 +168,13 @@ class Registry:
         body: bytes,
         content_type: str,
         how: How = "push",
+        beside: TagRecord | None = None,
     ) -> Pushed:
-        """how: what the tags' history says of it.
+        """how: what the tags' history says of it. beside: the original of a companion, as it was converted: by the same
+        transaction it is marked as such, if it still is where that push put it.
 
-        Raises ManifestInvalid, ManifestBlobUnknown, DigestInvalid, QuotaExceeded, what `Rights.writable` raises.
+        Raises ManifestInvalid, ManifestBlobUnknown, DigestInvalid, QuotaExceeded, TagImmutable, TagReserved, what
+        `Rights.writable` raises; for a companion OriginalMoved, CompanionNameTaken.
         """
         repository = self._rights.writable(caller, name)
         parsed = rules.parse_manifest(body, content_type)
@@ -180,11 +186,12 @@ class Registry:
             self._refuse_first_push(caller, name, parsed)
             repository = self._repositories.ensure(caller.instance, name, caller.principal.name)
         try:
-            self._put_manifest(caller, repository, digest, parsed, body, wanted, how, sparse=False)
+            self._put_manifest(caller, repository, digest, parsed, body, wanted, how, beside, sparse=False)
         except ManifestBlobUnknown:
             if not self._rights.sparse(caller, name):
                 raise
-            self._put_manifest(caller, repository, digest, rules.loosened(parsed), body, wanted, how, sparse=True)
+            loosened = rules.loosened(parsed)
+            self._put_manifest(caller, repository, digest, loosened, body, wanted, how, beside, sparse=True)
         return Pushed(digest, parsed.subject, wanted)
 
     def _refuse_first_push(self, caller: Caller, name: RepositoryName, parsed: rules.Parsed) -> None:
@@ -203,6 +210,7 @@ class Registry:
         body: bytes,
         tags: tuple[TagName, ...],
         how: How,
+        beside: TagRecord | None,
         *,
         sparse: bool,
     ) -> None:
@@ -210,7 +218,11 @@ class Registry:
         record = new_manifest(repository.id, digest, parsed, body, tags, caller.principal.name, moment)
         if record.body is None:
             self._store_body(caller, repository, digest, body)
-        self._manifests.push(Push(caller, repository, sparse, parsed, record, tags, moment, how))
+        marked = None
+        if beside is not None:
+            mark = Acceleration(state="succeeded", digest=digest, size=self._annotations.size_of(record))
+            marked = beside.model_copy(update={"acceleration": mark})
+        self._manifests.push(Push(caller, repository, sparse, parsed, record, tags, moment, how, marked))
 
     def _store_body(self, caller: Caller, repository: Repository, digest: Digest, body: bytes) -> None:
         """A large body is a blob like any other: same edges, same collection, same quota."""
@@ -310,6 +322,15 @@ class Registry:
             raise BlobUnknown(digest)
         self._blobs.renew(caller.instance.id, repository.id, digest, self._stack.clock.now())
 
+    def mark_tag(self, tag: TagRecord, mark: Acceleration | None) -> bool:
+        """Notes how far the conversion of what the tag points to has come. False: it was pushed or deleted meanwhile,
+        and nothing is noted."""
+        try:
+            self._table.update(store.tag_mark(tag, mark))
+        except ConditionFailed:
+            return False
+        return True
+
     # Deleting
 
     def delete(self, caller: Caller, name: RepositoryName, reference: TagName | Digest) -> None:
@@ -320,6 +341,10 @@ class Registry:
             self._retirement.delete_manifest(deletion, reference, sparse=self._rights.sparse(caller, name))
         else:
             self._retirement.delete_tag(deletion, reference)
+
+    def retire_companion(self, instance: Instance, repository: Repository, original: TagName) -> bool:
+        """As `Retirement` has it."""
+        return self._retirement.retire_companion(instance, repository, original)
 
     def delete_blob(self, caller: Caller, name: RepositoryName, digest: Digest) -> None:
         """Raises BlobUnknown, InUse while a live manifest of the repository needs it."""

@@ -10,7 +10,7 @@ from chalicelib.kernel.origin import request_id
 from chalicelib.ports import keys
 from chalicelib.ports.table import Condition, Item, Key, Table, Update, all_of, equals
 
-from .models import BinEntry, HeadRecord, How, ManifestRecord, Record, TagRecord, UploadRecord
+from .models import Acceleration, BinEntry, HeadRecord, How, ManifestRecord, Record, TagRecord, UploadRecord
 
 R = TypeVar("R", bound=Record)
 
@@ -53,14 +53,28 @@ def tag(table: Table, repository: str, name: str) -> TagRecord | None:
 
 def tag_item(record: TagRecord) -> dict[str, Any]:
     index = {"i1pk": keys.pushed_order(record.repository_id), "i1sk": f"{record.pushed_at}#{record.name}"}
-    return item(keys.tag(record.repository_id, record.name), record, **index)
+    row = item(keys.tag(record.repository_id, record.name), record, **index)
+    if record.acceleration is None:
+        del row["acceleration"]
+        return row
+    return {**row, "acceleration": record.acceleration.model_dump()}
 
 
 def tag_move(record: TagRecord, before: TagRecord) -> Update:
-    """The tag points elsewhere from now on. When it was pulled stays, also what is being written of that meanwhile."""
+    """The tag is pushed once more. When it was pulled stays, also what is being written of that meanwhile; how far it
+    was converted does not, which is of the push before."""
     kept = {"pk", "sk", "pulled_at", "pulls"}
     change = {name: value for name, value in tag_item(record).items() if name not in kept}
-    return Update(keys.tag(record.repository_id, record.name), set=change, when=as_seen(before))
+    key = keys.tag(record.repository_id, record.name)
+    return Update(key, set=change, remove=("acceleration",), when=as_seen(before))
+
+
+def tag_mark(tag: TagRecord, mark: Acceleration | None) -> Update:
+    """Only of the push that the tag was seen at. None: there is nothing to be told of it any more."""
+    key = keys.tag(tag.repository_id, tag.name)
+    if mark is None:
+        return Update(key, remove=("acceleration",), when=as_seen(tag))
+    return Update(key, set={"acceleration": mark.model_dump()}, when=as_seen(tag))
 
 
 def history_item(record: TagRecord, left: str, how: How = "push") -> dict[str, Any]:

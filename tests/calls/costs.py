@@ -81,7 +81,7 @@ WRITES: Final[Mapping[str, str]] = {
     "index PUT, 2 images": (
         "objects.put 1, table.get 2, table.get_many 4, table.put_many 1, table.transact 2, table.update 2"
     ),
-    "tag DELETE": "audit.put 2, table.get 6, table.get_many 4, table.transact 1",
+    "tag DELETE": "audit.put 2, table.get 5, table.get_many 5, table.transact 1",
     "manifest DELETE": "audit.put 1, table.get 5, table.get_many 4, table.query 2, table.transact 1",
     "blob DELETE": "audit.put 1, table.delete 1, table.get 5, table.get_many 2, table.query 1, table.update 1",
 }
