@@ -19,7 +19,7 @@ _FIELD: Final = "files"
 
 
 def parse_list(data: bytes) -> tuple[str, ...]:
-    """Paths below the root without `/` in front, each once, in their order; `..` stays, for symlinks may stand before it.
+    """Paths below the root without `/` in front, each once, in their order; `..` stays: before it may be a symlink.
 
     data  text; empty lines, and those that begin with `#`, tell nothing
     Raises Invalid (`files`) that names the line.
@@ -69,7 +69,8 @@ def _add(paths: dict[str, None], number: int, written: str) -> None:
     if len(path) > _LONGEST_PATH:
         raise Invalid(_FIELD, f"Line {number} has {len(path)} characters; paths have up to {_LONGEST_PATH}.")
     if not path:
-        raise Invalid(_FIELD, f"Line {number} names the root, and no file.")
+        # Programs open the root too.
+        return
     if any(sign < " " or sign == "\x7f" for sign in path) or not _is_text(path):
         raise Invalid(_FIELD, f"Line {number} has signs that no line of text has.")
     paths[path] = None

@@ -157,11 +157,13 @@ class _Search:
                     continue
                 loaded.add(name)
                 found = self._library(name, elf, folders)
-                if found is None or (found[1].name != name and found[1].name in loaded):
+                if found is None:
                     continue
-                loaded.add(found[1].name)
-                self._files.add_within_bounds(found[0])
-                waiting.append(found)
+                own_name = found[1].name or name
+                if own_name == name or own_name not in loaded:
+                    loaded.add(own_name)
+                    self._files.add_within_bounds(found[0])
+                    waiting.append(found)
 
     def _library(self, name: str, program: Elf, folders: Sequence[str]) -> tuple[Way, Elf] | None:
         """The first that fits: of another processor's, or of other bits, loaders pass it over."""
