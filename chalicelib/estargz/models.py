@@ -25,8 +25,21 @@ LEVEL: Final = 6
 # Raised whenever the same layer would become other bytes: by our rules, or by a newer compressor.
 CONVERTER: Final = "crs-1 deflate-0.9.0"
 
+# Beside these, everything else of a converted image hides: who unpacks it must not find them in `/`.
+TOC_NAME: Final = "stargz.index.json"
+PREFETCH: Final = ".prefetch.landmark"
+NO_PREFETCH: Final = ".no.prefetch.landmark"
+LANDMARK: Final = b"\x0f"
+OWN_NAMES: Final = frozenset((TOC_NAME, PREFETCH, NO_PREFETCH))
+
+# Ten times what the largest layers have that we know of. Memory is reckoned for these: 150 bytes an entry while a layer
+# is converted, and the whole table of contents at its end, which has to be a single gzip member.
+ENTRIES_MOST: Final = 1_000_000
+TOC_BYTES_MOST: Final = 160 * 1024 * 1024
+
 Reason = Literal[
-    "unsupported_name",  # bytes that are no UTF-8, which the table of contents cannot hold
+    "unsupported_name",  # bytes that are no UTF-8, which the table of contents cannot hold; a path out of the root
+    "unsupported_entry",  # what unpacks otherwise than a table of contents can tell, such as a link to another layer
     "too_many_entries",
 ]
 
