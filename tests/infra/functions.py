@@ -52,6 +52,8 @@ DOMAIN: Final = "registry.test"
 SECRET: Final = "0123456789abcdef" * 2
 SCHEDULES: Final = ("announce", "life", "retention", "seal_audit", "sweep", "vulnerability_database")
 CONSUMERS: Final = tuple(queue_names())
+# Containers are given the secret when they start; functions fetch it, but for one that has another, if any.
+_GIVEN: Final = {"gateway": {"secret_key": SECRET}, "vulnerability_database": {"keys_secret": ""}}
 # More rounds than anything here takes.
 _MOST_ROUNDS: Final = 300
 
@@ -71,8 +73,7 @@ class Functions:
     def process(self, name: str) -> Stack:
         """Ports of a function's process. It remembers nothing of the tables, in which others wrote meanwhile."""
         if name not in self._processes:
-            # Containers are given the secret when they start; functions fetch it.
-            given = {"secret_key": SECRET} if name == "gateway" else {}
+            given = _GIVEN.get(name, {})
             opened = open_aws_stack(self.settings.model_copy(update=given), self.clock)
             self._processes[name] = replace(opened, read=_at_once, write=_at_once)
         process = self._processes[name]

@@ -23,6 +23,7 @@ GATEWAY: Final = PROJECT / "infra" / "policies" / "gateway.json"
 _REFERENCE: Final = re.compile(r"\$\{([A-Za-z0-9:.]+)\}")
 _ACCOUNT: Final = "eu-central-1:123456789012"
 _STACK: Final = "crs-test"
+_QUEUES: Final = ("Collection", "Conversions", "Rescans", "Scans", "Tasks", "Webhooks")
 LEADING_KEYS: Final = "dynamodb:LeadingKeys"
 # Buckets' names are the whole world's: one of somebody else's account may begin like those of customers.
 OWN_ACCOUNT: Final = {"StringEquals": {"aws:ResourceAccount": "123456789012"}}
@@ -51,7 +52,7 @@ class Stack:
             "AuditTable.Arn": _table(OWN["AuditTable"]),
             "Bucket.Arn": f"arn:aws:s3:::{_STACK}-bucket-5e6f",
             "Keys": f"arn:aws:secretsmanager:{_ACCOUNT}:secret:Keys-7G8H",
-            **{f"{queue}Queue.Arn": _queue(queue) for queue in ("Collection", "Rescans", "Scans", "Tasks", "Webhooks")},
+            **{f"{queue}Queue.Arn": _queue(queue) for queue in _QUEUES},
         }
 
     def arn(self, resource: str) -> str:

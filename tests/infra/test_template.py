@@ -13,6 +13,8 @@ from cfnlint import ManualArgs
 from cfnlint.api import lint
 
 import app as service
+from benchmarks.cost_model import WHOLE_CPU_MB
+from chalicelib.acceleration.conversions import LIMITS
 from chalicelib.scanning.database_unpacking import Bounds
 from infra.template import join
 
@@ -112,7 +114,7 @@ def test_every_mapping_reports_what_failed_and_leaves_its_function_time(resource
     # Of two functions, one of which is there at a time.
     mappings["Scans"] |= {"Timeout": max(mappings["Scans"]["Timeout"], mappings["ImageScans"]["Timeout"])}
     assert mappings.pop("ImageScans")["Queue"] == mappings["Scans"]["Queue"]
-    assert set(mappings) == {"Collection", "Rescans", "Scans", "Tasks", "Webhooks"}
+    assert set(mappings) == {"Collection", "Conversions", "Rescans", "Scans", "Tasks", "Webhooks"}
     for name, mapping in mappings.items():
         assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
         assert mapping["ScalingConfig"]["MaximumConcurrency"] >= 2
@@ -192,6 +194,14 @@ def test_who_examines_images_has_room_for_two_databases(resources: Resources) ->
         ("VulnerabilityDatabase", most_mib),
     ):
         assert least_mib < resources[name]["Properties"]["EphemeralStorage"]["Size"] <= 10_240, name
+
+
+def test_who_converts_layers_has_two_processors_and_room_for_what_they_unpack_to(resources: Resources) -> None:
+    """A1: Lambda gives a processor for each 1 769 MB; files that come first need the layer unpacked on disk."""
+    conversions = resources["Conversions"]["Properties"]
+    assert conversions["MemorySize"] == 2 * WHOLE_CPU_MB
+    assert conversions["EphemeralStorage"]["Size"] == 10_240
+    assert LIMITS.seconds + 60 < conversions["Timeout"]
 
 
 def test_no_message_comes_again_while_it_may_still_be_handled(resources: Resources) -> None:
