@@ -101,6 +101,8 @@ class Tree:
 
     def _lay_below(self, number: int, data: bytes) -> None:
         here, deleted, emptied = self._read(number, data)
+        # A file in the place of a folder above it and of one below it: the two have nothing in common.
+        emptied |= {path for path, each in here.items() if each.start.kind != "folder" and self._is_folder(path)}
         hidden: dict[str, bool] = {}
         seen = {
             path: each
@@ -149,6 +151,10 @@ class Tree:
         answer = known[folder] if folder in known else self._ends_at(folder)
         known.update(dict.fromkeys(asked, answer))
         return answer
+
+    def _is_folder(self, path: str) -> bool:
+        above = self._standing.get(path)
+        return above is not None and above.start.kind == "folder"
 
     def _ends_at(self, folder: str) -> bool:
         if folder in self._emptied or folder in self._deleted:

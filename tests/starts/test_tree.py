@@ -64,6 +64,11 @@ def test_a_folder_replaced_by_a_symlink_is_gone_with_all_in_it() -> None:
     assert passed(image, "/lib/new") == [(1, "lib"), (0, "usr/lib/new")]
 
 
+def test_a_folder_replaced_by_a_file_and_again_by_a_folder_begins_anew() -> None:
+    image = tree({"a": None, "a/old": b""}, {"a": b""}, {"a": None, "a/new": b""})
+    assert [layer_of(image, path) for path in ("/a/old", "/a/new", "/a")] == [None, 2, None]
+
+
 def test_symlinks_are_followed_from_where_they_are() -> None:
     """A3: each on the way is named, for the kernel reads them too."""
     image = tree(
