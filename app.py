@@ -5,6 +5,7 @@ Handlers of events that were declared elsewhere would deploy without this file.
 object_created   an object under `…/pushes/…` appeared in a bucket: an image was pushed
 announce         every minute: deletions and ends of tasks that nobody was told of, webhooks with something due
 collection       work that is due: expired pushes, uploads and bin entries, dead bytes
+conversions      images made lazily loadable: a step of one, or a layer of it, a message
 life             every five minutes: renews, freezes and gives up instances whose time has come
 rescans          images judged anew as the vulnerability database changes, a part of an instance a message
 retention        every minute: begins the runs that schedules say are due
@@ -94,6 +95,11 @@ def tasks(event: SQSEvent) -> dict[str, Any]:
 @app.on_sqs_message(queue=f"{SETTINGS.queue_prefix}scans", batch_size=1)
 def scans(event: SQSEvent) -> dict[str, Any]:
     return consume(stack(), event.to_dict(), event.context, CHAIN, queue="scans")
+
+
+@app.on_sqs_message(queue=f"{SETTINGS.queue_prefix}conversions", batch_size=1)
+def conversions(event: SQSEvent) -> dict[str, Any]:
+    return consume(stack(), event.to_dict(), event.context, CHAIN, queue="conversions")
 
 
 @app.on_sqs_message(queue=f"{SETTINGS.queue_prefix}rescans", batch_size=1)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from .acceleration import api as acceleration
 from .access import api as access
 from .accounts import api as accounts
 from .advice import api as advice
@@ -62,6 +63,7 @@ API: Final[tuple[Routes, ...]] = (
     documents.routes,
     vulnerability_database.routes,
     advice.routes,
+    acceleration.routes,
     tasks.routes,
     closing.routes,
     overview.routes,

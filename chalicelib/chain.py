@@ -1,12 +1,15 @@
 """Who reacts to what: the one table from messages to handlers.
 
-    push object written ─► object_created ─► ImagePushed ─► record ─► annotate ─► scan ─► advise ─► notify ─► settle
+    push object written ─► object_created ─► ImagePushed ─► record ─► annotate ─► scan ─► advise ─► accelerate
+                                                                                ─► notify ─► settle
     every minute        ─► retention      ─► a task for each schedule that is due
     every minute        ─► sweep          ─► ClearDue ─► clear_due ─► ClearDue   (while more is due)
     every minute        ─► announce       ─► AnnounceUntold ─► announce_untold ─► DeliverWebhook, AnnounceUntold
     something to be told                  ─► DeliverWebhook ─► deliver_webhook ─► DeliverWebhook   (while more is due)
     a task is made      ─► its service    ─► ContinueTask ─► continue_task ─► ContinueTask   (while it has steps)
     one that reads layers                 ─► ContinueScan ─► continue_task ─► ContinueScan   (a queue of its own)
+    one that converts an image            ─► ContinueAcceleration ─► continue_task ─► …   (the same)
+    a layer is wanted lazily loadable     ─► ConvertLayer ─► convert_layer ─► ContinueAcceleration
     a database came     ─► vulnerability_database ─► RescanImages ─► rescan_images ─► RescanImages
     an instance's time is over ─► life    ─► ReleaseInstance ─► release_instance ─► ContinueTask
 
@@ -17,15 +20,17 @@ a function loads only the rooms it needs.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from chalicelib.edge.consume import Chain
 from chalicelib.kernel.messages import (
     AnnounceUntold,
     ClearDue,
+    ContinueAcceleration,
     ContinueScan,
     ContinueTask,
+    ConvertLayer,
     DeliverWebhook,
     ImagePushed,
     Message,
@@ -59,6 +64,12 @@ def _look_over_push(stack: Stack, message: ImagePushed) -> Sequence[Message]:
     from chalicelib.advice.handlers import look_over_push
 
     return look_over_push(stack, message)
+
+
+def _accelerate_push(stack: Stack, message: ImagePushed) -> Sequence[Message]:
+    from chalicelib.acceleration.handlers import accelerate_push
+
+    return accelerate_push(stack, message)
 
 
 def _notify_of_push(stack: Stack, message: ImagePushed) -> Sequence[Message]:
@@ -117,6 +128,12 @@ def _advise(stack: Stack, task: Task) -> Step:
     return carry_out(stack, task)
 
 
+def _accelerate(stack: Stack, task: Task) -> Step:
+    from chalicelib.acceleration.handlers import carry_out
+
+    return carry_out(stack, task)
+
+
 # Who carries out a step of which kind of task.
 WORKERS: Final[Mapping[str, Worker]] = {
     "retention": _retain,
@@ -124,6 +141,7 @@ WORKERS: Final[Mapping[str, Worker]] = {
     "restoration": _restore,
     "scan": _scan,
     "advice": _advise,
+    "acceleration": _accelerate,
 }
 
 
@@ -131,6 +149,12 @@ def _continue_task(stack: Stack, message: ContinueTask) -> Sequence[Message]:
     from chalicelib.tasks.handlers import continue_task
 
     return continue_task(stack, message, WORKERS)
+
+
+def _convert_layer(stack: Stack, message: ConvertLayer) -> Sequence[Message]:
+    from chalicelib.acceleration.handlers import convert_layer
+
+    return convert_layer(stack, message)
 
 
 def _rescan_images(stack: Stack, message: RescanImages) -> Sequence[Message]:
@@ -157,10 +181,24 @@ def _end_scan(stack: Stack, task: Task) -> None:
     tell_ended(stack, task)
 
 
+def _end_acceleration(stack: Stack, task: Task) -> None:
+    from chalicelib.acceleration.handlers import tell_ended
+
+    tell_ended(stack, task)
+
+
+# Who is told of the end of which kind of task.
+ENDINGS: Final[Mapping[str, Callable[[Stack, Task], None]]] = {
+    "retention": _end_run,
+    "scan": _end_scan,
+    "acceleration": _end_acceleration,
+}
+
+
 def _announce_untold(stack: Stack, message: AnnounceUntold) -> Sequence[Message]:
     from chalicelib.notifications.handlers import announce_untold
 
-    return announce_untold(stack, message, {"retention": _end_run, "scan": _end_scan})
+    return announce_untold(stack, message, ENDINGS)
 
 
 def _deliver_webhook(stack: Stack, message: DeliverWebhook) -> Sequence[Message]:
@@ -170,12 +208,22 @@ def _deliver_webhook(stack: Stack, message: DeliverWebhook) -> Sequence[Message]
 
 
 CHAIN: Final[Chain] = {
-    ImagePushed: (_record_push, _annotate_push, _scan_push, _look_over_push, _notify_of_push, _settle_push),
+    ImagePushed: (
+        _record_push,
+        _annotate_push,
+        _scan_push,
+        _look_over_push,
+        _accelerate_push,
+        _notify_of_push,
+        _settle_push,
+    ),
     ClearDue: (_clear_due,),
     AnnounceUntold: (_announce_untold,),
     DeliverWebhook: (_deliver_webhook,),
     ContinueTask: (_continue_task,),
     ContinueScan: (_continue_task,),
+    ContinueAcceleration: (_continue_task,),
+    ConvertLayer: (_convert_layer,),
     RescanImages: (_rescan_images,),
     ReleaseInstance: (_release_instance,),
 }

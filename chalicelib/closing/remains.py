@@ -2,7 +2,7 @@
 
     due           pushes, uploads, leases, tombstones under way: found among all that is due, as nothing else names them
     repositories  live, then binned: manifests and links lead to the blobs' rows, the id goes after them, the name last
-    scans         what they came to, and documents about it
+    scans         what they came to, and documents about it; conversions, which lead to nothing
     objects       all under `<instance>/`, with the rows that their keys name
     webhooks      deliveries first, as only the webhook leads to them
     rest          series, throttles, tasks, credentials, allowlist, namespaces, each after the rules that hang on its id
@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
 from chalicelib.instances.models import Instance
-from chalicelib.ports import keys, paths, scan_keys
+from chalicelib.ports import acceleration_keys, keys, paths, scan_keys
 from chalicelib.ports.objects import ObjectInfo
 from chalicelib.ports.stack import Stack
 from chalicelib.ports.table import Delete, Item, Key, Table
@@ -52,6 +52,7 @@ class Remains:
             self._bin,
             self._webhooks,
             self._scans,
+            self._conversions,
             self._stored,
             self._series,
             self._throttles,
@@ -179,6 +180,9 @@ class Remains:
 
     def _scans(self, cursor: str) -> Look:
         return self._all_of(scan_keys.scans_partition(self._instance.id))
+
+    def _conversions(self, cursor: str) -> Look:
+        return self._all_of(acceleration_keys.conversions_partition(self._instance.id))
 
     def _series(self, cursor: str) -> Look:
         return self._all_of(keys.series_partition(self._instance.id))

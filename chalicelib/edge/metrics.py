@@ -33,6 +33,7 @@ class Declared:
 
 COUNTERS: Final[Mapping[str, Declared]] = {
     "calls": Declared("Events that functions were called with", ("function", "result"), "result"),
+    "layers_converted": Declared("Layers made lazily loadable, reused, or not, by the reason", ("result",), "result"),
     "layers_surveyed": Declared("Layers that were read, or could not be, by the reason", ("result",), "result"),
     "messages": Declared("Messages that were handled, or failed and come again", ("kind", "result"), "result"),
     "refusals": Declared("Requests that were refused, by the code of the refusal", ("reason",)),

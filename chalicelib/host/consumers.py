@@ -84,7 +84,7 @@ def main() -> None:
     pool = int(sys.argv[1]) if len(sys.argv) > 1 else None
     exposition = Exposition(stack, "consumers", None, None if pool is None else Pool(pool))
     exposition.start()
-    pumps = [*pumps_of(app.app, stack), scanners.Scanners(stack.queues, scanners.starting(pool))]
+    pumps = [*pumps_of(app.app, stack), *scanners.pumps(stack.queues, pool)]
     threads = [Pumping(pump, ending) for pump in pumps]
     for thread in threads:
         thread.start()

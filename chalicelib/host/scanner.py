@@ -1,6 +1,6 @@
-"""A process that reads layers: brings app.py's handlers the messages of their queues, and ends when there are none.
+"""A process that reads layers: brings app.py's handlers the messages of some queues, and ends when there are none.
 
-python -m chalicelib.host.scanner [descriptor of the pool of metrics]
+python -m chalicelib.host.scanner <queue>[,<queue> …] [descriptor of the pool of metrics]
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ from chalicelib.edge.pooling import Pool
 from .allocation import give_large_blocks_back
 from .parent import die_with_parent
 from .pumps import FIRST_RETRY_S, IDLE_S, QueuePump
-from .scanners import QUEUES
 
 # Behind the other consumers, which are behind the gateway.
 NICENESS: Final = 5
@@ -37,9 +36,10 @@ def main() -> None:
     import app
 
     stack = app.stack()
-    exposition = Exposition(stack, "consumers", None, Pool(int(sys.argv[1])) if len(sys.argv) > 1 else None)
+    named = sys.argv[1].split(",")
+    exposition = Exposition(stack, "consumers", None, Pool(int(sys.argv[2])) if len(sys.argv) > 2 else None)
     exposition.start()
-    sources = [one for one in app.app.event_sources if isinstance(one, SQSEventConfig) and one.name in QUEUES]
+    sources = [one for one in app.app.event_sources if isinstance(one, SQSEventConfig) and one.name in named]
     handlers = app.app.handler_map
     pumps = [QueuePump(one.name, handlers[one.name], stack.queues, one.name, one.batch_size) for one in sources]
     work_off(pumps)

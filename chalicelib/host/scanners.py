@@ -3,7 +3,8 @@
     consumers ─► Scanners: something on the queues? ─► chalicelib.host.scanner ─► nothing for a while: it ends
 
 Pulls never wait for it: it has what is left of the processor. Two at once use two cores, which threads of one process
-would not, and the memory that a large layer took goes back with the process.
+would not, and the memory that a large layer took goes back with the process. Layers are converted by one process, which
+uses every core by threads of its own; a conversion that takes minutes so holds up no scan.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from chalicelib.edge.log import logger
@@ -19,8 +20,10 @@ from chalicelib.ports.queues import Queues
 
 from .pumps import IDLE_S
 
-# Event sources of app.py that they bring, each the name of its queue.
-QUEUES: Final = ("scans", "rescans")
+# Event sources of app.py that they bring, each the name of its queue: those of scanners, and of the converter.
+SCANS: Final = ("scans", "rescans")
+CONVERSIONS: Final = ("conversions",)
+QUEUES: Final = (*SCANS, *CONVERSIONS)
 # One that ends so soon, and badly, is not started again at once.
 PAUSE_S: Final = 5.0
 MOST: Final = 2
@@ -29,13 +32,22 @@ Start = Callable[[], "subprocess.Popen[bytes]"]
 
 
 class Scanners:
-    """As many processes as there are messages, up to one a core and two in all. A pump of the consumers."""
+    """As many processes as there are messages, up to one a core and two in all. A pump of the consumers.
 
-    name = "scanners"
+    named   the queues whose messages they work off
+    """
 
-    def __init__(self, queues: Queues, start: Start, most: int = min(MOST, os.cpu_count() or 1)) -> None:
+    def __init__(
+        self,
+        queues: Queues,
+        start: Start,
+        most: int = min(MOST, os.cpu_count() or 1),
+        named: Sequence[str] = SCANS,
+    ) -> None:
+        self.name = f"scanners of {named[0]}"
         self._queues = queues
         self._start = start
+        self._named = named
         self._most = most
         self._running: list[subprocess.Popen[bytes]] = []
 
@@ -47,16 +59,24 @@ class Scanners:
             logger.warning("scanner ended", exit_code=broken[0], restart_in_s=PAUSE_S)
             return PAUSE_S
         # Hidden messages count: somebody is at them.
-        waiting = sum(self._queues.depth(queue) for queue in QUEUES)
+        waiting = sum(self._queues.depth(queue) for queue in self._named)
         for _ in range(min(waiting, self._most) - len(self._running)):
             self._running.append(self._start())
         return IDLE_S
 
 
-def starting(pool: int | None) -> Start:
+def pumps(queues: Queues, pool: int | None) -> list[Scanners]:
     """pool: descriptor of the pool of metrics."""
+    return [
+        Scanners(queues, starting(pool, SCANS)),
+        Scanners(queues, starting(pool, CONVERSIONS), most=1, named=CONVERSIONS),
+    ]
+
+
+def starting(pool: int | None, named: Sequence[str]) -> Start:
+    """named: the queues whose messages it works off."""
     inherited = () if pool is None else (pool,)
-    command = [sys.executable, "-m", "chalicelib.host.scanner", *map(str, inherited)]
+    command = [sys.executable, "-m", "chalicelib.host.scanner", ",".join(named), *map(str, inherited)]
 
     def start() -> subprocess.Popen[bytes]:
         return subprocess.Popen(command, stdin=subprocess.DEVNULL, pass_fds=inherited)  # noqa: S603 (our own module)

@@ -2,6 +2,7 @@
 
 pk                       sk                           what stands there
 CONVERSIONS#<instance>   LAYER#<digest>#<recipe>      one layer, to be converted or converted already
+CONVERSIONS#<instance>   ENTRY#<task>#<moment>        id of the audit entry that tells of a task's end, where it was late
 REPO#<repository>        FIRSTFILES                   files that its images need first, as its users told
 """
 
@@ -16,6 +17,10 @@ def conversions_partition(instance: str) -> str:
 
 def conversion(instance: str, layer: str, recipe: str) -> Key:
     return Key(conversions_partition(instance), f"LAYER#{layer}#{recipe}")
+
+
+def entry(instance: str, about: str) -> Key:
+    return Key(conversions_partition(instance), f"ENTRY#{about}")
 
 
 def first_files(repository: str) -> Key:

@@ -159,6 +159,14 @@ class Surveys:
                 raise LayerRefused("too_large", "The image's layers tell of more packages than any image has.")
         return merge([(layer.ref, found[layer.digest].inventory) for layer in image.layers])
 
+    def adopt(self, instance: Instance, source: str, converted: str) -> None:
+        """What is kept of a layer stands for the same files in another form too, so that nobody reads those again."""
+        if source == converted:
+            return
+        store.copy(self._stack.objects(instance.bucket), instance.bucket, instance.id, source, converted)
+        if self._gone(instance, converted):
+            self.forget(instance, converted)
+
     def forget(self, instance: Instance, layer: str) -> None:
         """Its bytes are gone, or what is kept of it is not whole."""
         self._held.pop((instance.id, layer), None)
@@ -189,13 +197,13 @@ class Surveys:
             reading.close()
         kept = store.keep(objects, instance.id, layer.digest, inspector.finish(), contents.finish())
         count("layers_surveyed", result="read")
-        if self._gone(instance, layer):
+        if self._gone(instance, layer.digest):
             self.forget(instance, layer.digest)
         return self._hold((instance.id, layer.digest), kept)
 
-    def _gone(self, instance: Instance, layer: LayerRef) -> bool:
+    def _gone(self, instance: Instance, layer: str) -> bool:
         """Whether its bytes were deleted while it was read: who deleted them has looked for a survey before."""
-        head = self._stack.table.get(keys.head(instance.id, layer.digest))
+        head = self._stack.table.get(keys.head(instance.id, layer))
         return head is None or head["state"] == "D"
 
     def _hold(self, key: tuple[str, str], kept: store.Kept) -> store.Kept:

@@ -61,6 +61,20 @@ def forget(objects: Objects, instance_id: str, layer: str) -> None:
         objects.delete(key)
 
 
+def copy(objects: Objects, bucket: str, instance_id: str, source: str, other: str) -> None:
+    """What is kept of a layer is kept of the other too, as far as there is anything: the survey last, as ever."""
+    made = (
+        (paths.starts(instance_id, source), paths.starts(instance_id, other)),
+        *(
+            (make(instance_id, source, INVENTORY_VERSION), make(instance_id, other, INVENTORY_VERSION))
+            for make in (paths.contents, paths.survey)
+        ),
+    )
+    for key, copied in made:
+        with contextlib.suppress(ObjectExists, ObjectMissing):
+            objects.copy(bucket, key, copied)
+
+
 def put(objects: Objects, key: str, data: bytes) -> None:
     """Whoever read the same layer at the same time wrote the same."""
     with contextlib.suppress(ObjectExists):

@@ -32,6 +32,7 @@ def test_every_event_source_is_declared_in_app_py() -> None:
     assert sorted(source.name for source in service.app.event_sources) == [
         "announce",
         "collection",
+        "conversions",
         "life",
         "object_created",
         "rescans",

@@ -1,0 +1,1 @@
+"""Accelerated images: each converted, in the background, to one that runs before it is downloaded."""

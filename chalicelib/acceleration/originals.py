@@ -1,0 +1,167 @@
+"""The tags that a task converts for: whether they still are what it is about, and what it says of them.
+
+Each is the original of one companion. A mark on its row says how far the conversion has come; it is written only at the
+push that the task is about, and goes with the next one.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from chalicelib.edge.log import logger
+from chalicelib.instances.models import Instance
+from chalicelib.kernel.errors import NotFound
+from chalicelib.kernel.names import Digest, TagName
+from chalicelib.ports import keys
+from chalicelib.ports.stack import Stack
+from chalicelib.registry.companions import companion_keys, is_companion
+from chalicelib.registry.models import Acceleration, TagRecord
+from chalicelib.registry.service import Registry
+from chalicelib.repositories.models import Repository
+from chalicelib.repositories.service import Repositories
+from chalicelib.tasks.models import Step, Task, TaskItem
+
+from . import switches
+from .models import Work
+
+_MOVED = "it was pushed or deleted meanwhile"
+_SUPERSEDED = "another task converts it"
+_SWITCHED_OFF = "acceleration was switched off meanwhile"
+
+
+class Originals:
+    def __init__(self, stack: Stack, instance: Instance, task: Task, work: Work) -> None:
+        self._stack = stack
+        self._registry = Registry(stack)
+        self._instance = instance
+        self._task = task
+        self._work = work
+        self._repository: Repository | None = None
+        self._left: dict[TagName, TagRecord] = {}
+        self._items: dict[TagName, TaskItem] = {}
+        self._why = ""
+
+    # Looking
+
+    def look(self) -> bool:
+        """Whether any tag is left that wants what the task makes. Those that do not are skipped."""
+        switched_off = self._work.pushed and not self._wanted()
+        names = {wanted.name: keys.tag(self._work.repository_id, wanted.name) for wanted in self._work.tags}
+        found = self._stack.table.get_many(list(names.values()))
+        self._left = {}
+        for wanted in self._work.tags:
+            row = found.get(names[wanted.name])
+            tag = TagRecord.model_validate(row) if row else None
+            if wanted.name in self._items:
+                continue
+            if tag is None or tag.push != wanted.push or self._find_repository() is None:
+                self.skip(wanted.name, _MOVED)
+            elif self._work.phase != "plan" and not self._ours(tag):
+                self.skip(wanted.name, _SUPERSEDED)
+            elif switched_off:
+                self._registry.mark_tag(tag, None)
+                self.skip(wanted.name, _SWITCHED_OFF)
+            else:
+                self._left[wanted.name] = tag
+        return bool(self._left)
+
+    def _ours(self, tag: TagRecord) -> bool:
+        """Also once it succeeded: then a step is done again that did not come to tell so."""
+        mark = tag.acceleration
+        return mark is not None and (mark.task == self._task.id or mark.state == "succeeded")
+
+    def _wanted(self) -> bool:
+        repository = self._find_repository()
+        return repository is not None and switches.are_on(self._stack, self._instance, repository)
+
+    def _find_repository(self) -> Repository | None:
+        """The one that was pushed to; None where it went, or another has its name."""
+        if self._repository is None:
+            try:
+                found = Repositories(self._stack).get(self._instance.id, self._work.repository, fresh=True)
+            except NotFound:
+                return None
+            self._repository = found if found.id == self._work.repository_id else None
+        return self._repository
+
+    def left(self) -> list[TagRecord]:
+        return list(self._left.values())
+
+    # Marks
+
+    def take(self) -> bool:
+        """They are converted by this task from now on. Whether any is left that can have a companion."""
+        wanted = companion_keys(self._work.repository_id, self._left)
+        there = self._stack.table.get_many(list(wanted.values()))
+        for tag in self.left():
+            standing = there.get(wanted[tag.name]) if tag.name in wanted else None
+            if tag.name not in wanted:
+                self.fail_one(tag, "name_too_long", switches.too_long(tag.name))
+            elif standing is not None and not is_companion(TagRecord.model_validate(standing)):
+                self.fail_one(tag, "name_taken", switches.taken(tag.name))
+            elif not self._registry.mark_tag(tag, marked(tag, "running", task=self._task.id)):
+                self.skip(tag.name, _MOVED)
+        return bool(self._left)
+
+    def succeed(self, tag: TagRecord, digest: Digest) -> None:
+        """Its companion stands, and the mark with it."""
+        self._tell(tag.name, "accelerated", "", digest)
+
+    def fail(self, reason: str, message: str) -> None:
+        for tag in self.left():
+            self.fail_one(tag, reason, message)
+
+    def fail_one(self, tag: TagRecord, reason: str, message: str) -> None:
+        self._registry.mark_tag(tag, marked(tag, "failed", reason=reason, message=message))
+        self._why = f"{reason}: {message}"
+        self._tell(tag.name, "failed", self._why)
+
+    def skip(self, name: TagName, why: str) -> None:
+        self._tell(name, "skipped", why)
+
+    def _tell(self, name: TagName, verdict: str, reason: str, digest: str = "") -> None:
+        self._left.pop(name, None)
+        self._items[name] = TaskItem(
+            id=name,
+            time=self._stack.clock.now(),
+            repository=self._work.repository,
+            tag=name,
+            digest=digest or self._work.digest,
+            verdict=verdict,
+            reason=reason,
+        )
+
+    # The end
+
+    def ended(self, **progress: Any) -> Step:
+        """What the task came to."""
+        self.retire_stale()
+        counts = Counter(item.verdict for item in self._items.values())
+        logger.info("image accelerated", task_id=self._task.id, digest=self._work.digest, counts=dict(counts))
+        told: dict[str, Any] = {"items": list(self._items.values()), "counts": counts, **progress}
+        if not self._why:
+            return Step(None, **told)
+        begin = self._work.model_copy(
+            update={"phase": "plan", "image": 0, "layer": 0, "planned": (), "done": 0, "bytes": 0}
+        )
+        return Step(begin.model_dump(mode="json"), failed=self._why, **told)
+
+    def retire_stale(self) -> None:
+        """Companions that their originals know nothing of go: an original may have gone in the moment that its
+        companion came. Of one that was pushed meanwhile, the event of that push sees to it."""
+        repository = self._find_repository()
+        if repository is None:
+            return
+        names = {wanted.name: keys.tag(repository.id, wanted.name) for wanted in self._work.tags}
+        found = self._stack.table.get_many(list(names.values()))
+        for wanted in self._work.tags:
+            row = found.get(names[wanted.name])
+            if row is None or row["push"] == wanted.push:
+                self._registry.retire_companion(self._instance, repository, wanted.name)
+
+
+def marked(tag: TagRecord, state: Any, *, task: str = "", reason: str = "", message: str = "") -> Acceleration:
+    """What is converted already of this very push stays, whatever becomes of another conversion of it."""
+    before = tag.acceleration or Acceleration(state="queued")
+    return Acceleration(state=state, reason=reason, message=message, task=task, digest=before.digest, size=before.size)
