@@ -21,6 +21,7 @@ from chalicelib.ports.stack import Stack
 from chalicelib.ports.table import TransactionCancelled
 from chalicelib.registry import description
 from chalicelib.registry.bodies import Bodies
+from chalicelib.registry.companions import BY
 from chalicelib.repositories.models import Repository
 from chalicelib.surveys.models import ImageLayers, ImageRefused
 from chalicelib.surveys.service import Surveys
@@ -118,8 +119,11 @@ class Advice:
         return self._begin(instance, repository.id, repository.name, digest, by, "manual")
 
     def look_over_push(self, instance: Instance, pushed: ImagePushed) -> Task | None:
-        """The task of a push; None for what is no image, and where a scan of the push reads its layers anyway. However
-        often a push is told of, it has one task, as its id follows from the push."""
+        """The task of a push; None for what is no image, for a companion, as the advice on its original holds, and
+        where a scan of the push reads its layers anyway. However often a push is told of, it has one task, as its id
+        follows from the push."""
+        if pushed.pushed_by == BY:
+            return None
         name = RepositoryName(pushed.repository)
         try:
             if Namespaces(self._stack).get(instance.id, name.namespace).scan_on_push:

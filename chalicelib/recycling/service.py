@@ -18,6 +18,7 @@ from chalicelib.ports import keys
 from chalicelib.ports.stack import Stack
 from chalicelib.ports.table import Item, Key
 from chalicelib.registry.burial import Burial
+from chalicelib.registry.companions import entries_of_companions
 from chalicelib.registry.losses import Losing, in_words
 from chalicelib.registry.models import BinEntry
 from chalicelib.registry.namespace_restoration import NamespaceRestoration
@@ -123,11 +124,12 @@ class RecycleBin:
 
     def loss(self, entry: BinEntry) -> str:
         """What is lost when the entry is freed, in words."""
-        if entry.kind == "tag":
-            return f"tag {entry.name} of {entry.repository} and {entry.size} bytes of content"
-        if entry.kind == "manifest":
-            tags = in_words(len(entry.tags), "tag")
-            return f"manifest {entry.name} of {entry.repository}, {tags} and {entry.size} bytes of content"
+        if entry.kind in ("tag", "manifest"):
+            following = self._following(entry)
+            size = entry.size + sum(one.size for one in following)
+            tags = f", {in_words(len(entry.tags), 'tag')}" if entry.kind == "manifest" else ""
+            along = f" with {in_words(len(following), 'accelerated version')}" if following else ""
+            return f"{entry.kind} {entry.name} of {entry.repository}{tags}{along} and {size} bytes of content"
         losing = Losing(self._stack, self._instance)
         if entry.kind == "repository":
             return f"repository {entry.name} with {losing.repository(_record_of(entry))}"
@@ -151,7 +153,14 @@ class RecycleBin:
         elif entry.kind == "repository":
             RepositoryRetirement(self._stack).expire(entry)
         else:
+            # Companions first, which only this entry tells of.
+            for following in self._following(entry):
+                Burial(self._stack).expire(following)
             Burial(self._stack).expire(entry)
+
+    def _following(self, entry: BinEntry) -> list[BinEntry]:
+        """Entries of the accelerated versions that come back with a tag's or manifest's, and go with it."""
+        return entries_of_companions(self._table, self._instance.id, entry.repository_id, entry.tags)
 
 
 def _pointer(entry: BinEntry) -> Key:

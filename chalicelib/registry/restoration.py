@@ -1,9 +1,9 @@
 """How tags and manifests come back from the recycle bin: each page of tags is one transaction, and a push.
 
     entry and its HOLD gone, or the entry with what is left to do
-    TAG put if absent · HOLD · HISTORY  for each tag                     ─┐
-    MANIFEST live, at the version seen · version + 1 · REFERRER          ─┼─► links · children · push object (the event)
-    REPO#<id> live · OUTBOX                                              ─┘
+    TAG put if absent · HOLD · HISTORY  for each tag                     ─┐   links · children · companions, in the same
+    MANIFEST live, at the version seen · version + 1 · REFERRER          ─┼─► way · push object (the event)
+    REPO#<id> live · OUTBOX · of a companion, its original as seen       ─┘
 
 Restoring never moves a tag: one that points elsewhere by now is refused, or left as it is. The manifest's version is
 read before the entry, and whatever changes a manifest's entry raises that version: so the entry is as it was seen too.
@@ -42,14 +42,17 @@ from chalicelib.repositories.service import Repositories
 from . import store
 from .bin_entries import BinEntries, size_of
 from .blobs import ATTEMPTS
+from .companions import BY
 from .free_names import free_name
 from .manifests import Manifests
 from .models import BinEntry, ManifestRecord, TagRecord
 from .outbox import PATIENCE, Outbox
+from .returning import Returning, Returns
 from .revival import Revival
 
-# Three writes a tag, and room for the entry, the manifest and the event within the 100 of a transaction.
-TAGS_A_PAGE: Final = 25
+# Three writes a tag, its original checked, and room for the entry, the manifest and the event within the 100 of a
+# transaction.
+TAGS_A_PAGE: Final = 22
 # Taken tags that a refusal names.
 MOST_NAMED: Final = 100
 _LONGEST_NAME: Final = 128
@@ -57,7 +60,8 @@ _LONGEST_NAME: Final = 128
 
 @dataclass(frozen=True, slots=True)
 class Restored:
-    """tags: that point to the digest again; left: those that point elsewhere by now, and stay there."""
+    """tags: that point to the digest again, and companions that came back with them; left: those that point elsewhere
+    by now and stay there, and those whose names are not to be had."""
 
     repository: Repository
     digest: Digest
@@ -67,7 +71,8 @@ class Restored:
 
 @dataclass(frozen=True, slots=True)
 class _Page:
-    """What one transaction does: the tags to put, those that were left alone, and those that are left to do."""
+    """What one transaction does: the tags to put, those that were left alone, and those that are left to do.
+    returning: what else is to be heeded of them."""
 
     manifest: ManifestRecord
     entry: BinEntry
@@ -76,6 +81,7 @@ class _Page:
     tags: tuple[TagName, ...]
     left: tuple[TagName, ...]
     rest: tuple[Mapping[str, str | int], ...]
+    returning: Returning
 
 
 class Restoration:
@@ -88,6 +94,7 @@ class Restoration:
         self._entries = BinEntries(stack)
         self._manifests = Manifests(stack)
         self._revival = Revival(stack)
+        self._returns = Returns(stack)
         self._outbox = Outbox(stack)
 
     def restore(
@@ -97,8 +104,8 @@ class Restoration:
 
         name         for a tag: another name to come back under
         leave_taken  tags that point elsewhere by now stay there, and the others come back
-        Raises NotFound where the entry is gone, InstanceFrozen, and Conflict where its repository is gone too, or a tag
-        points elsewhere by now.
+        Raises NotFound where the entry is gone, InstanceFrozen, and Conflict where its repository is gone too, a tag
+        points elsewhere by now, or a name belongs to an accelerated version; OriginalAway for one of these alone.
         """
         self._instances.require_running(instance)
         repository, sparse = self._home(instance, entry)
@@ -106,11 +113,13 @@ class Restoration:
             # All of them before anything is done, and not only those of the first page.
             wanted = _names(entry.tags) if name is None else (name,)
             self._refuse_taken(repository, entry.digest, wanted, renamed=entry.kind == "tag")
+            for refused in self._returning(repository, entry, entry.tags, name, by).refused.values():
+                raise refused
         tags: list[TagName] = []
         left: list[TagName] = []
         while True:
-            page = self._restore_page(instance, entry, by, name, leave_taken, sparse)
-            tags, left = [*tags, *page.tags], [*left, *page.left]
+            page, companions = self._restore_page(instance, entry, by, name, leave_taken, sparse)
+            tags, left = [*tags, *page.tags, *companions], [*left, *page.left]
             if not page.rest:
                 return Restored(page.repository, page.manifest.digest, tuple(tags), tuple(left))
 
@@ -155,6 +164,18 @@ class Restoration:
             **detail,
         )
 
+    def _returning(
+        self,
+        repository: Repository,
+        entry: BinEntry,
+        tags: Sequence[Mapping[str, str | int]],
+        name: TagName | None,
+        by: str,
+    ) -> Returning:
+        if name is None or (entry.kind == "tag" and name == entry.name):
+            return self._returns.of(repository, entry, tags, by)
+        return Returning(self._returns.reserved(repository, [name], by))
+
     def _pointing_elsewhere(self, repository: str, digest: str, tags: Iterable[TagName]) -> list[TagName]:
         found = self._table.get_many([keys.tag(repository, name) for name in tags])
         return sorted(TagName(item["name"]) for item in found.values() if item["digest"] != digest)
@@ -163,15 +184,15 @@ class Restoration:
 
     def _restore_page(
         self, instance: Instance, entry: BinEntry, by: str, name: TagName | None, leave_taken: bool, sparse: bool
-    ) -> _Page:
+    ) -> tuple[_Page, list[TagName]]:
+        """And the companions that came back with it."""
         for _ in range(ATTEMPTS):
-            page = self._plan(instance, entry, name, leave_taken)
+            page = self._plan(instance, entry, by, name, leave_taken)
             if self._commit(instance, page, by, sparse):
-                self._follow_up(instance, page, sparse)
-                return page
+                return page, self._follow_up(instance, page, by, sparse)
         raise Unavailable
 
-    def _plan(self, instance: Instance, entry: BinEntry, name: TagName | None, leave_taken: bool) -> _Page:
+    def _plan(self, instance: Instance, entry: BinEntry, by: str, name: TagName | None, leave_taken: bool) -> _Page:
         manifest = self._manifest(entry)
         standing = store.read(self._table, keys.bin_entry(entry.instance_id, entry.id), BinEntry)
         if standing is None:
@@ -181,19 +202,28 @@ class Restoration:
         left = self._pointing_elsewhere(repository.id, entry.digest, names)
         if left and not leave_taken:
             self._refuse_taken(repository, entry.digest, names, renamed=entry.kind == "tag")
+        returning = self._returning(repository, standing, standing.tags[:TAGS_A_PAGE], name, by)
+        if not leave_taken:
+            for refused in returning.refused.values():
+                raise refused
         here = self._table.get_many([keys.tag(repository.id, one) for one in names])
-        tags = tuple(one for one in names if keys.tag(repository.id, one) not in here)
-        return _Page(manifest, standing, repository, new_id(), tags, tuple(left), standing.tags[TAGS_A_PAGE:])
+        absent_ones = [one for one in names if keys.tag(repository.id, one) not in here]
+        tags = tuple(one for one in absent_ones if one not in returning.refused)
+        left += [one for one in absent_ones if one in returning.refused]
+        rest = standing.tags[TAGS_A_PAGE:]
+        return _Page(manifest, standing, repository, new_id(), tags, tuple(left), rest, returning)
 
     def _commit(self, instance: Instance, page: _Page, by: str, sparse: bool) -> bool:
         """Whether it took effect; False: look again."""
         now = to_text(self._stack.clock.now())
         stands = all_of(present(), absent("state"))
+        put = {keys.tag(page.repository.id, name) for name in page.tags}
         event = self._event(instance, page, by, now, sparse)
         writes = [
             *self._entry_writes(page),
             *self._revival.revived(instance.id, page.manifest, **self._kept(instance, page)),
             Check(keys.repository_by_id(page.repository.id), stands),
+            *(check for check in page.returning.checks if check.key not in put),
             *(write for name in page.tags for write in self._tag_writes(page, name, by, now)),
             Put(store.outbox_item(event, to_text(self._stack.clock.now() + PATIENCE)), when=absent()),
         ]
@@ -229,7 +259,8 @@ class Restoration:
             media_type=manifest.media_type,
             size=size_of(manifest),
             pushed_at=now,
-            pushed_by=by,
+            pushed_by=BY if name in page.returning.companions else by,
+            acceleration=page.returning.marks.get(name),
         )
         return [
             Put(store.tag_item(record), when=absent()),
@@ -248,18 +279,29 @@ class Restoration:
             "digest": page.manifest.digest,
             "tags": list(page.tags),
             "pushed_at": now,
-            "pushed_by": by,
+            "pushed_by": BY if page.tags and page.returning.companions.issuperset(page.tags) else by,
             "source_ip": "",
             "request_id": "",
             "restored": not sparse,
         }
 
-    def _follow_up(self, instance: Instance, page: _Page, sparse: bool) -> None:
-        """The event comes last: who handles it ends what the sweep would repair."""
+    def _follow_up(self, instance: Instance, page: _Page, by: str, sparse: bool) -> list[TagName]:
+        """The event comes last: who handles it ends what the sweep would repair, and finds the companions there."""
         self._manifests.relink(instance.id, page.manifest)
         if not sparse:
             self._revival.revive_children(instance.id, page.manifest)
+        companions = [name for entry in page.returning.following for name in self._follow(instance, entry, by, sparse)]
         self._outbox.announce(instance, page.repository, page.push)
+        return companions
+
+    def _follow(self, instance: Instance, entry: BinEntry, by: str, sparse: bool) -> Sequence[TagName]:
+        """The companion of a tag that is back. Where that was pushed or deleted this moment, or the companion's entry
+        freed, there is nothing to bring back any more."""
+        try:
+            page, further = self._restore_page(instance, entry, by, None, False, sparse)
+        except (NotFound, Conflict):
+            return ()
+        return (*page.tags, *further)
 
 
 def _names(tags: Iterable[Mapping[str, str | int]]) -> tuple[TagName, ...]:

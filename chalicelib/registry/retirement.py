@@ -11,8 +11,7 @@ says of it. One that came after it was looked for stays behind: whoever made it 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Final
 
 from chalicelib.immutability.service import Immutability, Judgement
@@ -40,6 +39,7 @@ from . import store
 from .bin_entries import BinEntries, Deletion, size_of
 from .blobs import ATTEMPTS
 from .companions import BY, companion_keys, companions_in, is_companion, kept
+from .following import WRITES_A_COMPANION, Seen, first, manifests_of, see
 from .models import BinEntry, ManifestRecord, TagRecord
 
 __all__ = ["TAGS_PER_TRANSACTION", "Deletion", "Retirement"]
@@ -50,10 +50,9 @@ TAGS_PER_TRANSACTION: Final = 34
 _PAGE_WRITES: Final = 2 * TAGS_PER_TRANSACTION
 # With the longest names, and companions of all of them, these are three quarters of what an item may hold.
 TAGS_PER_ENTRY: Final = 750
-# Each into an entry of its own: two writes, two for the entry, one for its manifest. A tag takes a policy's copy more,
-# which judges its companion too; and the counter is one.
-_WRITES_A_COMPANION: Final = 5
-_WRITES_A_TAG: Final = 6
+# Each into an entry of its own. It writes what a companion does, and a policy's copy is checked, which judges its
+# companion too; the counter is one more.
+_WRITES_A_TAG: Final = WRITES_A_COMPANION + 1
 _TOGETHER_WRITES: Final = TRANSACTION_LIMIT_ITEMS - 1
 TAGS_AT_ONCE: Final = _TOGETHER_WRITES // _WRITES_A_TAG
 # A manifest that so many indexes list is not deleted alone: each deleted one costs a check of the same transaction.
@@ -85,7 +84,7 @@ class Retirement:
         The others are not in the answer."""
         repository = deletion.repository
         seen = self._see(deletion, tags)
-        tags = _first(tags, seen.companions, room=_TOGETHER_WRITES, a_tag=_WRITES_A_TAG)
+        tags = first(tags, seen.companions, room=_TOGETHER_WRITES, a_tag=_WRITES_A_TAG)
         judgement = self._judge(deletion, [tag.name for tag in tags])
         outcomes: dict[TagName, Refused | None] = {
             tag.name: TagImmutable(repository.name, tag.name, rule)
@@ -150,23 +149,8 @@ class Retirement:
                 return True
         raise Unavailable
 
-    def _see(self, deletion: Deletion, tags: Sequence[TagRecord]) -> _Seen:
-        repository_id = deletion.repository.id
-        wanted = companion_keys(repository_id, [] if deletion.alone else [tag.name for tag in tags])
-        places = {tag.digest: keys.manifest(repository_id, tag.digest) for tag in tags}
-        found = self._table.get_many([*places.values(), *wanted.values()])
-        manifests = {
-            digest: ManifestRecord.model_validate(found[place]) for digest, place in places.items() if place in found
-        }
-        companions = companions_in(found, wanted)
-        unread = {companion.digest for companion in companions.values()} - places.keys()
-        return _Seen(manifests | self._manifests(repository_id, unread), companions)
-
-    def _manifests(self, repository_id: str, digests: Collection[str]) -> dict[str, ManifestRecord]:
-        if not digests:
-            return {}
-        found = self._table.get_many([keys.manifest(repository_id, digest) for digest in digests])
-        return {row["digest"]: ManifestRecord.model_validate(row) for row in found.values()}
+    def _see(self, deletion: Deletion, tags: Sequence[TagRecord]) -> Seen:
+        return see(self._table, deletion.repository.id, tags, alone=deletion.alone)
 
     def _retire_tags(
         self, deletion: Deletion, named: Sequence[tuple[TagRecord, ManifestRecord, str]], checks: Sequence[Check]
@@ -282,7 +266,7 @@ class Retirement:
     ) -> list[Write]:
         """told: nothing more comes into the entry; grows: it is there already, and counted."""
         loud = not deletion.quiet
-        found = self._manifests(deletion.repository.id, [companion.digest for companion in companions])
+        found = manifests_of(self._table, deletion.repository.id, {companion.digest for companion in companions})
         named = [(tag, found[tag.digest]) for tag in companions if tag.digest in found]
         own = [self._entry(deletion, new_id(), "tag", tag.name, manifest, [tag]) for tag, manifest in named]
         return [
@@ -313,9 +297,9 @@ class Retirement:
             for original, companion in companions_in(found, wanted).items()
             if companion.digest != digest
         }
-        first = _first(tags, companions, room=_PAGE_WRITES, a_tag=2)
-        following = [companions[tag.name] for tag in first if tag.name in companions]
-        return first, following, page.next is not None or len(first) < len(tags)
+        page_tags = first(tags, companions, room=_PAGE_WRITES, a_tag=2)
+        following = [companions[tag.name] for tag in page_tags if tag.name in companions]
+        return page_tags, following, page.next is not None or len(page_tags) < len(tags)
 
     def _all_tags_of(self, repository: str, digest: str) -> list[TagName]:
         partition, prefix = keys.repository_partition(repository), keys.hold_prefix(digest, "TAG")
@@ -345,40 +329,6 @@ class Retirement:
             standing = self._table.get(keys.bin_entry(entry.instance_id, entry.id)) if entry else None
             return entry is not None and standing is not None and len(standing["tags"]) == len(entry.tags)
         return True
-
-
-@dataclass(frozen=True, slots=True)
-class _Seen:
-    """Around some tags: manifests by digest, companions by the names of their originals."""
-
-    manifests: Mapping[str, ManifestRecord]
-    companions: Mapping[TagName, TagRecord]
-
-    def with_companions(self, tags: Sequence[TagRecord]) -> list[tuple[TagRecord, ManifestRecord]]:
-        """Those that are there and their companions, each once and with its manifest."""
-        there = [tag for tag in tags if self._live(tag)]
-        following = [self.companions[tag.name] for tag in there if tag.name in self.companions]
-        each = {tag.name: tag for tag in [*there, *following] if self._live(tag)}
-        return [(tag, self.manifests[tag.digest]) for tag in each.values()]
-
-    def _live(self, tag: TagRecord) -> bool:
-        manifest = self.manifests.get(tag.digest)
-        return manifest is not None and manifest.state == "live"
-
-
-def _first(
-    tags: Sequence[TagRecord], companions: Mapping[TagName, TagRecord], *, room: int, a_tag: int
-) -> list[TagRecord]:
-    """Of these tags as many as there is room for with their companions; one at least. a_tag: what each writes."""
-    taken: set[TagName] = set()
-    for place, tag in enumerate(tags):
-        companion = companions.get(tag.name)
-        room -= 0 if tag.name in taken else a_tag
-        room -= 0 if companion is None or companion.name in taken else _WRITES_A_COMPANION
-        if room < 0 and place:
-            return list(tags[:place])
-        taken |= {tag.name} if companion is None else {tag.name, companion.name}
-    return list(tags)
 
 
 def _full(entry: BinEntry) -> bool:

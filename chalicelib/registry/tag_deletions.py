@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Annotated, Final, Self
+from typing import Annotated, Any, Final, Self
 
 from pydantic import BaseModel, Field, model_validator
 
@@ -25,6 +25,7 @@ from chalicelib.tasks.models import Step, Task, TaskItem
 from chalicelib.tasks.service import Tasks
 
 from .bin_entries import Deletion
+from .companions import companions_of
 from .consequences import Consequences, consequences
 from .models import TagRecord
 from .retirement import Retirement
@@ -89,8 +90,11 @@ class KeptTag(BaseModel):
 
 
 class TagDeletion(Consequences):
-    """tags: that were deleted, or would be; kept: those asked for that stay; missing: those named that there are none
-    of. restorable_until: until when the recycle bin can give them back; null where nothing was deleted."""
+    """
+    tags     that were deleted, or would be; accelerated versions go along with theirs
+    kept     those asked for that stay; missing: those named that there are none of
+    restorable_until   until when the recycle bin can give them back; null where nothing was deleted
+    """
 
     dry_run: bool
     tags: tuple[DeletedTag, ...]
@@ -143,9 +147,11 @@ class TagDeletions:
     ) -> TagDeletion:
         rules = self._rules_over(tags)
         going = [tag for tag in tags if not rules[tag.name]]
-        told = consequences(self._stack, self._instance.id, self._repository.id, going)
+        companions = self._companions(going)
+        told = consequences(self._stack, self._instance.id, self._repository.id, [*going, *companions])
         outcomes: Outcomes = {} if dry_run else self._retire(going, quiet=False)
-        deleted = [tag for tag in going if outcomes.get(tag.name) is None]
+        along = [companion for companion in companions if dry_run or companion.name in outcomes]
+        deleted = [tag for tag in [*going, *along] if outcomes.get(tag.name) is None]
         gone = {tag.name for tag in deleted}
         stayed = [self._kept(tag, rules[tag.name], outcomes.get(tag.name)) for tag in tags if tag.name not in gone]
         kept = [one for one in stayed if one is not None]
@@ -159,6 +165,12 @@ class TagDeletions:
             missing=tuple(name for name in wanted if name not in names),
             restorable_until=ends if deleted and not dry_run else None,
         )
+
+    def _companions(self, tags: Sequence[TagRecord]) -> list[TagRecord]:
+        """That go along with tags, and are not among them."""
+        found = companions_of(self._table, self._repository.id, tags)
+        names = {tag.name for tag in tags}
+        return [companion for companion in found.values() if companion.name not in names]
 
     def _rules_over(self, tags: Sequence[TagRecord]) -> dict[TagName, str]:
         """The rule that keeps each, "" for none."""
@@ -195,24 +207,37 @@ class TagDeletions:
         return task
 
     def step(self, task: Task) -> Step:
-        """Deletes the next tags of the task, unless they were pushed after it was asked for."""
+        """Deletes the next tags of the task, unless they were pushed after it was asked for, with what follows them."""
         tags, missing, work = self._next(task)
         asked_at = to_text(task.created_at)
-        newer = [tag for tag in tags if tag.pushed_at > asked_at]
         older = [tag for tag in tags if tag.pushed_at <= asked_at]
         rules = self._rules_over(older)
         going = [tag for tag in older if not rules[tag.name]]
         kept = [tag for tag in older if rules[tag.name]]
-        told = consequences(self._stack, self._instance.id, self._repository.id, going)
+        companions = self._companions(going)
+        told = consequences(self._stack, self._instance.id, self._repository.id, [*going, *companions])
         outcomes = self._retire(going, quiet=True)
+        along = [companion for companion in companions if companion.name in outcomes]
+        newer = [tag for tag in tags if tag.pushed_at > asked_at and tag.name not in outcomes]
+        rest = self._without(work, along)
+        unasked = len(along) - (len(_names_in(work)) - len(_names_in(rest)))
         items = [
             *(self._item(name, "", GONE) for name in missing),
             *(self._item(tag.name, tag.digest, MOVED) for tag in newer),
             *(self._item(tag.name, tag.digest, IMMUTABLE, rules[tag.name]) for tag in kept),
-            *(self._item(tag.name, tag.digest, *why_left(outcomes[tag.name])) for tag in going),
+            *(self._item(tag.name, tag.digest, *why_left(outcomes[tag.name])) for tag in [*going, *along]),
         ]
         counts = Counter(item.verdict for item in items)
-        return Step(work, done=len(items), bytes=told.bytes, counts=counts, items=items)
+        return Step(rest, done=len(items) - unasked, bytes=told.bytes, counts=counts, items=items)
+
+    def _without(self, work: dict[str, Any] | None, gone: Sequence[TagRecord]) -> dict[str, Any] | None:
+        """What is left to do when some of the tags that were named went along with others."""
+        names = {tag.name for tag in gone}
+        if work is None or names.isdisjoint(_names_in(work)):
+            return work
+        left = [name for name in _names_in(work) if name not in names]
+        # Without names a task is one of all that match.
+        return {**work, "tags": left} if left else None
 
     def _item(self, tag: str, digest: str, reason: str, rule_id: str = "") -> TaskItem:
         """reason: why it was left alone; "" for one that was deleted."""
@@ -227,7 +252,7 @@ class TagDeletions:
             reason=reason,
         )
 
-    def _next(self, task: Task) -> tuple[list[TagRecord], list[str], dict[str, object] | None]:
+    def _next(self, task: Task) -> tuple[list[TagRecord], list[str], dict[str, Any] | None]:
         """The tags of this step, those named that there are none of, and the work that is left after it."""
         work = dict(task.work)
         if work["tags"]:
@@ -252,6 +277,10 @@ class TagDeletions:
         )
         tags = [TagRecord.model_validate(row) for row in matching.items]
         return tags, [], {**work, "after": matching.next} if matching.next is not None else None
+
+
+def _names_in(work: dict[str, Any] | None) -> list[str]:
+    return list(work["tags"]) if work else []
 
 
 def why_left(outcome: Refused | None) -> tuple[str, str]:

@@ -20,7 +20,8 @@ from chalicelib.ports.stack import Stack
 from chalicelib.repositories.models import Repository
 
 from .annotation import Annotations, kind_of
-from .models import ManifestRecord, TagRecord
+from .companions import companion_keys, companions_in, is_companion, shown
+from .models import Acceleration, ManifestRecord, TagRecord
 
 
 class View(BaseModel):
@@ -28,10 +29,24 @@ class View(BaseModel):
 
 
 class AccelerationState(View):
-    """reason: why there is no lazily loadable image beside this one."""
+    """Of the accelerated version beside a tag.
+
+    state    succeeded: it stands there; none: nobody asked for one, or it was deleted
+    reason   why it failed, in one word; message: the same for people
+    digest, size   of that version, size in bytes; "" and 0 while there is none
+    task     that looks after it, while it is queued or running
+    """
 
     state: Literal["none", "queued", "running", "succeeded", "failed"] = "none"
     reason: str = ""
+    message: str = ""
+    digest: str = ""
+    size: int = 0
+    task: str = ""
+
+    @classmethod
+    def of(cls, mark: Acceleration | None) -> AccelerationState:
+        return cls(**mark.model_dump()) if mark else cls()
 
 
 class TagView(View):
@@ -40,6 +55,7 @@ class TagView(View):
     platforms  `linux/amd64`, `linux/arm64/v8` …; empty for what runs on none, such as charts
     pulled_at  the last pull, at most a minute behind; null for never
     pulls      pulls by this tag's name or by its digest while the tag pointed there
+    accelerated  it is the accelerated version of another tag; acceleration: the version beside this one
     immutable  a rule keeps it as it is: it is neither pushed with another digest nor deleted
     """
 
@@ -79,15 +95,26 @@ class TagViews:
         self._immutability = Immutability(stack)
 
     def rows(self, instance: Instance, repository: Repository, tags: Sequence[TagRecord]) -> tuple[TagView, ...]:
-        """Of one repository. A batch read each of manifests and scans and one read of the rules, whatever the page's
-        length."""
-        wanted = {keys.manifest(tag.repository_id, tag.digest) for tag in tags}
-        found = self._stack.table.get_many(list(wanted))
-        manifests = {item["digest"]: ManifestRecord.model_validate(item) for item in found.values()}
+        """Of one repository. A batch read each of manifests with companions and of scans, and one read of the rules,
+        whatever the page's length."""
+        places = {tag.digest: keys.manifest(tag.repository_id, tag.digest) for tag in tags}
+        marked = companion_keys(repository.id, [tag.name for tag in tags if tag.acceleration is not None])
+        found = self._stack.table.get_many([*places.values(), *marked.values()])
+        rows = {digest: found[place] for digest, place in places.items() if place in found}
+        manifests = {digest: ManifestRecord.model_validate(row) for digest, row in rows.items()}
+        companions = companions_in(found, marked)
+        marks = {tag.name: shown(tag.acceleration, companions.get(tag.name)) for tag in tags}
         scans = self._findings.several(instance.id, [tag.digest for tag in tags])
         kept_by = self._immutability.told(repository.namespace_id, repository.name)
         return tuple(
-            self._row(instance, tag, manifests.get(tag.digest), scans.get(tag.digest), bool(kept_by(tag.name)))
+            self._row(
+                instance,
+                tag,
+                manifests.get(tag.digest),
+                scans.get(tag.digest),
+                marks[tag.name],
+                bool(kept_by(tag.name)),
+            )
             for tag in tags
         )
 
@@ -103,6 +130,7 @@ class TagViews:
         tag: TagRecord,
         manifest: ManifestRecord | None,
         scan: ScanRecord | None,
+        mark: Acceleration | None,
         immutable: bool,
     ) -> TagView:
         summary = self._annotations.of(instance.id, manifest) if manifest else None
@@ -117,10 +145,10 @@ class TagViews:
             pushed_by=tag.pushed_by,
             pulled_at=_moment(tag.pulled_at),
             pulls=tag.pulls,
-            accelerated=False,
+            accelerated=is_companion(tag),
             immutable=immutable,
             scan=ScanSummary.of(scan),
-            acceleration=AccelerationState(),
+            acceleration=AccelerationState.of(mark),
         )
 
 

@@ -69,7 +69,8 @@ def carry_out(
     standing = {TagName(row["name"]): TagRecord.model_validate(row) for row in found.values()}
     wanted = {tag.name: tag for tag in going.tags}
     as_decided = [record for name, record in standing.items() if record.push == wanted[name].push]
-    deletion = Deletion(instance, repository, by, quiet=True)
+    # Companions are decided of too, once it is told what became of their originals.
+    deletion = Deletion(instance, repository, by, quiet=True, alone=True)
     outcomes = Retirement(stack).delete_tags(deletion, as_decided) if as_decided else {}
     told = list(_told(going.tags, standing, outcomes))
     gone = {verdict.tag for verdict, _ in told if verdict.verdict == "deleted"}

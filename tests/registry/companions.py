@@ -25,11 +25,14 @@ def push_companion(
     library: Library, beside: TagRecord, registry: Registry | None = None, layer: bytes = b"lazy"
 ) -> Digest:
     """What the last step of a conversion does."""
-    registry, caller = registry or library.registry, converter(library)
     for data in (b"{}", layer):
         push_blob(library.registry, library.owner, data)
-    body = image(layer, annotations={"of": beside.digest})
-    name = beside.name.accelerated
+    return push_same(library, beside, image(layer, annotations={"of": beside.digest}), registry)
+
+
+def push_same(library: Library, beside: TagRecord, body: bytes, registry: Registry | None = None) -> Digest:
+    """A conversion that came to this manifest."""
+    registry, caller, name = registry or library.registry, converter(library), beside.name.accelerated
     return registry.push(caller, NAME, name, (), body, media.OCI_MANIFEST, "conversion", beside=beside).digest
 
 

@@ -119,7 +119,7 @@ def test_a_row_says_what_a_tag_is(library: Library, clock: FrozenClock) -> None:
         "accelerated": False,
         "immutable": False,
         "scan": NOT_SCANNED,
-        "acceleration": {"state": "none", "reason": ""},
+        "acceleration": {"state": "none", "reason": "", "message": "", "digest": "", "size": 0, "task": ""},
     }
     assert row["size"] > len(b"onetwo")
 
