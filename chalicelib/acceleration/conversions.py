@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import asdict
 from datetime import timedelta
+from functools import partial
 from typing import Any, Final
 
 from chalicelib.edge.consume import encode
@@ -217,13 +218,14 @@ class Conversions:
         recipe = Recipe(store.unpacked(claimed.files))
         if recipe.id != claimed.recipe:
             raise _AnotherVersion
-        fit = converted_already(lambda start, end: self._range(blob, start, end), blob.size, recipe)
+        read = partial(self._range, blob)
+        fit = converted_already(read, blob.size, recipe, limits=LIMITS, beat=self._beat(claimed))
         if fit is not None:
             return fit, True
         return self._written(caller, claimed, blob, recipe), False
 
-    def _range(self, blob: StoredBlob, start: int, end: int) -> bytes:
-        reading = self._registry.read_blob(blob, start, end)
+    def _range(self, blob: StoredBlob, offset: int, length: int) -> bytes:
+        reading = self._registry.read_blob(blob, offset, offset + length)
         try:
             return b"".join(reading.chunks())
         finally:

@@ -223,6 +223,6 @@ class Shelf:
             assert layer["mediaType"] == MEDIA_TYPE
             assert len(data) == layer["size"]
             assert f"sha256:{hashlib.sha256(gzip.decompress(data)).hexdigest()}" == diff_id
-            verify(lambda start, end, data=data: data[start:end], len(data), layer["annotations"][TOC_DIGEST])  # type: ignore[misc]
+            verify(lambda at, wanted, data=data: data[at : at + wanted], len(data), layer["annotations"][TOC_DIGEST])  # type: ignore[misc]
             found.append(data)
         return found
