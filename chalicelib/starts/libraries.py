@@ -45,7 +45,7 @@ def own_folders(elf: Elf, origins: Sequence[str]) -> tuple[str, ...]:
         for origin in origins if "$ORIGIN" in plain else ("",):
             libs = ("lib64", "lib") if "$LIB" in plain else ("",)
             folders += [plain.replace("$ORIGIN", origin).replace("$LIB", lib) for lib in libs]
-    return tuple(dict.fromkeys(each for each in folders if each.startswith("/") and "$" not in each))
+    return tuple(dict.fromkeys(each for each in folders if each.startswith("/")))
 
 
 def list_of_loader(interpreter: str) -> str:

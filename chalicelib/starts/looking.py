@@ -55,10 +55,11 @@ class Start(NamedTuple):
         return elf.told(self.told[1:]) if self.told.startswith(_ELF) else None
 
 
-def look(chunks: Iterable[bytes], limits: Limits = _DEFAULT) -> bytes:
+def look(chunks: Iterable[bytes], limits: Limits = _DEFAULT, most_bytes: int = _MOST_BYTES) -> bytes:
     """A layer's starts, compact, for `read_starts`; ten thousand files take about 100 KiB.
 
-    chunks   of its blob, however it is compressed
+    chunks      of its blob, however it is compressed
+    most_bytes  of what is told, before it is compressed
     Raises LayerRefused, and whatever `chunks` raise.
     """
     rows, held = RowsWriter(_MAGIC), 0
@@ -69,7 +70,7 @@ def look(chunks: Iterable[bytes], limits: Limits = _DEFAULT) -> bytes:
         runs = "x" if entry.mode & _EXECUTABLE else "-"
         row = f"{LETTERS[entry.kind]}{runs}{entry.size:x}\0{entry.path}\0{target}\0{told}\0"
         held += len(row)
-        if held > _MOST_BYTES:
+        if held > most_bytes:
             raise LayerRefused("too_large", "The layer has more names of files than any image has.")
         rows.add(row)
     return rows.finish()

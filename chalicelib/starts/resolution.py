@@ -11,25 +11,38 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from chalicelib.layers.entries import MIB
 
 from .commands import Command, command_of, interpreter_words
 from .elf import Elf
 from .libraries import list_of_loader, own_folders, usual_folders
-from .tree import TooMuch, Tree, Way
+from .tree import MOST_ENTRIES, TooMuch, Tree, Way
 
-_MOST_FILES: Final = 5_000
-# All of it is fetched before the container starts: what is larger is better fetched as it is read.
-_MOST_BYTES: Final = 256 * MIB
-# Paths followed: a hundred times what is needed for the largest programs, and some seconds.
-_MOST_WAYS: Final = 200_000
 # Whatever runs a container looks its user up.
 _USERS: Final = ("/etc/passwd", "/etc/group")
 
 
-def first_files(config: Mapping[str, Any], layers: Sequence[bytes]) -> list[tuple[str, ...]]:
+class Bounds(NamedTuple):
+    """Of what is found in an image.
+
+    files    and symlinks on the way to them
+    bytes    of all of them, which are fetched before the container starts: more is better fetched as it is read
+    ways     paths followed, some hundred times what the largest programs need, and some seconds
+    entries  that an image may have for anything to be found
+    """
+
+    files: int = 5_000
+    bytes: int = 256 * MIB
+    ways: int = 200_000
+    entries: int = MOST_ENTRIES
+
+
+USUAL: Final = Bounds()
+
+
+def first_files(config: Mapping[str, Any], layers: Sequence[bytes], bounds: Bounds = USUAL) -> list[tuple[str, ...]]:
     """Of each layer, in the order they are needed, each once, with the symlinks on the way to them.
 
     config  of the image; nonsense in it leads to nothing
@@ -37,10 +50,10 @@ def first_files(config: Mapping[str, Any], layers: Sequence[bytes]) -> list[tupl
     Raises ValueError for what `look` did not make.
     """
     try:
-        tree = Tree(layers)
+        tree = Tree(layers, bounds.entries)
     except TooMuch:
         return [()] * len(layers)
-    files = _Files(len(layers))
+    files = _Files(len(layers), bounds)
     _Search(tree, command_of(config), files).run()
     return files.by_layer()
 
@@ -65,21 +78,22 @@ def listed_files(files: Sequence[str], layers: Sequence[bytes]) -> list[tuple[st
 class _Files:
     """What was found, in its order."""
 
-    def __init__(self, layers: int) -> None:
+    def __init__(self, layers: int, bounds: Bounds = USUAL) -> None:
+        self.bounds = bounds
         self._found: list[dict[str, None]] = [{} for _ in range(layers)]
         self._bytes = 0
-        self.count = 0
+        self._count = 0
 
     def add(self, way: Way) -> None:
         for layer, path in way.passed:
             if path not in self._found[layer]:
                 self._found[layer][path] = None
-                self.count += 1
+                self._count += 1
 
     def add_within_bounds(self, way: Way) -> None:
         layer, path = way.passed[-1]
         size = 0 if path in self._found[layer] else way.file.size
-        if self.count < _MOST_FILES and self._bytes + size <= _MOST_BYTES:
+        if self._count < self.bounds.files and self._bytes + size <= self.bounds.bytes:
             self._bytes += size
             self.add(way)
 
@@ -107,7 +121,7 @@ class _Search:
 
     def _way(self, path: str, folder: str = "") -> Way | None:
         self._ways += 1
-        return self._tree.way(path, folder) if self._ways <= _MOST_WAYS else None
+        return self._tree.way(path, folder) if self._ways <= self._files.bounds.ways else None
 
     def _take(self, path: str) -> None:
         if way := self._way(path):

@@ -22,7 +22,7 @@ _MOST_HOPS: Final = 40
 _MOST_PARTS: Final = 256
 _LONGEST_PATH: Final = 4096
 # Of an image's layers together, twenty times what the largest have.
-_MOST_ENTRIES: Final = 2_000_000
+MOST_ENTRIES: Final = 2_000_000
 _MOST_TEXT: Final = 256 * MIB
 
 
@@ -50,12 +50,12 @@ class Way(NamedTuple):
 class Tree:
     """layers: starts of an image's layers, lowest first; b"" for one of which nothing is known."""
 
-    def __init__(self, layers: Sequence[bytes]) -> None:
+    def __init__(self, layers: Sequence[bytes], most_entries: int = MOST_ENTRIES) -> None:
         """Raises TooMuch; ValueError for what is no layer's starts."""
         self._standing: dict[str, Standing] = {}
         self._deleted: set[str] = set()
         self._emptied: set[str] = set()
-        self._entries = 0
+        self._left = most_entries
         self._text = 0
         for number in reversed(range(len(layers))):
             if layers[number]:
@@ -119,9 +119,9 @@ class Tree:
         deleted: set[str] = set()
         emptied: set[str] = set()
         for start in read_starts(data):
-            self._entries += 1
+            self._left -= 1
             self._text += len(start.path) + len(start.target) + len(start.told)
-            if self._entries > _MOST_ENTRIES or self._text > _MOST_TEXT:
+            if self._left < 0 or self._text > _MOST_TEXT:
                 raise TooMuch
             folder, _, name = start.path.rpartition("/")
             if name == _WHITEOUT:

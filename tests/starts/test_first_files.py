@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chalicelib.starts.resolution import first_files, listed_files
+from chalicelib.starts.resolution import Bounds, first_files, listed_files
 from tests.starts import made
 from tests.starts.made import LOADER, config, layer, library, program
 
@@ -32,7 +32,8 @@ def test_a_program_brings_its_loader_and_libraries_in_the_order_they_are_loaded(
         "usr/bin/app": program("libone.so.1", "libtwo.so.2", "libc.so.6"),
         "usr/lib/libone.so.1": "libone.so.1.5",
         "usr/lib/libone.so.1.5": library("libdeep.so", name="libone.so.1"),
-        "usr/lib/libtwo.so.2": library("libone.so.1", "libdeep.so"),
+        "usr/lib/libtwo.so.2": library("libone.so.1", "libdeep.so", "libother.so"),
+        "usr/lib/libother.so": library(),
         "usr/lib/libdeep.so": library("libtwo.so.2"),
         "usr/lib/libunneeded.so": library(),
         "etc/ld.so.cache": b"cache",
@@ -50,6 +51,7 @@ def test_a_program_brings_its_loader_and_libraries_in_the_order_they_are_loaded(
         "usr/lib/libtwo.so.2",
         "lib/x86_64-linux-gnu/libc.so.6",
         "usr/lib/libdeep.so",
+        "usr/lib/libother.so",
     ]
 
 
@@ -187,12 +189,16 @@ def test_a_long_chain_of_scripts_ends() -> None:
 
 
 def test_what_starts_a_container_is_bounded() -> None:
-    """More than that is better loaded as it is read."""
-    names = [f"lib{number}.so" for number in range(450)]
-    chain = {f"usr/lib/{name}": library(*(f"{n}-{name}" for n in range(15))) for name in names}
-    deep = {f"usr/lib/{n}-{name}": library() for name in names for n in range(15)}
-    paths = found(config("/app"), {"app": program(*names), **chain, **deep})
-    assert len(paths) == 5_000
+    """More than that is better loaded as it is read; layers are made by strangers."""
+    names = [f"lib{number}.so" for number in range(20)]
+    image = [layer({"app": program(*names), **{f"usr/local/lib/{name}": library() for name in names}})]
+    size = len(program(*names)) + 4 * len(library())
+    assert len(first_files(config("/app"), image, Bounds(files=7))[0]) == 7
+    assert len(first_files(config("/app"), image, Bounds(bytes=size))[0]) == 1 + 4
+    # The program, its users, its loader and what that reads are looked for before the libraries are.
+    assert len(first_files(config("/app"), image, Bounds(ways=5 + 6))[0]) == 1 + 6
+    assert first_files(config("/app"), image, Bounds(entries=20)) == [()]
+    assert len(first_files(config("/app"), image, Bounds(entries=21))[0]) == 21
 
 
 @pytest.mark.parametrize(

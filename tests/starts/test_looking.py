@@ -76,6 +76,15 @@ def test_a_layer_that_ends_inside_of_a_program_is_refused() -> None:
     assert refused.value.reason == "truncated"
 
 
+def test_a_layer_that_tells_too_much_is_refused() -> None:
+    """What it tells is held in memory."""
+    data = made.tar({"a" * 90: b"", "b" * 90: b""})
+    with pytest.raises(LayerRefused) as refused:
+        look([data], most_bytes=150)
+    assert refused.value.reason == "too_large"
+    assert len(list(read_starts(look([data], most_bytes=200)))) == 2
+
+
 def test_symlinks_that_no_system_follows_lead_nowhere() -> None:
     (start,) = read_starts(made.layer({"long": "a/" * 3_000}))
     assert (start.kind, start.target) == ("symlink", "")
