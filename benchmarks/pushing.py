@@ -17,19 +17,15 @@ class Pusher:
     def __init__(self, target: Target) -> None:
         self.target = target
 
-    def push_image(self, layout: Path, tag: str, source: str = "") -> None:
-        """source: a repository that has its blobs already."""
+    def push_image(self, layout: Path, tag: str) -> None:
         body, manifest = manifest_of(layout)
         for described in (manifest["config"], *manifest["layers"]):
-            self.push_blob(described["digest"], blob_path(layout, described["digest"]), source)
+            self.push_blob(described["digest"], blob_path(layout, described["digest"]))
         self.push_manifest(tag, body)
 
-    def push_blob(self, digest: str, file: Path, source: str = "") -> None:
-        mounted = f"?mount={digest}&from={source}" if source else ""
-        place = self._send("POST", f"blobs/uploads/{mounted}", {"Content-Length": "0"})
-        if place.endswith(f"/blobs/{digest}"):
-            return
-        path = place.removeprefix(f"http://127.0.0.1:{self.target.port}")
+    def push_blob(self, digest: str, file: Path) -> None:
+        started = self._send("POST", "blobs/uploads/", {"Content-Length": "0"})
+        path = started.removeprefix(f"http://127.0.0.1:{self.target.port}")
         with file.open("rb") as body:
             length = {"Content-Length": str(file.stat().st_size), "Content-Type": "application/octet-stream"}
             self._send("PUT", f"{path}{'&' if '?' in path else '?'}digest={digest}", length, body)

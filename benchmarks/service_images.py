@@ -26,7 +26,7 @@ _DEBIAN = TOOLS / "trees" / "bookworm-amd64"
 _LARGE = TOOLS / "scanning" / "image"
 _PROGRAM = "srv/app"
 # What a Dockerfile would have removed, or a runtime mounts.
-_NOT_KEPT = ("proc", "sys", "dev", "tmp", "run", "var/cache/apt", "var/lib/apt/lists", "var/log", "etc/resolv.conf")
+_NOT_KEPT = ("proc", "sys", "dev", "tmp", "run", "var/cache/apt", "var/lib/apt/lists", "var/log")
 
 _FLASK = """\
 import os
@@ -205,6 +205,7 @@ def _install_packages(tree: Path, service: Service) -> None:
     install = ["apt-get", "install", "--no-install-recommends", "--yes", *service.packages]
     for command in (["apt-get", "update"], install, ["apt-get", "clean"]):
         subprocess.run(["chroot", tree, *command], env=environment, check=True, stdout=sys.stderr)
+    (tree / "etc" / "resolv.conf").unlink()
 
 
 def _install_modules(tree: Path, service: Service) -> None:
@@ -230,4 +231,4 @@ def _walked(tree: Path) -> dict[str, tuple[int, ...]]:
             told = os.lstat(os.path.join(folder, name))
             found[f"./{path}"] = (told.st_mode, told.st_uid, told.st_size, told.st_mtime_ns, told.st_ino)
         folders[:] = [name for name in folders if os.path.normpath(os.path.join(inside, name)) not in _NOT_KEPT]
-    return {path: state for path, state in found.items() if path.removeprefix("./") != "etc/resolv.conf"}
+    return found
