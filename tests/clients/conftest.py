@@ -8,6 +8,7 @@ import secrets
 import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -86,13 +87,19 @@ class Target:
 def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
     """CRS_TEST_REGISTRY names another registry; without it the service is started on a folder of its own."""
     if named := os.environ.get("CRS_TEST_REGISTRY"):
-        yield from _target(named, os.environ.get("CRS_TEST_USERNAME", "x"), os.environ.get("CRS_TEST_PASSWORD", "x"))
+        username, password = (os.environ.get(f"CRS_TEST_{what}", "x") for what in ("USERNAME", "PASSWORD"))
+        with on_target(named, username, password) as found:
+            yield found
         return
-    with serving(tmp_path_factory.mktemp("clients") / "data") as service:
-        yield from _target(service.url, service.username, service.password)
+    with (
+        serving(tmp_path_factory.mktemp("clients") / "data") as service,
+        on_target(service.url, service.username, service.password) as found,
+    ):
+        yield found
 
 
-def _target(url: str, username: str, password: str) -> Iterator[Target]:
+@contextmanager
+def on_target(url: str, username: str, password: str) -> Iterator[Target]:
     login = httpx.BasicAuth(username, password) if os.environ.get("CRS_TEST_BASIC") else TokenLogin(username, password)
     with httpx.Client(base_url=url, auth=login, timeout=60, trust_env=False) as http:
         registry = Registry(url, username, password, "library", None, http)

@@ -14,8 +14,11 @@ START_TIMEOUT_S = 40.0
 
 
 @contextmanager
-def containerd(shell: Shell) -> Iterator[Path]:
-    """The socket of a containerd without CRI, which would want a network, and without snapshotters that need mounts."""
+def containerd(shell: Shell, stargz: Path | None = None) -> Iterator[Path]:
+    """The socket of a containerd without CRI, which would want a network, and without snapshotters that need devices.
+
+    stargz: the socket of a snapshotter of that name
+    """
     root = shell.home / "containerd"
     root.mkdir()
     socket = root / "containerd.sock"
@@ -32,13 +35,14 @@ disabled_plugins = ["io.containerd.grpc.v1.cri", "io.containerd.snapshotter.v1.a
 [ttrpc]
   address = "{socket}.ttrpc"
 """
+        + (f'[proxy_plugins.stargz]\n  type = "snapshot"\n  address = "{stargz}"\n' if stargz else "")
     )
     command = [program("containerd"), "--config", str(config), "--log-level", "warn"]
 
     def answers() -> bool:
         return ran_well([program("ctr"), "-a", str(socket), "version"])
 
-    with _daemon(shell, command, root / "log", answers):
+    with daemon(shell, command, root / "log", answers):
         yield socket
 
 
@@ -61,7 +65,7 @@ def dockerd(shell: Shell, registry_host: str, driver: str = "vfs") -> Iterator[s
         def answers() -> bool:
             return ran_well([program("docker"), "--host", address, "version"])
 
-        with _daemon(shell, command, root / "log", answers):
+        with daemon(shell, command, root / "log", answers):
             yield address
 
 
@@ -70,7 +74,8 @@ def ran_well(command: list[str]) -> bool:
 
 
 @contextmanager
-def _daemon(shell: Shell, command: list[str], log: Path, answers: Callable[[], bool]) -> Iterator[None]:
+def daemon(shell: Shell, command: list[str], log: Path, answers: Callable[[], bool]) -> Iterator[None]:
+    """A program that runs until the context ends; the context begins when it answers."""
     with log.open("wb") as output:
         process = subprocess.Popen(
             command, env=shell.environment(), stdout=output, stderr=subprocess.STDOUT, start_new_session=True

@@ -104,8 +104,12 @@ func read(layer *estargz.Reader, verifiers estargz.TOCEntryVerifier, name string
 		if err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
-		both := io.MultiWriter(verifier, whole)
-		if _, err := io.Copy(both, io.NewSectionReader(content, at, chunk.ChunkSize)); err != nil {
+		// In one piece: for each further one the library would decompress the chunk from its beginning again.
+		piece := make([]byte, chunk.ChunkSize)
+		if _, err := content.ReadAt(piece, at); err != nil && err != io.EOF {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+		if _, err := io.MultiWriter(verifier, whole).Write(piece); err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
 		if !verifier.Verified() {
@@ -139,6 +143,8 @@ func landmark(layer *estargz.Reader, regular []*estargz.TOCEntry, found *report)
 		}
 	}
 	slices.Sort(found.Prefetched)
+	// A file of several names was met by each of them.
+	found.Prefetched = slices.Compact(found.Prefetched)
 	if found.Landmark == "" {
 		return errors.New("there is no landmark")
 	}

@@ -17,7 +17,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from tests.clients import odd_files
+from tests.clients.accelerated import odd_files
 from tests.clients.image import CONFIG, INDEX, MANIFEST
 
 # Raise it when the recipe changes: a layout of an older recipe is then not used again.

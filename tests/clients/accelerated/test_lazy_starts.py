@@ -1,0 +1,95 @@
+"""containerd with the stargz snapshotter: containers of accelerated images start before they are downloaded."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.clients.accelerated.conftest import Converted
+from tests.clients.accelerated.lazily import Lazy, lazy_containerd
+from tests.clients.accelerated.place import SUFFIX, platforms
+from tests.clients.conftest import Shell
+from tests.clients.trees import Entry, differences, walk
+from tests.clients.unpacking import ctr
+from tests.conformance.client import Repository
+from tests.lacking import lacking
+
+pytestmark = pytest.mark.clients
+
+SAYS = "cat /odd/opaque/new /etc/debian_version; ls -d /odd/gone /odd/opaque/a /many/large 2>/dev/null; true"
+SAID = ["all that is left", "/many/large"]
+
+
+@contextmanager
+def lazily(shell: Shell, converted: Converted) -> Iterator[Lazy]:
+    if not Path("/dev/fuse").exists() or os.geteuid() != 0:
+        lacking("mounting needs root and /dev/fuse")
+    with lazy_containerd(shell, converted.place.target) as lazy:
+        yield lazy
+
+
+def blob_bytes(repository: Repository, digest: str) -> int:
+    layers = platforms(repository, digest)["amd64"]
+    return sum(int(repository.blob("HEAD", layer.digest).headers["Content-Length"]) for layer in layers)
+
+
+def diff_ids(repository: Repository, digest: str) -> list[str]:
+    return [layer.diff_id for layer in platforms(repository, digest)["amd64"]]
+
+
+def test_a_container_runs_while_most_of_its_image_is_still_away(shell: Shell, converted: Converted) -> None:
+    """A2: counted by the service itself."""
+    place = converted.place
+    name = place.target.name(converted.plain, f"v1{SUFFIX}")
+    whole = blob_bytes(converted.plain, converted.companions["v1"])
+    with lazily(shell, converted) as lazy:
+        before = place.sent_bytes()
+        lazy.pull(name)
+        pulled = place.sent_bytes() - before
+        assert lazy.mounts() == len(diff_ids(converted.plain, converted.companions["v1"]))
+        said = lazy.run(name, "/bin/sh", "-c", SAYS)
+        ran = place.sent_bytes() - before
+    assert all(line in said for line in SAID) and "gone" not in said and "/odd/opaque/a" not in said
+    assert 0 < pulled < whole / 20
+    assert pulled < ran < whole / 4
+
+
+def test_with_a_list_what_a_start_needs_is_fetched_before_it_is_asked_for(shell: Shell, converted: Converted) -> None:
+    """A2: the snapshotter reads up to the landmark when it mounts; the container then asks for less."""
+    place, asked = converted.place, {}
+    with lazily(shell, converted) as lazy:
+        for repository in (converted.plain, converted.listed):
+            name = place.target.name(repository, f"v1{SUFFIX}")
+            lazy.pull(name)
+            lazy.settled(place.sent_bytes)
+            before = place.sent_bytes()
+            lazy.run(name, "/bin/sh", "-c", "cat /odd/opaque/new")
+            asked[repository.name] = place.sent_bytes() - before
+    assert asked[converted.listed.name] < asked[converted.plain.name] / 2
+
+
+@pytest.mark.parametrize("listed", [False, True])
+def test_read_through_the_mount_the_whole_tree_is_the_original(
+    listed: bool, shell: Shell, converted: Converted
+) -> None:
+    """A2: the format tells times in whole seconds, which are never those of a later one."""
+    place = converted.place
+    repository, digest = (
+        (converted.listed, converted.listed_companion) if listed else (converted.plain, converted.companions["v1"])
+    )
+    with ctr(shell, place.target, place.target.name(converted.plain, "v1")) as root:
+        original = walk(root)
+    with lazily(shell, converted) as lazy:
+        lazy.pull(place.target.name(repository, f"v1{SUFFIX}"))
+        with lazy.mounted(diff_ids(repository, digest)) as root:
+            found = walk(root)
+    assert differences(below(original), below(found), whole_seconds=True) == []
+
+
+def below(tree: dict[str, Entry]) -> dict[str, Entry]:
+    """Without the root itself, of which the table of contents of a layer tells nothing."""
+    return {name: entry for name, entry in tree.items() if name != "."}
