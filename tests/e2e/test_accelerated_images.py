@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +97,10 @@ def lazily_loadable(client: Client, name: str, folder: Path) -> set[str]:
     names: set[str] = set()
     for layer in manifest["layers"]:
         data = (blobs / layer["digest"].removeprefix("sha256:")).read_bytes()
-        toc = verify(lambda at, size, data=data: data[at : at + size], len(data), layer["annotations"][TOC_DIGEST])
+        toc = verify(partial(_range, data), len(data), layer["annotations"][TOC_DIGEST])
         names |= {entry.name for entry in toc.entries}
     return names
+
+
+def _range(data: bytes, offset: int, size: int) -> bytes:
+    return data[offset : offset + size]
