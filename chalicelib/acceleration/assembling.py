@@ -55,12 +55,12 @@ class Assembling:
             self._push(made[digest])
         return self._index(self._work.digest, made)
 
-    def push(self, original: TagRecord, made: Made) -> Digest:
+    def push(self, original: TagRecord, made: Made) -> None:
         """Raises OriginalMoved, CompanionNameTaken, TagImmutable, QuotaExceeded and what any push raises."""
         name = original.name.accelerated
-        return self._registry.push(
+        self._registry.push(
             self._caller, self._work.repository, name, (), made[1], made[0], how="conversion", beside=original
-        ).digest
+        )
 
     def _image(self, digest: str, layers: Sequence[ConversionRecord], files_from: FilesFrom) -> Made:
         source = self._document(digest)

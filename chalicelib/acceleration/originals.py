@@ -15,7 +15,7 @@ from chalicelib.kernel.errors import NotFound
 from chalicelib.kernel.names import Digest, TagName
 from chalicelib.ports import keys
 from chalicelib.ports.stack import Stack
-from chalicelib.registry.companions import companion_keys, is_companion
+from chalicelib.registry.companions import companion_keys, companions_of, is_companion
 from chalicelib.registry.models import Acceleration, TagRecord
 from chalicelib.registry.service import Registry
 from chalicelib.repositories.models import Repository
@@ -57,19 +57,28 @@ class Originals:
                 continue
             if tag is None or tag.push != wanted.push or self._find_repository() is None:
                 self.skip(wanted.name, _MOVED)
-            elif self._work.phase != "plan" and not self._ours(tag):
+            elif self._work.phase != "plan" and self._taken(tag):
                 self.skip(wanted.name, _SUPERSEDED)
             elif switched_off:
                 self._registry.mark_tag(tag, None)
                 self.skip(wanted.name, _SWITCHED_OFF)
             else:
-                self._left[wanted.name] = tag
+                self._left[wanted.name] = self._resumed(tag)
         return bool(self._left)
 
-    def _ours(self, tag: TagRecord) -> bool:
-        """Also once it succeeded: then a step is done again that did not come to tell so."""
+    def _resumed(self, tag: TagRecord) -> TagRecord:
+        """A task that was cancelled, or failed, and goes on, says so."""
         mark = tag.acceleration
-        return mark is not None and (mark.task == self._task.id or mark.state == "succeeded")
+        if self._work.phase == "plan" or (mark is not None and mark.state in ("running", "succeeded")):
+            return tag
+        running = marked(tag, "running", task=self._task.id)
+        self._registry.mark_tag(tag, running)
+        return tag.model_copy(update={"acceleration": running})
+
+    def _taken(self, tag: TagRecord) -> bool:
+        """By another task, which began later and knows more: a list that was told since, perhaps."""
+        mark = tag.acceleration
+        return mark is not None and mark.task not in ("", self._task.id)
 
     def _wanted(self) -> bool:
         repository = self._find_repository()
@@ -103,6 +112,12 @@ class Originals:
             elif not self._registry.mark_tag(tag, marked(tag, "running", task=self._task.id)):
                 self.skip(tag.name, _MOVED)
         return bool(self._left)
+
+    def stands(self, tag: TagRecord, digest: Digest) -> bool:
+        """Whether this very companion is there, and the mark says so: a step is done again that did not tell."""
+        mark, beside = tag.acceleration, companions_of(self._stack.table, self._work.repository_id, [tag])
+        told = mark is not None and mark.state == "succeeded" and mark.digest == digest
+        return told and tag.name in beside and beside[tag.name].digest == digest
 
     def succeed(self, tag: TagRecord, digest: Digest) -> None:
         """Its companion stands, and the mark with it."""

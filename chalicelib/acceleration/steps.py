@@ -16,6 +16,7 @@ from typing import Any, Final
 from chalicelib.instances.models import Instance
 from chalicelib.instances.service import Instances
 from chalicelib.kernel.errors import ManifestUnknown, QuotaExceeded, TagImmutable
+from chalicelib.kernel.names import Digest
 from chalicelib.layers.entries import LayerRefused, Limits
 from chalicelib.ports.stack import Stack
 from chalicelib.registry.bodies import Bodies
@@ -210,9 +211,12 @@ class _Steps:
         made = assembling.make(converted)
         # It took its time: what was to be seen before may be otherwise by now.
         self._originals.look()
+        digest = Digest.of(made[1])
         for tag in self._originals.left():
             try:
-                self._originals.succeed(tag, assembling.push(tag, made))
+                if not self._originals.stands(tag, digest):
+                    assembling.push(tag, made)
+                self._originals.succeed(tag, digest)
             except OriginalMoved as moved:
                 self._originals.skip(tag.name, moved.message)
             except CompanionNameTaken as taken:
