@@ -8,9 +8,10 @@ contents has to say the same as the archive does.
 
 from __future__ import annotations
 
-import struct
+import re
 import tempfile
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import IO, Final
 
 from chalicelib.layers import extended, headers, sparse
@@ -34,7 +35,7 @@ KINDS: Final = {
     b"6": "fifo",
 }
 _EXTENSIONS: Final = frozenset((b"x", b"g", b"L", b"K"))
-_OWNERS: Final = struct.Struct("108x8s8s133x5s3x32s32s8s8s167x")
+_MOMENT: Final = re.compile(rb"([0-9]{1,18})(?:\.[0-9]*)?")
 _XATTR: Final = b"SCHILY.xattr."
 # Linux's PATH_MAX.
 _LONGEST_PATH: Final = 4096
@@ -227,15 +228,14 @@ def _item(header: Header, block: bytes, records: extended.Records, tape: Tape, l
 
 
 def _own(item: Item, block: bytes, records: extended.Records) -> None:
-    uid, gid, magic, uname, gname, major, minor = _OWNERS.unpack(block)
-    item.uid, item.gid = _number(uid), _number(gid)
+    item.uid, item.gid = _ids(block[108:124])
     item.major = item.minor = 0
     item.uname = item.gname = ""
     item.xattrs = []
-    if magic == b"ustar":
-        item.uname, item.gname = _label(uname.partition(b"\0")[0]), _label(gname.partition(b"\0")[0])
+    if block[257:262] == b"ustar":
+        item.uname, item.gname = _labels(block[265:329])
         if item.kind in ("char", "block"):
-            item.major, item.minor = _number(major), _number(minor)
+            item.major, item.minor = _number(block[329:337]), _number(block[337:345])
     if not records:
         return
     if records.get(b"uid", b"").isdigit():
@@ -245,6 +245,17 @@ def _own(item: Item, block: bytes, records: extended.Records) -> None:
     item.uname = _label(records[b"uname"]) if records.get(b"uname") else item.uname
     item.gname = _label(records[b"gname"]) if records.get(b"gname") else item.gname
     item.xattrs = sorted((_text(key[len(_XATTR) :]), value) for key, value in records.items() if key.startswith(_XATTR))
+
+
+# Most entries of a layer belong to the same few.
+@lru_cache(maxsize=256)
+def _ids(fields: bytes) -> tuple[int, int]:
+    return _number(fields[:8]), _number(fields[8:])
+
+
+@lru_cache(maxsize=256)
+def _labels(fields: bytes) -> tuple[str, str]:
+    return _label(fields[:32].partition(b"\0")[0]), _label(fields[32:].partition(b"\0")[0])
 
 
 def _path(name: bytes) -> str:
@@ -279,5 +290,5 @@ def _number(field: bytes) -> int:
 
 def _seconds(value: bytes) -> int:
     """Rounded down: what is younger than its source by a fraction of a second would be taken for stale."""
-    whole = value.partition(b".")[0]
-    return int(whole) if whole.isdigit() and len(whole) < 19 else 0
+    match = _MOMENT.fullmatch(value)
+    return int(match[1]) if match else 0

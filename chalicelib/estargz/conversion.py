@@ -16,7 +16,7 @@ from contextlib import ExitStack, nullcontext
 from typing import Final
 
 from chalicelib.layers.decompression import decompressed
-from chalicelib.layers.entries import Limits
+from chalicelib.layers.entries import LayerRefused, Limits
 from chalicelib.layers.headers import BLOCK
 
 from .archive import Item, Tape, walk
@@ -60,7 +60,7 @@ def convert(
             tape = Tape(order.blocks(), limits, clock)
         table = stack.enter_context(Table())
         members = stack.enter_context(Members(write, table.add, lambda: beat(taken.bytes), workers))
-        layer = _Layer(members, order.count)
+        layer = _Layer(members, order.count, limits)
         for item in walk(tape, limits):
             layer.add(item)
         return layer.finish(table, source.position, order.files)
@@ -82,9 +82,10 @@ class _Taken:
 class _Layer:
     """first: how many entries come before the landmark; with none of them it stands after the archive's end."""
 
-    def __init__(self, members: Members, first: int) -> None:
+    def __init__(self, members: Members, first: int, limits: Limits) -> None:
         self._members = members
         self._first = first
+        self._holes_most = limits.bytes_most
         self._passed = 0
         self._told = 0
         self._tree = Tree()
@@ -128,6 +129,11 @@ class _Layer:
 
     def _content(self, item: Item) -> None:
         file = FileRow(item)
+        if item.sparse:
+            # Of holes an archive has any number of bytes in none of its own.
+            self._holes_most -= item.size
+            if self._holes_most < 0:
+                raise LayerRefused("too_large", "Files with holes of the layer have more bytes than a layer may have.")
         with item.filled() if item.sparse else nullcontext() as filled:
             for at in range(0, item.size, CHUNK_BYTES):
                 size = min(CHUNK_BYTES, item.size - at)

@@ -55,6 +55,13 @@ class ConversionRefused(Refused):
         self.reason: Reason = reason
 
 
+class LayerUnsound(Refused):
+    """Bytes that are no layer which loads lazily, or not the one that its table of contents tells of."""
+
+    code = "LAYER_UNSOUND"
+    status = 422
+
+
 @dataclass(frozen=True, slots=True)
 class Recipe:
     """files: of this layer, those that are needed first, in the order they are needed; paths as `Entry.path` has them.

@@ -128,9 +128,10 @@ class _Index:
         moved: dict[int, None] = {}
         for path in files:
             number = self._names.get(key(path))
-            if number is not None and number not in moved:
+            if path and number is not None and number not in moved:
                 moved.update(dict.fromkeys(self._with_all_before(number)))
-        return list(moved)
+        # Folders alone are no reason to fetch anything.
+        return list(moved) if any(self.kinds[number] != _FOLDER for number in moved) else []
 
     def _name(self, name: bytes, number: int) -> None:
         known = self._names.setdefault(name, number)

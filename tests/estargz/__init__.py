@@ -1,0 +1,1 @@
+"""Layers that load lazily: written, verified, reused."""
