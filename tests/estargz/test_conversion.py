@@ -216,12 +216,12 @@ def test_an_archive_without_the_last_padding_gets_it() -> None:
 
 def test_of_several_entries_with_one_name_the_table_has_the_last() -> None:
     """A2: the archive keeps them all, and who unpacks it overwrites the first."""
-    source = tar(folder("d"), file("a", b"old"), folder("d", uid=7), file("a", b"new"))
-    layer = converted(source, "a", "d")
+    source = tar(folder("d"), file("a", b"old"), folder("d", uid=7), file("a", b"new"), file("z", b"z"))
+    layer = converted(source, "a", "d", "z")
     assert [fact.content for fact in facts(layer.tar) if fact.name == "a"] == [b"old", b"new"]
     assert layer.entry("a").digest == "sha256:" + hashlib.sha256(b"new").hexdigest()
     assert layer.entry("d").uid == 7
-    assert sorted(layer.names) == [".prefetch.landmark", "a", "d"]
+    assert sorted(layer.names) == [".prefetch.landmark", "a", "d", "z"]
 
 
 def test_what_an_earlier_conversion_left_is_dropped() -> None:
