@@ -18,6 +18,7 @@ from chalicelib.layers.entries import MIB
 from .commands import Command, command_of, interpreter_words
 from .elf import Elf
 from .libraries import list_of_loader, own_folders, usual_folders
+from .looking import Start
 from .tree import MOST_ENTRIES, TooMuch, Tree, Way
 
 # Whatever runs a container looks its user up.
@@ -61,6 +62,8 @@ def first_files(config: Mapping[str, Any], layers: Sequence[bytes], bounds: Boun
 def listed_files(files: Sequence[str], layers: Sequence[bytes]) -> list[tuple[str, ...]]:
     """The same of files that a user listed, in that order. What the image does not have, and folders, are passed over.
 
+    With a program comes its loader, with a script its interpreter: Linux opens them itself, and traces do not tell.
+
     files   paths, with or without `/` in front
     Raises ValueError for what `look` did not make.
     """
@@ -70,9 +73,21 @@ def listed_files(files: Sequence[str], layers: Sequence[bytes]) -> list[tuple[st
         return [()] * len(layers)
     listed = _Files(len(layers))
     for path in files:
-        if way := tree.way("/" + path):
+        way = tree.way("/" + path)
+        # Linux goes on from script to script five times.
+        for _ in range(6):
+            if way is None:
+                break
             listed.add(way)
+            way = tree.way(opened) if (opened := _opened_with(way.file)) else None
     return listed.by_layer()
+
+
+def _opened_with(file: Start) -> str:
+    if not file.executable:
+        return ""
+    elf = file.elf
+    return elf.interpreter if elf else file.interpreter.partition(" ")[0]
 
 
 class _Files:

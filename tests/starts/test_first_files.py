@@ -269,6 +269,22 @@ def test_listed_files_are_shared_out_by_the_layers_that_give_them() -> None:
     ]
 
 
+def test_with_listed_programs_comes_what_linux_opens_for_them_unseen() -> None:
+    """Traces tell of no loader, and of no script's interpreter."""
+    files: Mapping[str, made.What] = {
+        **LIBC,
+        "run": b"#!/bin/wrap -x\n",
+        "bin/wrap": b"#!/bin/sh\n",
+        "bin/sh": program("libc.so.6"),
+        "circle": b"#!/circle\n",
+        "read.py": made.Plain(b"#!/bin/unneeded\n"),
+        "bin/unneeded": program(),
+    }
+    assert shared(["run", "read.py", "circle"], files) == [
+        ("run", "bin/wrap", "bin/sh", LOADER[1:], "read.py", "circle")
+    ]
+
+
 def test_a_list_of_nothing_shares_out_nothing() -> None:
     assert shared([], {"a": b""}, {}) == [(), ()]
     assert shared(["a"]) == []
