@@ -151,11 +151,13 @@ def _plot(found: list[Compared]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="the two small images, without the bad case")
+    parser.add_argument("--images", default="", help="some of them, as python,node")
     parser.add_argument("--port", type=int, default=7752)
     parser.add_argument("--data", default=tempfile.gettempdir())
     parser.add_argument("--page", type=Path)
     arguments = parser.parse_args()
-    wanted = [service for service in SERVICES if not (arguments.quick and service.name == "large")]
+    names = arguments.images or ("python,node" if arguments.quick else "python,node,large")
+    wanted = [service for service in SERVICES if service.name in names.split(",")]
     with tempfile.TemporaryDirectory(dir=arguments.data) as name:
         told = where("python -m benchmarks.lazy_start" + (" --quick" if arguments.quick else ""), Path(name))
         with serving(Path(name), arguments.port):

@@ -223,7 +223,7 @@ def _install_modules(tree: Path, service: Service) -> None:
 
 def _walked(tree: Path) -> dict[str, tuple[int, ...]]:
     """What of each path changes when it is written, without what no image holds."""
-    found = {}
+    found: dict[str, tuple[int, ...]] = {}
     for folder, folders, files in os.walk(tree):
         inside = os.path.relpath(folder, tree)
         for name in (*folders, *files):
