@@ -30,7 +30,7 @@ def carry_out(stack: Stack, task: Task) -> Step:
 
 def convert_layer(stack: Stack, message: ConvertLayer) -> list[Message]:
     """Whoever waits for the layer is woken when it is done."""
-    from .conversions import convert_layer as convert
+    from .converter import convert_layer as convert
 
     convert(stack, message)
     return []

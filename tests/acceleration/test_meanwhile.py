@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from chalicelib.acceleration.conversions import CLAIM
+from chalicelib.acceleration.converter import CLAIM
 from chalicelib.acceleration.models import SOURCE, Work
 from chalicelib.acceleration.originals import Originals
 from chalicelib.acceleration.steps import step
