@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from . import deleting, pushing, restoring, retaining, ruling, telling
+from . import accelerating, deleting, pushing, restoring, retaining, ruling, telling
 from .asking import Operation
 
 OPERATIONS: Final[Mapping[str, Operation]] = {
@@ -15,4 +15,5 @@ OPERATIONS: Final[Mapping[str, Operation]] = {
     **restoring.OPERATIONS,
     **retaining.OPERATIONS,
     **telling.OPERATIONS,
+    **accelerating.OPERATIONS,
 }
