@@ -1,8 +1,8 @@
 """``python -m benchmarks.conversion``: how fast layers become loadable lazily, and in how much memory.
 
 Each layer is converted by a process of its own, in turn by ours and by the format's own Go library (`.ci/go-stargz`),
-with one core's work and with two. Two more layers ask for memory: a file of 2 GiB, and half a million entries. What that
-means for a function on AWS is reckoned at the end. Prints a section; ``--page FILE`` also writes it there.
+with one core's work and with two. Two more layers ask for memory: a file of 2 GiB, and half a million entries. What
+that means for a function on AWS is reckoned at the end. Prints a section; ``--page FILE`` also writes it there.
 """
 
 import argparse

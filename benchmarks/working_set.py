@@ -12,7 +12,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,7 +69,7 @@ def trace(service: Service, port: int) -> WorkingSet:
         seconds = _answered(service, port)
         (instance / _EVENT / "enable").write_text("0")
         lines = (instance / "trace").read_text(errors="replace").splitlines()
-    return WorkingSet(tuple(_merged(_reads(lines, inodes))), seconds)
+    return WorkingSet(tuple(reads_of(lines, inodes)), seconds)
 
 
 def _dropped(trees: Sequence[Path]) -> Iterator[tuple[tuple[int, int, int], tuple[str, int]]]:
@@ -156,7 +156,12 @@ def _ask(port: int, running: subprocess.Popen[bytes]) -> None:
     raise SystemExit("the service gave no answer")
 
 
-def _reads(lines: Sequence[str], inodes: dict[tuple[int, int, int], tuple[str, int]]) -> Iterator[Read]:
+def reads_of(lines: Sequence[str], inodes: Mapping[tuple[int, int, int], tuple[str, int]]) -> Iterator[Read]:
+    """What lines of a trace tell of these files, by device and inode; pages that follow each other are one read."""
+    return _merged(_added(lines, inodes))
+
+
+def _added(lines: Sequence[str], inodes: Mapping[tuple[int, int, int], tuple[str, int]]) -> Iterator[Read]:
     for line in lines:
         if added := _ADDED.search(line):
             major, minor, inode, offset, order = added.groups()
@@ -167,7 +172,6 @@ def _reads(lines: Sequence[str], inodes: dict[tuple[int, int, int], tuple[str, i
 
 
 def _merged(reads: Iterator[Read]) -> Iterator[Read]:
-    """Pages that follow each other are one read."""
     last: Read | None = None
     for read in reads:
         if last is not None and (last.path, last.end) == (read.path, read.start):
