@@ -30,17 +30,12 @@ from .models import BinEntry, ManifestRecord
 
 @dataclass(frozen=True, slots=True)
 class Deletion:
-    """Who deletes in which repository.
-
-    quiet   for a task, which is an event of its own; its entries are none
-    alone   what follows a tag is left to whoever deletes: retention decides of companions itself
-    """
+    """Who deletes in which repository. quiet: for a task, which is an event of its own; its entries are none."""
 
     instance: Instance
     repository: Repository
     by: str
     quiet: bool = False
-    alone: bool = False
 
 
 class BinEntries:

@@ -36,9 +36,9 @@ class Seen:
         return manifest is not None and manifest.state == "live"
 
 
-def see(table: Table, repository_id: str, tags: Sequence[TagRecord], *, alone: bool) -> Seen:
-    """In one batch of reads, and another where companions stand. alone: without looking for these."""
-    wanted = companion_keys(repository_id, [] if alone else [tag.name for tag in tags])
+def see(table: Table, repository_id: str, tags: Sequence[TagRecord]) -> Seen:
+    """In one batch of reads, and another where companions stand."""
+    wanted = companion_keys(repository_id, [tag.name for tag in tags])
     places = {tag.digest: keys.manifest(repository_id, tag.digest) for tag in tags}
     found = table.get_many([*places.values(), *wanted.values()])
     rows = {digest: found[place] for digest, place in places.items() if place in found}

@@ -130,7 +130,7 @@ class Retirement:
     def retire_companion(self, instance: Instance, repository: Repository, original: TagName) -> bool:
         """Deletes a companion that its original does not name: because that was pushed since, is gone, or lost its
         mark. Whether there was one. No rule keeps it, for what it showed is no tag's any more."""
-        deletion, entry_id = Deletion(instance, repository, BY, alone=True), new_id()
+        deletion, entry_id = Deletion(instance, repository, BY), new_id()
         where = [keys.tag(repository.id, original), *companion_keys(repository.id, [original]).values()]
         for _ in range(ATTEMPTS):
             found = self._table.get_many(where)
@@ -145,12 +145,13 @@ class Retirement:
             if not going:
                 return False
             unchanged = Check(where[0], store.as_seen(above) if above else absent())
-            if self._retire_tags(deletion, [(*one, entry_id) for one in going], [unchanged]):
+            named = [(*one, new_id() if place else entry_id) for place, one in enumerate(going)]
+            if self._retire_tags(deletion, named, [unchanged]):
                 return True
         raise Unavailable
 
     def _see(self, deletion: Deletion, tags: Sequence[TagRecord]) -> Seen:
-        return see(self._table, deletion.repository.id, tags, alone=deletion.alone)
+        return see(self._table, deletion.repository.id, tags)
 
     def _retire_tags(
         self, deletion: Deletion, named: Sequence[tuple[TagRecord, ManifestRecord, str]], checks: Sequence[Check]

@@ -12,6 +12,7 @@ from chalicelib.kernel.modelling import KEPT
 from chalicelib.kernel.names import Digest, TagName
 from chalicelib.ports import keys
 from chalicelib.ports.stack import Stack
+from chalicelib.registry.companions import companion_keys, companions_in
 from chalicelib.registry.consequences import consequences
 from chalicelib.registry.models import TagRecord
 from chalicelib.registry.retirement import Deletion, Retirement
@@ -21,7 +22,7 @@ from .models import Reason, Verdict
 
 
 class GoingTag(BaseModel):
-    """push: the one that was decided of."""
+    """push: the one that was decided of. companion: digest of the accelerated version beside it, "" for none."""
 
     model_config = KEPT
 
@@ -30,6 +31,7 @@ class GoingTag(BaseModel):
     push: str
     reason: Reason
     rule_id: str
+    companion: str = ""
 
     def record(self, repository_id: str) -> TagRecord:
         """As far as it is known here, for whoever asks about name and digest."""
@@ -59,24 +61,31 @@ class Going(BaseModel):
 def carry_out(
     stack: Stack, instance: Instance, repository: Repository | None, going: Going, by: str
 ) -> tuple[list[tuple[Verdict, str]], int]:
-    """What became of each, with its digest, and the bytes that go with those that went. Safe to repeat.
+    """What became of each and of the companions that went along, with their digests; and the bytes that go with those
+    that went. Safe to repeat.
 
     repository   None: it went, and its tags with it
     """
     if repository is None:
         return [(Verdict(tag.name, "skipped", "repository_gone"), tag.digest) for tag in going.tags], 0
-    found = stack.table.get_many([keys.tag(repository.id, tag.name) for tag in going.tags])
-    standing = {TagName(row["name"]): TagRecord.model_validate(row) for row in found.values()}
+    places = {tag.name: keys.tag(repository.id, tag.name) for tag in going.tags}
+    beside = companion_keys(repository.id, places)
+    found = stack.table.get_many([*places.values(), *beside.values()])
+    standing = {name: TagRecord.model_validate(found[place]) for name, place in places.items() if place in found}
     wanted = {tag.name: tag for tag in going.tags}
     as_decided = [record for name, record in standing.items() if record.push == wanted[name].push]
-    # Companions are decided of too, once it is told what became of their originals.
-    deletion = Deletion(instance, repository, by, quiet=True, alone=True)
+    deletion = Deletion(instance, repository, by, quiet=True)
     outcomes = Retirement(stack).delete_tags(deletion, as_decided) if as_decided else {}
     told = list(_told(going.tags, standing, outcomes))
-    gone = {verdict.tag for verdict, _ in told if verdict.verdict == "deleted"}
-    if len(gone) == len(going.tags):
+    gone = [tag for tag, (verdict, _) in zip(going.tags, told, strict=True) if verdict.verdict == "deleted"]
+    companions = companions_in(found, beside)
+    unasked = {original: one for original, one in companions.items() if one.name not in wanted}
+    along = _along(gone, standing, unasked, outcomes)
+    told += [(verdict, tag.digest) for verdict, tag in along]
+    as_planned = [tag.digest for _, tag in along] == [tag.companion for tag in gone if tag.companion]
+    if len(gone) == len(going.tags) and as_planned:
         return told, going.bytes
-    return told, _freed(stack, instance, repository, [tag for tag in going.tags if tag.name in gone])
+    return told, _freed(stack, instance, repository, [*gone, *(tag for _, tag in along)])
 
 
 def _told(
@@ -94,6 +103,30 @@ def _told(
         else:
             verdict = Verdict(tag.name, "skipped", "pushed_meanwhile")
         yield verdict, tag.digest
+
+
+def _along(
+    gone: Sequence[GoingTag],
+    standing: Mapping[TagName, TagRecord],
+    companions: Mapping[TagName, TagRecord],
+    outcomes: Mapping[TagName, Refused | None],
+) -> list[tuple[Verdict, GoingTag]]:
+    """The companions that went with tags that went. standing, companions: as they were before this try."""
+    along = []
+    for tag in gone:
+        companion = companions.get(tag.name)
+        if companion is not None:
+            went = companion.name in outcomes and outcomes[companion.name] is None
+            digest = companion.digest if went else ""
+        else:
+            # What is gone with its tag went in an earlier try of this step.
+            digest = "" if tag.name in standing else tag.companion
+        if digest:
+            name = tag.name.accelerated
+            verdict = Verdict(name, "deleted", "follows_original", tag.rule_id)
+            follower = GoingTag(name=name, digest=digest, push="", reason="follows_original", rule_id=tag.rule_id)
+            along.append((verdict, follower))
+    return along
 
 
 def _freed(stack: Stack, instance: Instance, repository: Repository, gone: Sequence[GoingTag]) -> int:

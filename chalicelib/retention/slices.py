@@ -21,6 +21,7 @@ from chalicelib.kernel.names import TagName
 from chalicelib.ports import keys
 from chalicelib.ports.stack import Stack
 from chalicelib.ports.table import Item
+from chalicelib.registry.companions import companions_of
 from chalicelib.registry.consequences import consequences
 from chalicelib.registry.models import TagRecord
 from chalicelib.repositories.models import Repository
@@ -54,11 +55,12 @@ class Place(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Slice:
-    """verdicts: each with the tag as it stands; freed: bytes that go with those that go; place: where to go on, None
-    at the end; rows: that were looked at."""
+    """verdicts: each with the tag as it stands; companions: that go along with their originals, by the names of these;
+    freed: bytes that go with all that go; place: where to go on, None at the end; rows: that were looked at."""
 
     repository: Repository
     verdicts: Sequence[tuple[Verdict, Item]]
+    companions: Mapping[TagName, TagRecord]
     freed: int
     place: Place | None
     rows: int
@@ -67,7 +69,12 @@ class Slice:
     def going(self) -> Going:
         tags = tuple(
             GoingTag(
-                name=tag["name"], digest=tag["digest"], push=tag["push"], reason=verdict.reason, rule_id=verdict.rule_id
+                name=tag["name"],
+                digest=tag["digest"],
+                push=tag["push"],
+                reason=verdict.reason,
+                rule_id=verdict.rule_id,
+                companion=self.companions[verdict.tag].digest if verdict.tag in self.companions else "",
             )
             for verdict, tag in self.verdicts
             if verdict.verdict == "deleted"
@@ -114,7 +121,9 @@ class Slices:
         verdicts = [(verdict, standing[verdict.tag]) for verdict in decided]
         verdicts += [(Verdict(tag, "skipped", "pushed_meanwhile"), row) for tag, row in moved.items()]
         going = [TagRecord.model_validate(row) for verdict, row in verdicts if verdict.verdict == "deleted"]
-        told = consequences(self._stack, self._instance.id, self._repository.id, going) if going else None
+        companions = self._companions(going)
+        together = [*going, *companions.values()]
+        told = consequences(self._stack, self._instance.id, self._repository.id, together) if going else None
         following: Place | None = place
         if page.next is not None:
             following = place.model_copy(update={"after": page.items[-1]["i1sk"]})
@@ -122,7 +131,16 @@ class Slices:
             following = place.model_copy(update={"second": True, "after": self._newest, "seen": {}})
         else:
             following = None
-        return Slice(self._repository, verdicts, told.bytes if told else 0, following, len(page.items))
+        freed = told.bytes if told else 0
+        return Slice(self._repository, verdicts, companions, freed, following, len(page.items))
+
+    def _companions(self, going: Sequence[TagRecord]) -> dict[TagName, TagRecord]:
+        """That are deleted with their originals. A dry run, which deletes nothing, meets them the second time."""
+        if self._run.dry_run or not going:
+            return {}
+        found = companions_of(self._table, self._repository.id, going)
+        names = {tag.name for tag in going}
+        return {original: companion for original, companion in found.items() if companion.name not in names}
 
     def _read_again(self, rows: Sequence[Item]) -> tuple[dict[TagName, Item], dict[TagName, Item]]:
         """Those that stand where the index shows them, and those that were pushed since and not told of yet."""

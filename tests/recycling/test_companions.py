@@ -197,7 +197,7 @@ def test_of_several_deletions_the_newest_companion_comes_back(library: Library) 
     back = next(entry for entry in newest if entry["name"] == "v1")
     assert restore(library.api(), back).json()["tags"] == ["v1", "v1-accelerated"]
     assert standing(library)["v1-accelerated"].digest == digest
-    assert [entry["name"] for entry in listed(library.api())] == ["v1-accelerated", "v1"] * 2
+    assert sorted(entry["name"] for entry in listed(library.api())) == ["v1", "v1", "v1-accelerated", "v1-accelerated"]
 
 
 def test_an_entry_that_is_freed_takes_its_companions_along(library: Library, clock: FrozenClock) -> None:
