@@ -164,7 +164,7 @@ class Functions:
     def _nobodys_task(self, body: str) -> bool:
         """Whether a message is for one of the tasks that examples of the API make up: it says nothing to be done."""
         message = json.loads(body)
-        if message["type"] != "ContinueTask":
+        if not message["type"].startswith("Continue"):
             return False
         task = self.stack.table.get(keys.task(message["instance_id"], message["task_id"]))
         return task is None or not task["work"]

@@ -14,7 +14,7 @@ from cfnlint.api import lint
 
 import app as service
 from benchmarks.cost_model import WHOLE_CPU_MB
-from chalicelib.acceleration.conversions import LIMITS
+from chalicelib.acceleration.converter import LIMITS
 from chalicelib.scanning.database_unpacking import Bounds
 from infra.template import join
 
