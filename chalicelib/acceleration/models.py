@@ -61,6 +61,7 @@ class Work(BaseModel):
     pushed   a push asked for it, and the switch has to be on still
     image    the one under way, by its place; layer: the one of it whose starts are looked for next
     done     layers that were found converted so far, of all images; bytes: of their sources
+    settled  tags of which nothing more is to be done; why: the last of them that failed did
     """
 
     model_config = KEPT
@@ -76,6 +77,8 @@ class Work(BaseModel):
     planned: tuple[Planned, ...] = ()
     done: int = 0
     bytes: int = 0
+    settled: tuple[TagName, ...] = ()
+    why: str = ""
 
 
 class ConversionRecord(BaseModel):

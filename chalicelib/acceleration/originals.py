@@ -40,7 +40,7 @@ class Originals:
         self._repository: Repository | None = None
         self._left: dict[TagName, TagRecord] = {}
         self._items: dict[TagName, TaskItem] = {}
-        self._why = ""
+        self._why = work.why
 
     # Looking
 
@@ -53,7 +53,7 @@ class Originals:
         for wanted in self._work.tags:
             row = found.get(names[wanted.name])
             tag = TagRecord.model_validate(row) if row else None
-            if wanted.name in self._items:
+            if wanted.name in self._items or wanted.name in self._work.settled:
                 continue
             if tag is None or tag.push != wanted.push or self._find_repository() is None:
                 self.skip(wanted.name, _MOVED)
@@ -128,9 +128,20 @@ class Originals:
             self.fail_one(tag, reason, message)
 
     def fail_one(self, tag: TagRecord, reason: str, message: str) -> None:
-        self._registry.mark_tag(tag, marked(tag, "failed", reason=reason, message=message))
+        self.mark_failed(tag, reason, message)
         self._why = f"{reason}: {message}"
         self._tell(tag.name, "failed", self._why)
+
+    def mark_failed(self, tag: TagRecord, reason: str, message: str) -> None:
+        """What an earlier conversion of this very push made is as good as ever: then the task alone tells of this
+        one."""
+        before = tag.acceleration
+        beside = companions_of(self._stack.table, tag.repository_id, [tag]).get(tag.name)
+        if before is not None and beside is not None and before.digest == beside.digest:
+            self._registry.mark_tag(tag, marked(tag, "succeeded"))
+            return
+        mark = Acceleration(state="failed", reason=reason, message=message)
+        self._registry.mark_tag(tag, mark)
 
     def skip(self, name: TagName, why: str) -> None:
         self._tell(name, "skipped", why)
@@ -152,15 +163,30 @@ class Originals:
     def ended(self, **progress: Any) -> Step:
         """What the task came to."""
         self.retire_stale()
-        counts = Counter(item.verdict for item in self._items.values())
-        logger.info("image accelerated", task_id=self._task.id, digest=self._work.digest, counts=dict(counts))
-        told: dict[str, Any] = {"items": list(self._items.values()), "counts": counts, **progress}
+        logger.info("conversion ended", task_id=self._task.id, digest=self._work.digest, why=self._why)
+        told: dict[str, Any] = {"items": self.items(), "counts": self.counts(), **progress}
         if not self._why:
             return Step(None, **told)
-        begin = self._work.model_copy(
-            update={"phase": "plan", "image": 0, "layer": 0, "planned": (), "done": 0, "bytes": 0}
+        work = self._work
+        begin = Work(
+            repository_id=work.repository_id,
+            repository=work.repository,
+            digest=work.digest,
+            tags=work.tags,
+            pushed=work.pushed,
         )
         return Step(begin.model_dump(mode="json"), failed=self._why, **told)
+
+    def items(self) -> list[TaskItem]:
+        """What became of tags in this step."""
+        return list(self._items.values())
+
+    def counts(self) -> Counter[str]:
+        return Counter(item.verdict for item in self._items.values())
+
+    def settled(self) -> dict[str, Any]:
+        """For the work of the next step: of which tags nothing more is to be done, and why one of them failed."""
+        return {"settled": (*self._work.settled, *self._items), "why": self._why}
 
     def retire_stale(self) -> None:
         """Companions that their originals know nothing of go: an original may have gone in the moment that its
@@ -172,7 +198,9 @@ class Originals:
         found = self._stack.table.get_many(list(names.values()))
         for wanted in self._work.tags:
             row = found.get(names[wanted.name])
-            if row is None or row["push"] == wanted.push:
+            tag = TagRecord.model_validate(row) if row else None
+            under_way = tag is not None and tag.acceleration is not None and tag.acceleration.task != ""
+            if tag is None or (tag.push == wanted.push and not under_way):
                 self._registry.retire_companion(self._instance, repository, wanted.name)
 
 

@@ -158,12 +158,13 @@ class Acceleration:
 
     def _release(self, instance: Instance, task: Task, work: Work) -> None:
         message = _ENDED[task.state] + task.error
+        originals = Originals(self._stack, instance, task, work)
         rows = self._stack.table.get_many([keys.tag(work.repository_id, wanted.name) for wanted in work.tags])
         for tag in map(TagRecord.model_validate, rows.values()):
             mark = tag.acceleration
             if mark is not None and mark.task == task.id and mark.state in ("queued", "running"):
-                self._registry.mark_tag(tag, marked(tag, "failed", reason="interrupted", message=message))
-        Originals(self._stack, instance, task, work).retire_stale()
+                originals.mark_failed(tag, "interrupted", message)
+        originals.retire_stale()
 
     def _file_end(self, instance: Instance, task: Task) -> None:
         ended = task.finished_at

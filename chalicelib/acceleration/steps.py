@@ -96,13 +96,10 @@ class _Steps:
         if not self._originals.take():
             return self._originals.ended()
         # A retry counts from the beginning.
-        return Step(
-            self._change(phase="starts"),
-            done=-self._task.done,
-            bytes=-self._task.bytes,
-            counts={verdict: -number for verdict, number in self._task.counts.items()},
-            total=len(set(layers)),
-        )
+        counts = self._originals.counts()
+        counts.subtract(self._task.counts)
+        again = {"done": -self._task.done, "bytes": -self._task.bytes}
+        return self._on({"phase": "starts"}, counts=counts, total=len(set(layers)), **again)
 
     def _images(self) -> Iterator[ImageLayers]:
         for digest in self._digests():
@@ -126,9 +123,9 @@ class _Steps:
                 if self._look(one.digest):
                     read += one.size
                 if read >= LITTLE_BYTES or time.monotonic() - begun >= LITTLE_S:
-                    return Step(self._change(image=place, layer=layer))
+                    return self._on({"image": place, "layer": layer})
             place, layer = place + 1, 0
-        return Step(self._change(phase="ask", image=0, layer=0))
+        return self._on({"phase": "ask", "image": 0, "layer": 0})
 
     def _look(self, layer: str) -> bool:
         """Whether it had to be read. Raises LayerRefused."""
@@ -162,7 +159,8 @@ class _Steps:
             planned.append(Planned(digest=digest, recipes=tuple(one.id for one in found), files_from=files_from))
             if time.monotonic() - begun >= LITTLE_S:
                 break
-        return Step(self._change(phase="wait" if len(planned) == len(digests) else "ask", planned=tuple(planned)))
+        phase = "wait" if len(planned) == len(digests) else "ask"
+        return self._on({"phase": phase, "planned": tuple(planned)})
 
     def _told(self, layer: str) -> bytes:
         told = store.starts(self._stack, self._instance.bucket, self._instance.id, layer)
@@ -191,7 +189,7 @@ class _Steps:
         progress: dict[str, Any] = {"done": done - self._work.done, "bytes": read - self._work.bytes}
         if len(ready) == len(wanted):
             return self._assemble(records, images, progress)
-        return Step(self._change(done=done, bytes=read), wait_s=PATIENCE_S, **progress)
+        return self._on({"done": done, "bytes": read}, wait_s=PATIENCE_S, **progress)
 
     # The companion
 
@@ -202,7 +200,7 @@ class _Steps:
             if not self._conversions.here(record, self._work):
                 # Converted elsewhere, and nobody has it any more: once more, here.
                 self._conversions.ask(record.layer, record.recipe, None, self._work, self._task.id, anew=True)
-                return Step(self._change(), wait_s=PATIENCE_S)
+                return self._on({}, wait_s=PATIENCE_S)
         converted: dict[str, Converted] = {}
         for planned in self._work.planned:
             pairs = zip(images[planned.digest].layers, planned.recipes, strict=True)
@@ -225,5 +223,8 @@ class _Steps:
                 self._originals.fail_one(tag, "immutable", immutable.message)
         return self._originals.ended(**progress)
 
-    def _change(self, **fields: object) -> dict[str, object]:
-        return self._work.model_copy(update=fields).model_dump(mode="json")
+    def _on(self, change: dict[str, Any], **told: Any) -> Step:
+        """The next step goes on there."""
+        work = self._work.model_copy(update={**change, **self._originals.settled()})
+        told = {"counts": self._originals.counts(), **told}
+        return Step(work.model_dump(mode="json"), items=self._originals.items(), **told)
