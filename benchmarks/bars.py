@@ -1,4 +1,4 @@
-"""Bars beside each other, as SVG: light and dark, no library."""
+"""Bars beside each other, as SVG, each group to a scale of its own: light and dark, no library."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -50,8 +50,8 @@ def _bars(panels: Sequence[Panel]) -> Iterator[str]:
     for column, panel in enumerate(panels):
         left = _LABEL + 10 + column * (room + _GAP)
         yield f'<text class="head" x="{left:.0f}" y="42">{escape(panel.title)}</text>'
-        most = max(max(values) for values in panel.values)
         for place, values in enumerate(panel.values):
+            most = max(values)
             for number, value in enumerate(values):
                 top = _top(place, len(values)) + number * _STEP
                 paler = panel.paler[place][number] if panel.paler else 0.0

@@ -143,9 +143,9 @@ def _plot(found: list[Compared]) -> str:
     unpacking = [[one.unpack_s or 0.0, *(0.0 for _ in one.starts)] for one in found]
     panels = (
         Panel("MB until the first answer is possible", "MB", sizes),
-        Panel("seconds, 400 Mbit/s and 5 ms (pale: unpacking)", "s", times, unpacking),
+        Panel("s over 400 Mbit/s and 5 ms; pale: unpacking", "s", times, unpacking),
     )
-    return draw("Accelerated images beside a plain pull", [one.service.title for one in found], series, panels)
+    return draw("Accelerated images beside a plain pull, each to its own scale", [one.service.title for one in found], series, panels)
 
 
 def main() -> None:
