@@ -12,7 +12,7 @@ import re
 import tempfile
 from collections.abc import Iterator
 from functools import lru_cache
-from typing import IO, Final
+from typing import IO, Final, NoReturn
 
 from chalicelib.layers import extended, headers, sparse
 from chalicelib.layers.entries import LayerRefused, Limits
@@ -104,16 +104,22 @@ class Item:
     def sparse(self) -> bool:
         return self._holes is not None
 
-    def pieces(self, size: int) -> Iterator[bytes]:
+    def take(self, size: int) -> bytes:
         """The next bytes of the content, which must be there. Those of a sparse file are read by `filled`."""
         self._left -= size
-        if size <= 0:
-            return
+        data = self._tape.take(size)
+        if len(data) < size:
+            self._cut_off()
+        return data
+
+    def pieces(self, size: int) -> Iterator[bytes]:
+        """The same in pieces, as long as there are at once."""
+        self._left -= size
         for piece in self._tape.parts(size):
             size -= len(piece)
             yield piece
         if size:
-            raise LayerRefused("truncated", f"The layer ends in the middle of {self.path or 'an entry'}.")
+            self._cut_off()
 
     def filled(self) -> IO[bytes]:
         """The content with its holes, from its beginning; on the disk it has them too."""
@@ -136,8 +142,11 @@ class Item:
     def leave(self) -> None:
         """Passes over what was not read, padding included."""
         if self._left and self._tape.skip(self._left):
-            raise LayerRefused("truncated", f"The layer ends in the middle of {self.path or 'an entry'}.")
+            self._cut_off()
         self._left = 0
+
+    def _cut_off(self) -> NoReturn:
+        raise LayerRefused("truncated", f"The layer ends in the middle of {self.path or 'an entry'}.")
 
 
 def walk(tape: Tape, limits: Limits) -> Iterator[Item]:
@@ -261,7 +270,8 @@ def _labels(fields: bytes) -> tuple[str, str]:
 def _path(name: bytes) -> str:
     if len(name) > _LONGEST_PATH:
         raise LayerRefused("corrupt", f"A path of {len(name)} bytes, which no system can unpack: {name[:80]!r}….")
-    _text(name)
+    if not name.isascii():
+        _text(name)
     path = below_root(name)
     if not path and any(part not in (b"", b".") for part in name.split(b"/")):
         raise ConversionRefused("unsupported_name", f"{name[:200]!r} of the layer leads out of the root.")

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, nullcontext
+from contextlib import ExitStack
 from typing import Final
 
 from chalicelib.layers.decompression import decompressed
@@ -30,6 +30,8 @@ from .table import Table
 from .tree import Tree
 
 _USUAL: Final = Limits()
+# What a source mostly has at hand without joining blocks.
+_WHOLE_BYTES: Final = 64 * 1024
 
 
 def convert(
@@ -128,21 +130,29 @@ class _Layer:
         self._mark_due = False
 
     def _content(self, item: Item) -> None:
-        file = FileRow(item)
+        file, members, size = FileRow(item), self._members, item.size
         if item.sparse:
-            # Of holes an archive has any number of bytes in none of its own.
-            self._holes_most -= item.size
-            if self._holes_most < 0:
-                raise LayerRefused("too_large", "Files with holes of the layer have more bytes than a layer may have.")
-        with item.filled() if item.sparse else nullcontext() as filled:
+            self._filled(item, file)
+        elif size <= _WHOLE_BYTES:
+            members.begin(file, 0, size)
+            members.fill(item.take(size))
+        else:
+            for at in range(0, size, CHUNK_BYTES):
+                chunk = min(CHUNK_BYTES, size - at)
+                members.begin(file, at, chunk)
+                for piece in item.pieces(chunk):
+                    members.fill(piece)
+
+    def _filled(self, item: Item, file: FileRow) -> None:
+        """Holes are bytes that no archive has had to bring: they are counted here."""
+        self._holes_most -= item.size
+        if self._holes_most < 0:
+            raise LayerRefused("too_large", "Files with holes of the layer have more bytes than a layer may have.")
+        with item.filled() as content:
             for at in range(0, item.size, CHUNK_BYTES):
-                size = min(CHUNK_BYTES, item.size - at)
-                self._members.begin(file, at, size)
-                if filled is not None:
-                    self._members.fill(filled.read(size))
-                    continue
-                for piece in item.pieces(size):
-                    self._members.fill(piece)
+                chunk = min(CHUNK_BYTES, item.size - at)
+                self._members.begin(file, at, chunk)
+                self._members.fill(content.read(chunk))
         item.leave()
 
     def _unknown(self, item: Item) -> None:

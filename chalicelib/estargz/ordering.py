@@ -77,13 +77,11 @@ def ordered(tape: Tape, files: Sequence[str], limits: Limits, beat: Callable[[],
         size = tape.position + -tape.position % BLOCK
         archive.truncate(size)
         moved = index.first(files)
-        yield Order(
-            len(moved),
-            sum(index.kinds[number] != _FOLDER for number in moved),
-            archive,
-            tuple((index.begins[number], index.begins[number + 1]) for number in moved),
-            size,
-        )
+        spans = tuple((index.begins[number], index.begins[number + 1]) for number in moved)
+        count = sum(index.kinds[number] != _FOLDER for number in moved)
+        # The second pass takes as much memory for what it has to know.
+        del index
+        yield Order(len(moved), count, archive, spans, size)
 
 
 class _Index:
