@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +16,7 @@ from tests.clients.accelerated.place import Place, accelerating, as_docker
 from tests.clients.conftest import Shell
 from tests.clients.image import tools
 from tests.conformance.client import Repository
+from tests.conftest import MEMORY, ROOM_BYTES
 from tests.lacking import lacking
 from tests.serving import serving
 
@@ -34,6 +37,26 @@ class Converted:
     listed: Repository
     companions: dict[str, str]
     listed_companion: str
+
+
+@pytest.fixture(scope="session")
+def memory() -> str | None:
+    """A folder in memory for what clients unpack, if the machine has room there: tens of thousands of files are made
+    and deleted. None where a file in memory cannot have all that the files of an image have."""
+    if not MEMORY.is_dir() or shutil.disk_usage(MEMORY).free < ROOM_BYTES:
+        return None
+    with TemporaryDirectory(prefix="crs-", dir=MEMORY) as tried:
+        try:
+            os.setxattr(tried, "user.tried", b"1")
+        except OSError:
+            return None
+    return str(MEMORY)
+
+
+@pytest.fixture
+def shell(memory: str | None) -> Iterator[Shell]:
+    with TemporaryDirectory(prefix="crs-", dir=memory) as home:
+        yield Shell(Path(home))
 
 
 @pytest.fixture(scope="session")

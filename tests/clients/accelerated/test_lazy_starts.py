@@ -58,8 +58,8 @@ def test_a_container_runs_while_most_of_its_image_is_still_away(shell: Shell, co
     assert pulled < ran < whole / 4
 
 
-def test_with_a_list_what_a_start_needs_is_fetched_before_it_is_asked_for(shell: Shell, converted: Converted) -> None:
-    """A2: the snapshotter reads up to the landmark when it mounts; the container then asks for less."""
+def test_what_a_list_names_is_there_before_a_container_asks_for_it(shell: Shell, converted: Converted) -> None:
+    """A2: the snapshotter reads up to the landmark when it mounts."""
     place, asked = converted.place, {}
     with lazily(shell, converted) as lazy:
         for repository in (converted.plain, converted.listed):
@@ -67,9 +67,9 @@ def test_with_a_list_what_a_start_needs_is_fetched_before_it_is_asked_for(shell:
             lazy.pull(name)
             lazy.settled(place.sent_bytes)
             before = place.sent_bytes()
-            lazy.run(name, "/bin/sh", "-c", "cat /odd/opaque/new")
+            lazy.run(name, "/bin/sh", "-c", "cat /many/large > /dev/null")
             asked[repository.name] = place.sent_bytes() - before
-    assert asked[converted.listed.name] < asked[converted.plain.name] / 2
+    assert asked[converted.listed.name] < asked[converted.plain.name] / 10
 
 
 @pytest.mark.parametrize("listed", [False, True])

@@ -64,8 +64,10 @@ def test_a_sparse_file_that_only_tar_unpacks_becomes_one_for_all(
     """A2"""
     (shell.home / "by-tar").mkdir()
     subprocess.run(["tar", "-xpf", odd.layers["sparse-gnu"], "-C", shell.home / "by-tar"], check=True)
+    by_tar = walk(shell.home / "by-tar")
     found = files(client, shell, converted, converted.plain, f"sparse{SUFFIX}")
-    assert differences(rootless(walk(shell.home / "by-tar")), rootless(found)) == []
+    # podman gives every root the rights 0555.
+    assert differences(by_tar, {**found, ".": by_tar["."]}) == []
 
 
 @pytest.mark.parametrize("client", ["crane", "oras", "skopeo"])
