@@ -30,13 +30,13 @@ class Bounds(NamedTuple):
 
     files    and symlinks on the way to them
     bytes    of all of them, which are fetched before the container starts: more is better fetched as it is read
-    ways     paths followed, some hundred times what the largest programs need, and some seconds
+    ways     paths followed, a hundred times what LibreOffice needs, and two seconds at worst
     entries  that an image may have for anything to be found
     """
 
     files: int = 5_000
     bytes: int = 256 * MIB
-    ways: int = 200_000
+    ways: int = 50_000
     entries: int = MOST_ENTRIES
 
 
