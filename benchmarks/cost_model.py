@@ -253,6 +253,21 @@ def push(told: Mapping[str, Operation], new_layers: float, layer_bytes: int) -> 
     return combined((told["push_known"], 1), (layer, new_layers))
 
 
+def accelerate(told: Mapping[str, Operation], image: Mapping[str, Any], speeds: Mapping[str, float]) -> Operation:
+    """An image by request, on the straight line through the two that were counted. Its converted layers go to S3 in
+    parts; its bytes are read twice, once for what starts what, and converted, by the processors of one function.
+
+    image    layers, mb (compressed), unpacked_mb; speeds: of one processor, unpacked MB a second
+    """
+    few, many = told["accelerate_1"], told["accelerate_10"]
+    steps = (image["layers"] - 1) / 9
+    parts = math.ceil(image["mb"] * 1_000_000 / image["layers"] / PART_BYTES)
+    writes = image["layers"] * (parts + 1) if parts > 1 else 0
+    cpu_s = sum(image["unpacked_mb"] / speeds[what] for what in ("looking", "converting"))
+    bytes_of = {"conversions": Part({"s3_write": writes}, {}, cpu_s * 1000)}
+    return combined((few, 1 - steps), (many, steps), (bytes_of, 1))
+
+
 def retention(told: Mapping[str, Operation], tags: int) -> Operation:
     """A run over so many, on the straight line through the two that were counted."""
     few, many = told["retention_20"], told["retention_120"]

@@ -31,6 +31,9 @@ LARGE_BYTES: Final = 11 * 1024 * 1024
 # Of two runs of retention, by which a run over any number is reckoned; the tests count the first again.
 FEW_TAGS: Final = 20
 MANY_TAGS: Final = 120
+# The same of images that are accelerated.
+FEW_LAYERS: Final = 1
+MANY_LAYERS: Final = 10
 Told = dict[str, Parts]
 _CONFIG: Final = {
     "os": "linux",
@@ -71,6 +74,9 @@ def measure() -> Measured:
         told["list_tags"] = list_tags(world)
         told["scan"] = scan(world)
         known |= world.known_ids(NAME)
+    for layers in (FEW_LAYERS, MANY_LAYERS):
+        with opened() as world, in_one_shard():
+            told[f"accelerate_{layers}"] = accelerate(world, layers)
     return Measured(told, stored, known)
 
 
@@ -215,6 +221,26 @@ def _settle(world: World) -> None:
     world.drain()
     world.bring_events()
     world.drain()
+
+
+def accelerate(world: World, layers: int) -> Parts:
+    """Of so many layers, none of which was converted before: asked for, converted, its companion pushed. Advice on it
+    was given when it was pushed."""
+    chosen = LAYERS[:layers]
+    described = config_of(list(chosen))
+    world.log_in(PUSH)
+    for data in (described, *chosen):
+        world.push_blob(NAME, data)
+    world.push_manifest(NAME, "slow", image(described, *chosen))
+    _settle(world)
+
+    def ask() -> None:
+        _expect(world.call_api(lambda api: api.post(_path("/tags/slow/accelerate"))), 202)
+        _settle(world)
+
+    parts = one(world, ask)
+    _expect(world.call_api(lambda api: api.get(_path("/tags/slow-accelerated"))), 200)
+    return parts
 
 
 def delete_image(world: World) -> Parts:
