@@ -28,8 +28,17 @@ from .store import Pair
 
 # A converter that was told of a layer is told once more after so long.
 PATIENCE: Final = timedelta(minutes=1)
-# Another time these may be otherwise; what else is wrong with a layer stays so.
-PASSING: Final = frozenset({"interrupted", "missing_layer", "quota_exceeded", "too_long"})
+# What is wrong with the layer itself stays so; anything else may be otherwise when somebody asks again.
+LASTING: Final = frozenset(
+    {
+        "corrupt",
+        "truncated",
+        "unsupported_compression",
+        "unsupported_name",
+        "unsupported_entry",
+        "too_many_entries",
+    }
+)
 _ATTEMPTS: Final = 20
 
 
@@ -99,7 +108,7 @@ class Conversions:
             return _Wanted(seen.model_copy(update={"expires": store.expiry(now)}), tell=False) if late else None
         if seen.state == "failed":
             elsewhere = seen.repository_id != work.repository_id
-            passes = seen.reason in PASSING and (anew or elsewhere)
+            passes = seen.reason not in LASTING and (anew or elsewhere)
             return _Wanted(seen.model_copy(update=again), tell=True) if passes else None
         return self._joined(seen, mine, task_id)
 

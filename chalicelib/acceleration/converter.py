@@ -8,6 +8,7 @@ A claim is a fence: what a converter did that was taken over counts for nothing.
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -95,7 +96,11 @@ class Converter:
             self._end(claimed, state="failed", reason="interrupted", message=told)
         except (NotFound, UploadUnknown) as refused:
             self._end(claimed, state="failed", reason="interrupted", message=refused.message)
-        except Exception:
+        except Exception as stumbled:
+            if isinstance(stumbled, OSError) and stumbled.errno == errno.ENOSPC:
+                told = "there is no room for its uncompressed form while it is converted; ask the operator"
+                self._end(claimed, state="failed", reason="too_large", message=f"layer {claimed.layer}: {told}")
+                return
             self._stumble(claimed)
             raise
         else:
@@ -171,8 +176,10 @@ class Converter:
                 return
             told_at = now
             change = {"claimed_until": to_text(now + CLAIM), "read": read}
-            if store.change_claimed(self._table, self._instance.id, claimed, change) is None:
-                raise _TakenOver
+            # A table that does not answer now may the next time, well before the claim runs out.
+            with suppress(Unavailable):
+                if store.change_claimed(self._table, self._instance.id, claimed, change) is None:
+                    raise _TakenOver
 
         return beat
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import gzip
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -19,6 +21,7 @@ from chalicelib.ports.stack import Stack
 from chalicelib.surveys.service import Surveys
 from tests.acceleration.shelf import APP, BASE, Shelf
 from tests.background import run_background
+from tests.layers import archives
 from tests.stacks import FrozenClock
 
 OTHER = RepositoryName("library/other")
@@ -222,3 +225,42 @@ def test_scan_of_an_accelerated_image_reads_no_layer_again(shelf: Shelf) -> None
     assert companion is not None
     image = surveys.layers_of(shelf.instance, companion.repository_id, companion.digest)
     assert all(surveys.known(shelf.instance, layer.ref) is not None for layer in image.layers)
+
+
+def test_layer_that_cannot_be_told_in_a_table_of_contents_fails_for_good(shelf: Shelf) -> None:
+    """A3: its reason is shown, and nobody converts it again in vain."""
+    shelf.push(gzip.compress(archives.entry(b"srv/\xff\xfe", b"x") + archives.END))
+    shelf.work()
+    mark = shelf.mark()
+    assert mark is not None
+    assert (mark.state, mark.reason) == ("failed", "unsupported_name")
+    (row,) = shelf.rows()
+    assert shelf.api.post(f"/instances/ci/tasks/{shelf.task().id}/retry").status == 200
+    shelf.work()
+    assert shelf.rows() == [row]
+
+
+def test_converter_without_room_for_temporary_files_says_so(shelf: Shelf) -> None:
+    message = asked(shelf)
+    stopping(shelf, raising(OSError(errno.ENOSPC, "no space left"))).carry_out(message)
+    shelf.work()
+    mark = shelf.mark()
+    assert mark is not None
+    assert (mark.state, mark.reason) == ("failed", "too_large")
+
+
+def test_of_two_tasks_for_one_tag_the_one_that_began_last_makes_the_image(shelf: Shelf) -> None:
+    """The first knows nothing of a list that was told in between."""
+    shelf.push(BASE, APP)
+    shelf.library.handle_events()
+    first = shelf.tasks()[0]
+    for _ in range(3):
+        shelf.step(first.id)
+    files = {"files": ["/usr/lib/big"]}
+    assert shelf.api.send("PUT", shelf.library.path("/first-files"), files).status == 200
+    second = shelf.api.post(shelf.library.path("/tags/v1/accelerate")).json()["id"]
+    shelf.step(second)
+    shelf.work()
+    assert shelf.items(shelf.task(first.id)) == {"v1": ("skipped", "another task converts it")}
+    assert shelf.items(shelf.task(second)) == {"v1": ("accelerated", "")}
+    assert shelf.document("v1-accelerated")["annotations"]["crs.accelerated.first-files.from"] == "repository"
