@@ -9,6 +9,7 @@ import json
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import mkdtemp
 
@@ -16,7 +17,6 @@ from tests.clients.conftest import Shell, Target
 from tests.clients.daemons import containerd, dockerd
 
 Unpacker = Callable[[Shell, Target, str], AbstractContextManager[Path]]
-PLAIN = "--tls-verify=false"
 
 
 @contextmanager
@@ -30,21 +30,44 @@ def umoci(shell: Shell, target: Target, name: str) -> Iterator[Path]:
     yield folder / "bundle" / "rootfs"
 
 
+@dataclass(frozen=True)
+class Podman:
+    shell: Shell
+
+    def pull(self, target: Target, name: str) -> Path:
+        """Where the image's files are."""
+        own = ("podman", "--events-backend", "none", "--cgroup-manager", "cgroupfs")
+        login = ("--creds", f"{target.username}:{target.password}")
+        self.shell.run(*own, "pull", "-q", "--tls-verify=false", *login, name)
+        return Path(self.shell.run(*own, "image", "mount", name).strip())
+
+
 @contextmanager
-def podman(shell: Shell, target: Target, name: str) -> Iterator[Path]:
-    """Its storage on the kernel's overlay."""
+def podman_storage(shell: Shell, partial: bool = False) -> Iterator[Podman]:
+    """On the kernel's overlay. partial: of a layer that has a table of contents only the files are fetched that no
+    other image has."""
     folder = _folder(shell)
-    storage = ("--root", folder / "storage", "--runroot", folder / "run", "--storage-driver", "overlay",
-               "--events-backend", "none", "--cgroup-manager", "cgroupfs")  # fmt: skip
     # It wants the file that the environment names.
     (shell.home / "auth.json").write_text("{}")
+    (folder / "storage.conf").write_text(
+        f"""[storage]
+driver = "overlay"
+runroot = "{folder}/run"
+graphroot = "{folder}/storage"
+[storage.options]
+pull_options = {{enable_partial_images = "{str(partial).lower()}", use_hard_links = "false", ostree_repos = ""}}
+"""
+    )
     try:
-        shell.run("podman", *storage, "pull", "-q", PLAIN, "--creds", f"{target.username}:{target.password}", name)
-        yield Path(shell.run("podman", *storage, "image", "mount", name).strip())
-        shell.run("podman", *storage, "image", "unmount", "--force", name)
+        yield Podman(Shell(shell.home, {**shell.more, "CONTAINERS_STORAGE_CONF": str(folder / "storage.conf")}))
     finally:
-        # Else the storage's own mount would stand, and its folder could not go.
-        subprocess.run(["umount", str(folder / "storage" / "overlay")], check=False, capture_output=True)
+        unmount_below(folder)
+
+
+@contextmanager
+def podman(shell: Shell, target: Target, name: str) -> Iterator[Path]:
+    with podman_storage(shell) as storage:
+        yield storage.pull(target, name)
 
 
 @contextmanager
@@ -84,6 +107,13 @@ def docker(shell: Shell, target: Target, name: str) -> Iterator[Path]:
 
 
 UNPACKERS: dict[str, Unpacker] = {"umoci": umoci, "podman": podman, "ctr": ctr, "docker": docker}
+
+
+def unmount_below(folder: Path) -> None:
+    """Whatever a client left mounted, which would keep the folder from being deleted."""
+    mounts = [line.split()[1] for line in Path("/proc/self/mounts").read_text().splitlines()]
+    for mount in sorted((path for path in mounts if path.startswith(f"{folder}/")), reverse=True):
+        subprocess.run(["umount", "--lazy", mount], check=False, capture_output=True)
 
 
 def _folder(shell: Shell) -> Path:

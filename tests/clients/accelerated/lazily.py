@@ -20,6 +20,7 @@ from pathlib import Path
 
 from tests.clients.conftest import Shell, Target, program
 from tests.clients.daemons import containerd, daemon
+from tests.clients.unpacking import unmount_below
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,7 @@ def lazy_containerd(shell: Shell, target: Target) -> Iterator[Lazy]:
     shell.run("crane", "auth", "login", target.host, "-u", target.username, "--password-stdin", stdin=target.password)
     command = [program("stargz-snapshotter"), str(socket), str(root / "root")]
     with ExitStack() as open_ones:
-        open_ones.callback(_let_go, root)
+        open_ones.callback(unmount_below, root)
         open_ones.enter_context(daemon(shell, command, root / "log", socket.is_socket))
         own = open_ones.enter_context(containerd(shell, stargz=socket))
         yield Lazy(shell, own, f"{target.username}:{target.password}")
@@ -98,10 +99,3 @@ def chain_id(diff_ids: Sequence[str]) -> str:
     for diff_id in rest:
         chained = f"sha256:{hashlib.sha256(f'{chained} {diff_id}'.encode()).hexdigest()}"
     return chained
-
-
-def _let_go(root: Path) -> None:
-    """Takes down what a snapshotter left mounted that ended badly: its folder could not be deleted else."""
-    mounts = [line.split()[1] for line in Path("/proc/self/mounts").read_text().splitlines()]
-    for mount in sorted((path for path in mounts if path.startswith(f"{root}/")), reverse=True):
-        subprocess.run(["umount", "--lazy", mount], check=False, capture_output=True)

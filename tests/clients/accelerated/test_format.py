@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,13 +18,13 @@ from tests.clients.accelerated.conftest import FIRST_FILES, Converted
 from tests.clients.accelerated.odd_image import OddImage
 from tests.clients.accelerated.place import SUFFIX, Layer, accelerating, platforms
 from tests.clients.conftest import Shell, remote_digest, remote_tags
+from tests.clients.image import CONFIG, LAYER
+from tests.clients.image import MANIFEST as IMAGE
 from tests.conformance.client import Repository
-from tests.serving import Service, serving
+from tests.serving import PROJECT, Service, serving
 
 pytestmark = pytest.mark.clients
 
-LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
-IMAGE = "application/vnd.oci.image.manifest.v1+json"
 FOOTER_BYTES = 51
 
 
@@ -106,11 +108,32 @@ def test_an_index_is_converted_whole(converted: Converted) -> None:
         assert {**configs[0], "rootfs": None} == {**configs[1], "rootfs": None}
 
 
+def test_a_layer_that_the_library_converted_is_kept(shell: Shell, odd: OddImage, converted: Converted) -> None:
+    """A3: it lacks the annotations alone."""
+    made = json.loads(shell.run("stargz-convert", odd.layers["many"], "made", "default"))
+    repository = converted.place.repository("made")
+    digest = repository.push_blob((shell.home / "made").read_bytes())
+    config = {
+        "architecture": "amd64", "os": "linux", "config": {}, "history": [{"created_by": "elsewhere"}],
+        "rootfs": {"type": "layers", "diff_ids": [made["diff_id"]]},
+    }  # fmt: skip
+    body = json.dumps(config).encode()
+    manifest = {
+        "schemaVersion": 2, "mediaType": IMAGE,
+        "config": {"mediaType": CONFIG, "digest": repository.push_blob(body), "size": len(body)},
+        "layers": [{"mediaType": LAYER, "digest": digest, "size": made["bytes"]}],
+    }  # fmt: skip
+    assert repository.put_body(json.dumps(manifest).encode(), "v1", IMAGE).status_code == 201
+    (layer,) = platforms(repository, converted.place.companion(repository, "v1"))["amd64"]
+    kept = Layer(digest, LAYER, made["diff_id"], made["toc_digest"], made["uncompressed_bytes"])
+    assert layer == kept
+
+
 def test_docker_schema_2_becomes_an_oci_image_of_the_same_layers(converted: Converted) -> None:
     """A2: the layers' annotations, which Docker's own form has no place for, are what they are loaded by."""
     after = converted.plain.manifest("GET", f"docker{SUFFIX}")
     assert after.headers["Content-Type"] == after.json()["mediaType"] == IMAGE
-    assert after.json()["config"]["mediaType"] == "application/vnd.oci.image.config.v1+json"
+    assert after.json()["config"]["mediaType"] == CONFIG
     assert platforms(converted.plain, converted.companions["docker"]) == platforms(
         converted.plain, converted.companions["small"]
     )
@@ -151,3 +174,29 @@ def test_another_service_at_another_time_makes_the_same_bytes(
         plain = other.repository("plain")
         other.push(Shell(Path(home)), odd, "plain", plain)
         assert other.companion(plain, "plain") == converted.companions["plain"]
+
+
+# The layers of which a start needs nothing: the service converted them without first files, too.
+UNLISTED = {"odd": 1, "sparse-0.1": 2, "many": 3, "empty": 4, "changes": 5}
+CONVERT = """
+import sys
+from chalicelib.estargz.conversion import convert
+from chalicelib.estargz.models import Recipe
+workers, *names = sys.argv[1:]
+for name in names:
+    with open(name, "rb") as archive:
+        pieces = iter(lambda: archive.read(12345 * int(workers)), b"")
+        print(convert(pieces, Recipe(), lambda piece: None, workers=int(workers)).digest)
+"""
+
+
+@pytest.mark.parametrize("workers", [1, 2, 7])
+def test_neither_workers_nor_the_pieces_that_come_make_a_difference(
+    workers: int, odd: OddImage, converted: Converted
+) -> None:
+    """A2"""
+    layers = platforms(converted.plain, converted.companions["v1"])["amd64"]
+    own = {"PYTHONPATH": str(PROJECT), "PYTHONHASHSEED": str(workers), "TZ": f"UTC-{workers}", "LC_ALL": "C"}
+    command = [sys.executable, "-c", CONVERT, str(workers), *(str(odd.layers[name]) for name in UNLISTED)]
+    done = subprocess.run(command, env={**os.environ, **own}, capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.split() == [layers[at].digest for at in UNLISTED.values()]
