@@ -145,7 +145,8 @@ def _plot(found: list[Compared]) -> str:
         Panel("MB until the first answer is possible", "MB", sizes),
         Panel("s over 400 Mbit/s and 5 ms; pale: unpacking", "s", times, unpacking),
     )
-    return draw("Accelerated images beside a plain pull, each to its own scale", [one.service.title for one in found], series, panels)
+    titles = [one.service.title for one in found]
+    return draw("Accelerated images beside a plain pull, each to its own scale", titles, series, panels)
 
 
 def main() -> None:
