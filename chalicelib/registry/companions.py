@@ -71,16 +71,27 @@ def companion_keys(repository_id: str, originals: Iterable[TagName]) -> dict[Tag
     return {original: keys.tag(repository_id, name) for original, name in names.items() if TagName.fits(name)}
 
 
+def beside(found: Mapping[Key, Item], wanted: Mapping[TagName, Key]) -> dict[TagName, TagRecord]:
+    """Whatever stands where companions would, by the name of their originals. wanted: as `companion_keys` has them;
+    found: what was read of these."""
+    return {original: TagRecord.model_validate(found[key]) for original, key in wanted.items() if key in found}
+
+
 def companions_in(found: Mapping[Key, Item], wanted: Mapping[TagName, Key]) -> dict[TagName, TagRecord]:
-    """By the name of their originals. wanted: as `companion_keys` has them; found: what was read of these."""
-    rows = {original: TagRecord.model_validate(found[key]) for original, key in wanted.items() if key in found}
-    return {original: row for original, row in rows.items() if is_companion(row)}
+    """Those of `beside` that are companions."""
+    return {original: row for original, row in beside(found, wanted).items() if is_companion(row)}
 
 
 def companions_of(table: Table, repository_id: str, tags: Iterable[TagRecord]) -> dict[TagName, TagRecord]:
     """By the name of their originals, in one batch of reads."""
     wanted = companion_keys(repository_id, [tag.name for tag in tags])
     return companions_in(table.get_many(list(wanted.values())), wanted)
+
+
+def names(original: TagRecord | None, companion: str) -> bool:
+    """Whether the original's mark speaks of a companion of this digest."""
+    mark = original.acceleration if original else None
+    return mark is not None and mark.state == "succeeded" and mark.digest == companion
 
 
 def shown(mark: Acceleration | None, companion: TagRecord | None) -> Acceleration | None:

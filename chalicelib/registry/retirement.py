@@ -6,7 +6,8 @@
 A manifest of many tags goes page by page; only with the last page is it `binned`.
 
 The companion of a tag goes in the same transaction, into an entry of its own, and comes back by what the tag's entry
-says of it. One that came after it was looked for stays behind: whoever made it looks again (`retire_companion`).
+says of it. It comes only together with a mark on the tag, so the transaction learns of one that came after the look: a
+tag without a mark goes on condition that it has none, one with a mark on condition that nothing new stands beside it.
 """
 
 from __future__ import annotations
@@ -38,8 +39,8 @@ from chalicelib.repositories.models import Repository
 from . import store
 from .bin_entries import BinEntries, Deletion, size_of
 from .blobs import ATTEMPTS
-from .companions import BY, companion_keys, companions_in, is_companion, kept
-from .following import WRITES_A_COMPANION, Seen, first, manifests_of, see
+from .companions import BY, beside, companion_keys, is_companion, kept, names
+from .following import WRITES_A_COMPANION, Seen, first, manifests_of, marked, see, untag
 from .models import BinEntry, ManifestRecord, TagRecord
 
 __all__ = ["TAGS_PER_TRANSACTION", "Deletion", "Retirement"]
@@ -83,18 +84,17 @@ class Retirement:
         """In one transaction the first ones that it has room for, or these one by one where something moved meanwhile.
         The others are not in the answer."""
         repository = deletion.repository
-        seen = self._see(deletion, tags)
-        tags = first(tags, seen.companions, room=_TOGETHER_WRITES, a_tag=_WRITES_A_TAG)
-        judgement = self._judge(deletion, [tag.name for tag in tags])
+        seen = first(see(self._table, repository.id, tags), room=_TOGETHER_WRITES, a_tag=_WRITES_A_TAG)
+        judgement = self._judge(deletion, [tag.name for tag in seen.tags])
         outcomes: dict[TagName, Refused | None] = {
             tag.name: TagImmutable(repository.name, tag.name, rule)
-            for tag in tags
+            for tag in seen.tags
             if (rule := judgement.rule_over(tag.name))
         }
-        going = seen.with_companions([tag for tag in tags if tag.name not in outcomes])
-        if going and self._retire_tags(deletion, [(*one, new_id()) for one in going], judgement.checks):
-            outcomes |= dict.fromkeys(tag.name for tag, _ in going)
-        for tag in tags:
+        going = [(tag, manifest, new_id()) for tag, manifest in seen.going(left=outcomes)]
+        if going and self._retire_tags(deletion, seen, going, judgement.checks):
+            outcomes |= dict.fromkeys(tag.name for tag, _, _ in going)
+        for tag in tags[: len(seen.tags)]:
             if tag.name not in outcomes:
                 outcomes |= self._delete_alone(deletion, tag)
         return outcomes
@@ -115,7 +115,8 @@ class Retirement:
         entry_id = new_id()
         for _ in range(ATTEMPTS):
             tag = store.tag(self._table, deletion.repository.id, name)
-            going = self._see(deletion, [tag]).with_companions([tag]) if tag else []
+            seen = see(self._table, deletion.repository.id, [tag] if tag else [])
+            going = seen.going()
             if tag is None or not going:
                 raise ManifestUnknown(name)
             if push not in ("", tag.push):
@@ -123,7 +124,7 @@ class Retirement:
             judgement = self._judge(deletion, [name])
             judgement.require_movable()
             named = [(*one, new_id() if place else entry_id) for place, one in enumerate(going)]
-            if self._retire_tags(deletion, named, judgement.checks):
+            if self._retire_tags(deletion, seen, named, judgement.checks):
                 return [one.name for one, _ in going]
         raise Unavailable
 
@@ -131,36 +132,35 @@ class Retirement:
         """Deletes a companion that its original does not name: because that was pushed since, is gone, or lost its
         mark. Whether there was one. No rule keeps it, for what it showed is no tag's any more."""
         deletion, entry_id = Deletion(instance, repository, BY), new_id()
-        where = [keys.tag(repository.id, original), *companion_keys(repository.id, [original]).values()]
         for _ in range(ATTEMPTS):
-            found = self._table.get_many(where)
-            rows = {row["name"]: TagRecord.model_validate(row) for row in found.values()}
-            above, companion = rows.get(original), rows.get(original.accelerated)
-            if companion is None or not is_companion(companion):
+            # The companion first: so an original that names this one is seen to.
+            companion = store.tag(self._table, repository.id, original.accelerated)
+            above = store.tag(self._table, repository.id, original)
+            if companion is None or not is_companion(companion) or names(above, companion.digest):
                 return False
-            mark = above.acceleration if above else None
-            if mark is not None and mark.state == "succeeded" and mark.digest == companion.digest:
+            seen = see(self._table, repository.id, [companion])
+            named = [(*one, new_id() if place else entry_id) for place, one in enumerate(seen.going())]
+            if not named:
                 return False
-            going = self._see(deletion, [companion]).with_companions([companion])
-            if not going:
-                return False
-            unchanged = Check(where[0], store.as_seen(above) if above else absent())
-            named = [(*one, new_id() if place else entry_id) for place, one in enumerate(going)]
-            if self._retire_tags(deletion, named, [unchanged]):
+            unchanged = Check(keys.tag(repository.id, original), store.as_seen(above) if above else absent())
+            if self._retire_tags(deletion, seen, named, [unchanged]):
                 return True
         raise Unavailable
 
-    def _see(self, deletion: Deletion, tags: Sequence[TagRecord]) -> Seen:
-        return see(self._table, deletion.repository.id, tags)
-
     def _retire_tags(
-        self, deletion: Deletion, named: Sequence[tuple[TagRecord, ManifestRecord, str]], checks: Sequence[Check]
+        self,
+        deletion: Deletion,
+        seen: Seen,
+        named: Sequence[tuple[TagRecord, ManifestRecord, str]],
+        checks: Sequence[Check],
     ) -> bool:
         """named: each with its manifest and the id of its entry. Whether it took effect."""
+        going = [tag for tag, _, _ in named]
         entries = [self._entry(deletion, entry, "tag", tag.name, manifest, [tag]) for tag, manifest, entry in named]
         manifests = {manifest.digest: manifest for _, manifest, _ in named}
         writes = [
-            *self._untag([tag for tag, _, _ in named]),
+            *untag(going),
+            *seen.unchanged(going),
             *self._bin.comes(entries, told=not deletion.quiet),
             *(self._raise_version(manifest) for manifest in manifests.values()),
             *checks,
@@ -187,16 +187,15 @@ class Retirement:
                 # Full, or restored or freed between two pages: what is left goes into another.
                 entry_id = new_id()
             indexes = [] if sparse else self._deleted_indexes(deletion.repository.id, digest)
-            tags, companions, more = self._tags_of(deletion.repository.id, digest)
+            seen, more = self._tags_of(manifest)
+            tags = seen.tags
             all_of_them = more and not begun
-            names = self._all_tags_of(deletion.repository.id, digest) if all_of_them else [tag.name for tag in tags]
-            judgement = self._judge(deletion, names)
+            judged = self._all_tags_of(deletion.repository.id, digest) if all_of_them else [tag.name for tag in tags]
+            judgement = self._judge(deletion, judged)
             judgement.require_movable()
             entry = self._entry(deletion, entry_id, "manifest", digest, manifest, tags, before)
             change = {} if more else {"state": "binned"}
-            writes = self._page_writes(
-                deletion, entry, tags, companions, told=not more or _full(entry), grows=before is not None
-            )
+            writes = self._page_writes(deletion, entry, seen, told=not more or _full(entry), grows=before is not None)
             writes += [self._raise_version(manifest, **change), *indexes, *judgement.checks]
             if manifest.subject and not more:
                 writes.append(Delete(keys.referrer(deletion.repository.id, manifest.subject, digest)))
@@ -244,63 +243,46 @@ class Retirement:
             size=before.size if before else size_of(manifest),
         )
 
-    def _untag(self, tags: Sequence[TagRecord]) -> list[Write]:
-        writes: list[Write] = []
-        for tag in tags:
-            writes.append(Delete(keys.tag(tag.repository_id, tag.name), when=store.as_seen(tag)))
-            writes.append(Delete(keys.hold(tag.repository_id, tag.digest, "TAG", tag.name)))
-        return writes
-
     def _raise_version(self, manifest: ManifestRecord, **change: str) -> Update:
         key = keys.manifest(manifest.repository_id, manifest.digest)
         return Update(key, set=change, add={"version": 1}, when=store.as_seen(manifest))
 
-    def _page_writes(
-        self,
-        deletion: Deletion,
-        entry: BinEntry,
-        tags: Sequence[TagRecord],
-        companions: Sequence[TagRecord],
-        *,
-        told: bool,
-        grows: bool,
-    ) -> list[Write]:
+    def _page_writes(self, deletion: Deletion, entry: BinEntry, seen: Seen, *, told: bool, grows: bool) -> list[Write]:
         """told: nothing more comes into the entry; grows: it is there already, and counted."""
-        loud = not deletion.quiet
-        found = manifests_of(self._table, deletion.repository.id, {companion.digest for companion in companions})
-        named = [(tag, found[tag.digest]) for tag in companions if tag.digest in found]
-        own = [self._entry(deletion, new_id(), "tag", tag.name, manifest, [tag]) for tag, manifest in named]
+        loud, tags = not deletion.quiet, {tag.name for tag in seen.tags}
+        along = [(tag, manifest) for tag, manifest in seen.going() if tag.name not in tags]
+        own = [self._entry(deletion, new_id(), "tag", tag.name, manifest, [tag]) for tag, manifest in along]
+        going = [*seen.tags, *(tag for tag, _ in along)]
+        manifests = {manifest.digest: manifest for _, manifest in along}
         return [
-            *self._untag([*tags, *(tag for tag, _ in named)]),
+            *untag(going),
+            *seen.unchanged(going),
             *self._bin.rows([entry], told=told and loud),
             *self._bin.rows(own, told=loud),
             *self._bin.counted([*([] if grows else [entry]), *own]),
-            *(
-                self._raise_version(manifest)
-                for manifest in {manifest.digest: manifest for _, manifest in named}.values()
-            ),
+            *(self._raise_version(manifest) for manifest in manifests.values()),
         ]
 
-    def _tags_of(self, repository: str, digest: str) -> tuple[list[TagRecord], list[TagRecord], bool]:
-        """Some of the tags that point to the manifest, their companions that do not, and whether there are more."""
+    def _tags_of(self, manifest: ManifestRecord) -> tuple[Seen, bool]:
+        """Some of the tags that point to the manifest, with their companions that do not; whether there are more."""
+        repository_id, digest = manifest.repository_id, manifest.digest
         page = self._table.query(
-            keys.repository_partition(repository),
+            keys.repository_partition(repository_id),
             prefix=keys.hold_prefix(digest, "TAG"),
             limit=TAGS_PER_TRANSACTION,
         )
-        names = [TagName(hold["owner"]) for hold in page.items]
-        places, wanted = [keys.tag(repository, name) for name in names], companion_keys(repository, names)
+        held = [TagName(hold["owner"]) for hold in page.items]
+        places, wanted = [keys.tag(repository_id, name) for name in held], companion_keys(repository_id, held)
         found = self._table.get_many([*places, *wanted.values()])
-        tags = [TagRecord.model_validate(found[place]) for place in places if place in found]
-        tags = [tag for tag in tags if tag.digest == digest]
-        companions = {
-            original: companion
-            for original, companion in companions_in(found, wanted).items()
-            if companion.digest != digest
-        }
-        page_tags = first(tags, companions, room=_PAGE_WRITES, a_tag=2)
-        following = [companions[tag.name] for tag in page_tags if tag.name in companions]
-        return page_tags, following, page.next is not None or len(page_tags) < len(tags)
+        standing = [TagRecord.model_validate(found[place]) for place in places if place in found]
+        tags: Sequence[TagRecord] = [tag for tag in standing if tag.digest == digest]
+        # One that points to the manifest too is a tag of it like the others, and goes with its page.
+        rows = {original: row for original, row in beside(found, wanted).items() if row.digest != digest}
+        companions = {original: row for original, row in rows.items() if is_companion(row)}
+        manifests = manifests_of(self._table, repository_id, {row.digest for row in companions.values()})
+        tags = marked(self._table, tags, companions)
+        seen = first(Seen(tags, {**manifests, digest: manifest}, rows), room=_PAGE_WRITES, a_tag=2)
+        return seen, page.next is not None or len(seen.tags) < len(tags)
 
     def _all_tags_of(self, repository: str, digest: str) -> list[TagName]:
         partition, prefix = keys.repository_partition(repository), keys.hold_prefix(digest, "TAG")

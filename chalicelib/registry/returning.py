@@ -25,6 +25,7 @@ from .companions import (
     entries_of_companions,
     kept_companion,
     mark_of,
+    names,
 )
 from .models import Acceleration, BinEntry, TagRecord
 
@@ -55,14 +56,14 @@ class Returns:
 
     def of(self, repository: Repository, entry: BinEntry, tags: Sequence[KeptTag], by: str) -> Returning:
         """tags: some of the entry's, under their own names."""
-        names = [_name(tag) for tag in tags]
-        if all(name.original == name for name in names) and not any(mark_of(tag) for tag in tags):
+        own_names = [_name(tag) for tag in tags]
+        if all(name.original == name for name in own_names) and not any(mark_of(tag) for tag in tags):
             return Returning()
         companions = [_name(tag) for tag in tags if kept_companion(tag)]
-        refused: dict[TagName, Refused] = self.reserved(repository, sorted(set(names) - set(companions)), by)
+        refused: dict[TagName, Refused] = self.reserved(repository, sorted(set(own_names) - set(companions)), by)
         originals = self._originals(repository.id, companions)
         together = {_name(tag).accelerated for tag in entry.tags if tag.get("accelerated") == entry.digest}
-        beside = [name for name in companions if _names_it(originals.get(name), entry.digest)]
+        beside = [name for name in companions if names(originals.get(name), entry.digest)]
         for name in companions:
             comes_too = name in together and name not in originals
             if name not in beside and not comes_too:
@@ -71,9 +72,9 @@ class Returns:
         marks, following = self._companions_of(repository, entry, tags)
         return Returning(refused, frozenset(companions), tuple(checks), marks, following)
 
-    def reserved(self, repository: Repository, names: Sequence[TagName], by: str) -> dict[TagName, Refused]:
+    def reserved(self, repository: Repository, wanted: Sequence[TagName], by: str) -> dict[TagName, Refused]:
         """Of names that ordinary tags are to come back under. One that a companion has is taken anyway."""
-        reserved = self._names.reserved(repository, names, {}, by)
+        reserved = self._names.reserved(repository, wanted, {}, by)
         return {name: TagReserved(repository.name, name, name.original) for name in reserved}
 
     def _originals(self, repository_id: str, companions: Sequence[TagName]) -> dict[TagName, TagRecord]:
@@ -105,8 +106,3 @@ class Returns:
 
 def _name(tag: KeptTag) -> TagName:
     return TagName(str(tag["name"]))
-
-
-def _names_it(original: TagRecord | None, digest: str) -> bool:
-    mark = original.acceleration if original else None
-    return mark is not None and mark.state == "succeeded" and mark.digest == digest
