@@ -13,7 +13,7 @@ from chalicelib.kernel.errors import Unauthenticated
 from chalicelib.kernel.ids import new_id
 from chalicelib.kernel.names import RepositoryName, TagName
 from chalicelib.namespaces.service import Namespaces
-from chalicelib.ports import keys
+from chalicelib.ports import acceleration_keys, keys
 from chalicelib.ports.stack import Stack
 from chalicelib.ports.table import Update
 from chalicelib.registry.models import BinEntry
@@ -50,6 +50,7 @@ def crowded(stack: Stack, clock: FrozenClock, name: str) -> Instance:
     _delete(stack, instance)
     _half_done(stack, instance)
     _people(stack, instance)
+    _conversions(stack, instance)
     clock.advance(60)
     return instance
 
@@ -114,6 +115,15 @@ def _people(stack: Stack, instance: Instance) -> None:
     fourth = Repositories(stack).get(instance.id, FOURTH, fresh=True)
     Shares(stack).create(instance, fourth.id, NewShare(account="guests", username="bob"), "ann")
     stack.table.update(Update(keys.series(instance.id, "2026-01-31T08"), add={"pulls": 3}))
+
+
+def _conversions(stack: Stack, instance: Instance) -> None:
+    """Of more layers than go at once, and what a repository's images need first."""
+    digests = [f"sha256:{number:064x}" for number in range(120)]
+    rows = [acceleration_keys.conversion(instance.id, digest, "a recipe") for digest in digests]
+    fourth = Repositories(stack).get(instance.id, FOURTH, fresh=True)
+    stack.table.put_many([{**key._asdict(), "state": "succeeded"} for key in rows])
+    stack.table.put({**acceleration_keys.first_files(fourth.id)._asdict(), "files": b""})
 
 
 def everything(stack: Stack) -> dict[tuple[str, str], object]:
