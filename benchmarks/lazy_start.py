@@ -160,7 +160,7 @@ def main() -> None:
     names = arguments.images or ("python,node" if arguments.quick else "python,node,large")
     wanted = [service for service in SERVICES if service.name in names.split(",")]
     with tempfile.TemporaryDirectory(dir=arguments.data) as name:
-        told = where("python -m benchmarks.lazy_start" + (" --quick" if arguments.quick else ""), Path(name))
+        told = where("benchmarks.lazy_start", Path(name))
         with serving(Path(name), arguments.port):
             ways = (arguments.port, arguments.port + 1, not arguments.quick)
             found = [compare(service, *ways) for service in wanted if ready(service)]

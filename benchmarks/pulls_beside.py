@@ -125,11 +125,10 @@ def _told(found: Outcome) -> str:
 
 
 def _measured(service: Service, arguments: argparse.Namespace) -> Iterator[str]:
-    quick = " --quick" if arguments.quick else ""
     seconds = 1.0 if arguments.quick else 4.0
     with tempfile.TemporaryDirectory(dir=arguments.data) as name:
         yield "## 3. Pulls beside a conversion\n"
-        yield where(f"python -m benchmarks.pulls_beside{quick}", Path(name))
+        yield where("benchmarks.pulls_beside", Path(name))
         with serving(Path(name), arguments.port):
             repository = Repository(arguments.port, service.name)
             repository.push_image(service.layout, _TAG)

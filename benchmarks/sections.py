@@ -1,5 +1,6 @@
 """A page that several benchmarks write: each replaces its own section and leaves the others as they are."""
 
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -18,8 +19,9 @@ def write_section(page: Path, title: str, text: str) -> None:
     page.write_text("\n".join([parts[0].strip() + "\n", *sections]))
 
 
-def where(command: str, folder: Path) -> str:
+def where(module: str, folder: Path) -> str:
     """When, how and on what a section was measured."""
+    command = " ".join(["python -m", module, *sys.argv[1:]])
     told = "; ".join(
         f"{name}: {value}" for name, value in describe_machine(folder, None) if not name.startswith("client")
     )
