@@ -39,9 +39,11 @@ def show_recycle_bin_entry(call: Call) -> EntryView:
 def restore_recycle_bin_entry(call: Call, body: RestoreOrder) -> RestoredView | Accepted[TaskView]:
     """Restore what was deleted, whole.
 
-    A tag, or a manifest with its tags, counts as pushed now. A repository comes back with its tags, visibility, shares
-    and history, and takes its place in the quota again. A namespace comes back by a task, with its rules, and answers
-    like missing until it is whole. 409 where the name is taken: `context.free_name` is one that is free.
+    A tag, or a manifest with its tags, counts as pushed now; accelerated versions come back along, and alone only
+    beside the version that they were made of. A repository comes back with its tags, visibility, shares and history,
+    and takes its place in the quota again. A namespace comes back by a task, with its rules, and answers like missing
+    until it is whole. 409 where the name is taken (`context.free_name` is one that is free), or belongs to an
+    accelerated version (TAG_RESERVED).
     """
     recycle_bin = _bin(call)
     entry = _told(call, recycle_bin)
@@ -56,7 +58,7 @@ def delete_recycle_bin_entry(call: Call, query: Confirmation) -> None:
     """Free an entry of the recycle bin before its time, for good.
 
     Asks for the entry's name as confirmation and says what would be lost. Content that something else needs stays; the
-    bytes of the rest are freed in the background, a day later.
+    bytes of the rest are freed in the background, a day later. Accelerated versions of what it holds are freed along.
     """
     recycle_bin = _bin(call)
     entry = _told(call, recycle_bin)

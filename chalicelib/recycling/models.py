@@ -65,8 +65,8 @@ class EntryView(BaseModel):
 
 
 class RestoredView(BaseModel):
-    """What came back, under the names it has now. tags: that point to the digest again; left: those that were left
-    where they are; both of tags and manifests only."""
+    """What came back, under the names it has now. tags: that point to the digest again, and accelerated versions that
+    came with them; left: those that were left where they are; both of tags and manifests only."""
 
     model_config = MADE
 

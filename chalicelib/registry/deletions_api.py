@@ -27,9 +27,9 @@ _NAMESPACE = "/instances/{instance}/namespaces/{namespace}"
 def delete_tag(call: Call) -> TagDeletion:
     """Delete a tag, and tell what goes with it.
 
-    Content that another tag or an index still needs stays. What goes lies in the recycle bin for the grace period; its
-    bytes are freed after that. `POST …/tag-deletions` with `dry_run` tells beforehand. 409 TAG_IMMUTABLE where a rule
-    keeps the tag.
+    Its accelerated version goes along. Content that another tag or an index still needs stays. What goes lies in the
+    recycle bin for the grace period; its bytes are freed after that. `POST …/tag-deletions` with `dry_run` tells
+    beforehand. 409 TAG_IMMUTABLE where a rule keeps the tag.
     """
     repository = repository_of(call)
     tag = tag_of(call, repository)
@@ -48,8 +48,8 @@ def delete_tags(call: Call, body: TagDeletionOrder) -> TagDeletion | Accepted[Ta
     """Delete many tags: those named, or all that match a prefix or hold a text.
 
     Up to 100 are deleted at once, and the answer tells which digests and bytes go and which tags of them stay. More are
-    deleted by a task, which leaves alone what is pushed meanwhile. Tags that a rule keeps stay, and the answer lists
-    them. With `dry_run` nothing is deleted.
+    deleted by a task, which leaves alone what is pushed meanwhile. Accelerated versions go along. Tags that a rule
+    keeps stay, and the answer lists them. With `dry_run` nothing is deleted.
     """
     repository = repository_of(call)
     preview = "dry run: " if body.dry_run else ""

@@ -72,7 +72,8 @@ def copy_tag(call: Call, body: NewCopy) -> Created[TagView]:
     """Copy a tag on the server, or add another to what it points to.
 
     No bytes move: layers are shared, and the whole index goes with its images. The target is pushed to like by any
-    client: its namespace may make the repository, quotas and immutable tags hold, and what follows a push follows.
+    client: its namespace may make the repository, quotas and immutable tags hold, and what follows a push follows. 409
+    TAG_RESERVED for a name that belongs to an accelerated version.
     """
     instance, source = instance_of(call), repository_of(call)
     tag = tag_of(call, source)
