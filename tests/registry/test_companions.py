@@ -23,6 +23,7 @@ from tests.stacks import TableWith, with_table
 from .companions import accelerate, original, push_companion, running
 from .images import NAME
 from .library import Library
+from .wire import MANIFEST, Wire
 
 
 @pytest.fixture
@@ -216,3 +217,23 @@ def test_a_companion_that_its_original_comes_to_name_meanwhile_stays(library: Li
     registry = Registry(with_table(library.stack, TableWith(library.stack.table, quicker)))
     assert not registry.retire_companion(library.instance, library.repository(), TagName("v1"))
     assert original(library, "v1-accelerated").digest == original(library).acceleration.digest  # type: ignore[union-attr]
+
+
+def test_registry_clients_are_told_what_the_name_is_for(wire: Wire) -> None:
+    """A1, R5: status, code and message are those that they print; programs read the detail."""
+    body, served = wire.push_image("library/app", "v1"), Library(wire.stack, wire.instance)
+    accelerate(served)
+    path, headers = "/v2/library/app/manifests/v1-accelerated", {"Content-Type": MANIFEST}
+    answer = wire.ask("PUT", path, headers=headers, content=body)
+    (problem,) = answer.json()["errors"]
+    assert (answer.status_code, problem["code"]) == (409, "DENIED")
+    assert problem["message"] == (
+        "the name v1-accelerated of library/app belongs to the accelerated version of v1; push another name, or turn "
+        "acceleration off and delete that version"
+    )
+    assert problem["detail"] == {
+        "reason": "TAG_RESERVED",
+        "repository": "library/app",
+        "tag": "v1-accelerated",
+        "original": "v1",
+    }

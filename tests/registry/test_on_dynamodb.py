@@ -16,6 +16,8 @@ from chalicelib.registry.series import Series
 from tests.ports_aws.adapters import open_moto_table
 from tests.stacks import FrozenClock, embedded_stack, with_table
 
+from .companions import accelerate, running
+from .images import NAME
 from .library import Library
 
 
@@ -86,3 +88,30 @@ def test_manifests_are_shown_and_tags_copied(library: Library) -> None:
     path = library.path(f"/manifests/{digest}", RepositoryName.parse("library/other"))
     found = library.api().get(path).json()
     assert (found["tags"], found["platforms"], len(found["layers"])) == (["v2"], ["linux/amd64"], 2)
+
+
+@pytest.mark.parametrize("count", [2, pytest.param(10, marks=pytest.mark.campaign)])
+def test_a_companion_is_pushed_deleted_and_restored(library: Library, count: int) -> None:
+    """A1: what one transaction writes and checks of both is what DynamoDB takes; of ten, as many as it has room for."""
+    tags = [f"v{number}" for number in range(count)]
+    for tag in tags:
+        library.push(tag, layers=(tag.encode(),))
+        running(library, tag)
+        accelerate(library, tag, layer=b"lazy " + tag.encode())
+    library.push("v0", layers=(b"moved",))
+    assert library.registry.retire_companion(library.instance, library.repository(), TagName("v0"))
+    running(library, "v0")
+    answer = library.api().post(library.path("/tag-deletions"), {"tags": tags})
+    assert len(answer.json()["tags"]) == 2 * count - 1
+    digest = library.push("v1", "w1", layers=(b"v1",))
+    accelerate(library, "w1", layer=b"lazy v1")
+    library.registry.delete(library.owner, NAME, digest)
+    assert library.registry.tags(library.owner, NAME).items == ()
+    for kind in ("manifest", "tag"):
+        entries = library.api().get("/instances/ci/recycle-bin", kind=kind, limit=100).json()["items"]
+        for entry in entries:
+            if not entry["name"].endswith("-accelerated"):
+                library.api().post(f"/instances/ci/recycle-bin/{entry['id']}/restore", {})
+    rows = library.api().get(library.path("/tags"), limit=100).json()["items"]
+    states = {row["tag"]: row["acceleration"]["state"] for row in rows if not row["accelerated"]}
+    assert states == dict.fromkeys([*tags, "w1"], "succeeded") | {"v0": "none", "v1": "none"}
