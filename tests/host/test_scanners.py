@@ -12,8 +12,8 @@ import pytest
 from chalicelib.edge.consume import encode
 from chalicelib.host.pumps import IDLE_S, QueuePump
 from chalicelib.host.scanner import work_off
-from chalicelib.host.scanners import PAUSE_S, Scanners
-from chalicelib.kernel.messages import ContinueScan
+from chalicelib.host.scanners import CONVERSIONS, PAUSE_S, Scanners
+from chalicelib.kernel.messages import ContinueAcceleration, ContinueScan
 from chalicelib.ports.stack import Stack
 from tests.stacks import embedded_stack
 
@@ -79,6 +79,22 @@ def test_one_that_ended_is_followed_by_another_while_there_is_work(stack: Stack,
     assert len(children.started) == 2
     stack.queues.complete(stack.queues.receive(ContinueScan.queue))
     children.end(1)
+    scanners.step()
+    assert len(children.started) == 2
+
+
+def test_conversions_have_a_process_of_their_own_and_hold_up_no_scan(stack: Stack, children: Children) -> None:
+    """A1: as one takes minutes."""
+    scanners = Scanners(stack.queues, children.start, most=2)
+    converters = Scanners(stack.queues, children.start, most=1, named=CONVERSIONS)
+    told = encode(ContinueAcceleration(instance_id="i", task_id="t"))
+    stack.queues.send(ContinueAcceleration.queue, [told] * 3)
+    scanners.step()
+    assert children.started == []
+    converters.step()
+    converters.step()
+    assert len(children.started) == 1
+    ask(stack)
     scanners.step()
     assert len(children.started) == 2
 
