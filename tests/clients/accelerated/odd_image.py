@@ -27,6 +27,12 @@ _ENDINGS = {"gzip": "+gzip", "zstd": "+zstd", "none": ""}
 _COMPRESSORS = {"gzip": ["gzip", "-n", "-6"], "zstd": ["zstd", "-q", "-3"], "none": ["cat"]}
 # What a container needs to start is there; what only fills the disk is not.
 _WITHOUT = ("./var", "./usr/share/locale", "./usr/share/doc", "./usr/share/man", "./dev", "./proc", "./sys")
+# All that it takes to run a shell and `cat`.
+_SHELL = (
+    ".", "./bin", "./lib", "./lib64", "./etc", "./etc/ld.so.cache", "./usr", "./usr/bin", "./usr/bin/sh",
+    "./usr/bin/dash", "./usr/bin/cat", "./usr/lib", "./usr/lib64", "./usr/lib64/ld-linux-x86-64.so.2", "./usr/lib/x86_64-linux-gnu",
+    "./usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2", "./usr/lib/x86_64-linux-gnu/libc.so.6", "./tmp", "./root",
+)  # fmt: skip
 _TAR = ("tar", "--sort=name", "--numeric-owner", "--sparse")
 _POSIX = (
     "--xattrs",
@@ -66,6 +72,7 @@ def _make(folder: Path, tree: Path) -> list[str]:
     archives = folder / "archives"
     base = [*_TAR, *_POSIX, *(f"--exclude={path}" for path in _WITHOUT), "-C", str(tree), "-cf"]
     subprocess.run([*base, str(archives / "base"), "."], check=True)
+    subprocess.run([*base, str(archives / "shell"), "--no-recursion", *_SHELL], check=True)
     _of_tree(archives / "odd", odd_files.odd_tree, *_POSIX)
     _of_tree(archives / "sparse-gnu", lambda root: odd_files.sparse_tree(root, "gnu"), "--format=gnu")
     _of_tree(
@@ -83,10 +90,11 @@ def _make(folder: Path, tree: Path) -> list[str]:
     _tagged(folder, "v1", _index(folder, [amd64, arm64, _attestation(folder, amd64)]))
     _tagged(folder, "plain", _image(folder, "amd64", dict.fromkeys(mixed, "gzip")))
     _tagged(folder, "small", _image(folder, "amd64", {"odd": "gzip", "changes": "gzip"}))
+    _tagged(folder, "lean", _image(folder, "amd64", {"shell": "gzip", "many": "none"}))
     _tagged(folder, "sparse", _image(folder, "amd64", {"empty": "gzip", "sparse-gnu": "gzip"}))
     _tagged(folder, "twice", _image(folder, "amd64", {"twice": "gzip"}))
     (folder / "oci-layout").write_text('{"imageLayoutVersion":"1.0.0"}')
-    return [*mixed, "sparse-gnu", "twice"]
+    return [*mixed, "shell", "sparse-gnu", "twice"]
 
 
 def _of_tree(target: Path, fill: Callable[[Path], None], *options: str) -> None:

@@ -78,6 +78,13 @@ class Place:
             told = answer.json()["acceleration"]
         return remote_digest(repository, f"{tag}{SUFFIX}")
 
+    def accelerate(self, repository: Repository, tag: str) -> str:
+        """Asks for a conversion, and waits for it; the companion's digest."""
+        path = f"{self._path(repository)}/tags/{tag}/accelerate"
+        asked = self.api.post(path)
+        assert asked.status_code == 202, asked.text
+        return self.companion(repository, tag)
+
     def sent_bytes(self) -> int:
         """Of blobs, since the service began, as it counts them itself."""
         text = httpx.get(f"http://{self.target.host}/metrics", trust_env=False).text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,8 +12,10 @@ import pytest
 
 from tests.clients.accelerated.conftest import Converted
 from tests.clients.accelerated.lazily import Lazy, lazy_containerd
+from tests.clients.accelerated.odd_image import OddImage
 from tests.clients.accelerated.place import SUFFIX, platforms
 from tests.clients.conftest import Shell
+from tests.clients.daemons import containerd
 from tests.clients.trees import Entry, differences, walk
 from tests.clients.unpacking import ctr
 from tests.conformance.client import Repository
@@ -88,6 +91,28 @@ def test_read_through_the_mount_the_whole_tree_is_the_original(
         with lazy.mounted(diff_ids(repository, digest)) as root:
             found = walk(root)
     assert differences(below(original), below(found), whole_seconds=True) == []
+
+
+def test_what_the_recorder_traced_comes_first(shell: Shell, odd: OddImage, converted: Converted) -> None:
+    """A1: a list as an artifact beside the image, of a file that nothing but a trace can know of."""
+    place = converted.place
+    repository = place.repository("traced")
+    place.push(shell, odd, "lean", repository)
+    before, name = place.companion(repository, "lean"), place.target.name(repository, "lean")
+    login = ("--plain-http", "--user", f"{place.target.username}:{place.target.password}")
+    with containerd(shell) as socket:
+        own = ("ctr-remote", "-a", socket, "images")
+        shell.run(*own, "pull", "--platform", "linux/amd64", *login, name)
+        shell.run(*own, "optimize", "--period", "2", "--record-out", "list", "--estargz-compression-level", "1",
+                  "--args", '["-c", "cat /many/small/00042 > /dev/null"]', name, "not-needed:v1")  # fmt: skip
+    of_target = ("--username", place.target.username, "--password", place.target.password)
+    shell.run("oras", "attach", "--plain-http", *of_target, "--artifact-type", "application/vnd.crs.first-files.v1",
+              name, "list:text/plain")  # fmt: skip
+    after = place.accelerate(repository, "lean")
+    assert after != before
+    _, many = platforms(repository, after)["amd64"]
+    (shell.home / "layer").write_bytes(repository.blob("GET", many.digest).content)
+    assert json.loads(shell.run("stargz-verify", "layer", many.toc_digest))["prefetched"] == ["many/small/00042"]
 
 
 def below(tree: dict[str, Entry]) -> dict[str, Entry]:
