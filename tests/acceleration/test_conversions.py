@@ -16,15 +16,22 @@ from chalicelib.estargz.conversion import convert
 from chalicelib.estargz.models import Converted, Recipe
 from chalicelib.kernel.errors import Unavailable
 from chalicelib.kernel.messages import ConvertLayer
-from chalicelib.kernel.names import RepositoryName
+from chalicelib.kernel.names import RepositoryName, TagName
+from chalicelib.ports import keys
 from chalicelib.ports.stack import Stack
 from chalicelib.surveys.service import Surveys
 from tests.acceleration.shelf import APP, BASE, Shelf
 from tests.background import run_background
 from tests.layers import archives
+from tests.registry.images import NAME
+from tests.registry.library import gone_for_good
 from tests.stacks import FrozenClock
 
 OTHER = RepositoryName("library/other")
+
+
+# Written in many pieces.
+MANY = {f"file-{number}": b"x" * 9_000 for number in range(40)}
 
 
 class Killed(BaseException):
@@ -71,6 +78,11 @@ def raising(error: BaseException) -> Callable[[], None]:
     return fail
 
 
+def uploads_under_way(shelf: Shelf) -> int:
+    shards = keys.due_partitions("upload")
+    return sum(len(shelf.stack.table.query(shard, index="i1", limit=1000).items) for shard in shards)
+
+
 def test_layer_whose_converter_died_is_converted_by_another(shelf: Shelf, clock: FrozenClock) -> None:
     """Its claim runs out, and what it had written is cleared away."""
     message = asked(shelf)
@@ -113,16 +125,18 @@ def test_given_up_layer_is_tried_again_when_somebody_asks(shelf: Shelf, clock: F
 
 
 def test_converter_that_was_taken_over_leaves_nothing_behind(shelf: Shelf, clock: FrozenClock) -> None:
-    message = asked(shelf)
-    begun: list[bool] = []
+    message = asked(shelf, MANY)
+    written: list[bool] = []
 
     def sleep() -> None:
-        if not begun:
-            begun.append(True)
+        written.append(True)
+        if len(written) == 1:
             clock.advance(CLAIM.total_seconds() + 1)
             Converter(shelf.stack, shelf.instance).carry_out(message)
 
     stopping(shelf, sleep).carry_out(message)
+    assert len(written) == 1
+    assert uploads_under_way(shelf) == 0
     (row,) = shelf.rows()
     assert row.state == "succeeded"
     shelf.work()
@@ -133,7 +147,7 @@ def test_converter_that_was_taken_over_leaves_nothing_behind(shelf: Shelf, clock
 
 
 def test_claim_of_a_long_conversion_is_prolonged(shelf: Shelf, clock: FrozenClock) -> None:
-    message = asked(shelf, {f"file-{number}": b"x" * 9_000 for number in range(40)})
+    message = asked(shelf, MANY)
     others: list[bool] = []
 
     def busy() -> None:
@@ -153,6 +167,7 @@ def test_converter_that_stumbles_has_its_upload_cleared_away_and_is_tried_again(
         stopping(shelf, raising(Unavailable())).carry_out(message)
     (row,) = shelf.rows()
     assert (row.state, row.failures, row.claim) == ("queued", 1, "")
+    assert uploads_under_way(shelf) == 0
     shelf.work()
     run_background(shelf.stack)
     assert shelf.tag("v1-accelerated") is not None
@@ -215,6 +230,18 @@ def test_full_instance_says_so_and_goes_on_when_there_is_room(shelf: Shelf) -> N
     assert shelf.api.post(f"/instances/ci/tasks/{shelf.task().id}/retry").status == 200
     shelf.work()
     assert shelf.tag("v1-accelerated") is not None
+
+
+def test_layer_whose_converted_form_is_long_gone_is_converted_again(shelf: Shelf, clock: FrozenClock) -> None:
+    """Rows outlive what they tell of."""
+    shelf.push(BASE)
+    shelf.work()
+    shelf.library.registry.delete(shelf.library.owner, NAME, TagName("v1"))
+    gone_for_good(shelf.library, clock)
+    assert shelf.rows()[0].state == "succeeded"
+    shelf.push(BASE)
+    shelf.work()
+    assert len(shelf.layers("v1-accelerated")) == 1
 
 
 def test_scan_of_an_accelerated_image_reads_no_layer_again(shelf: Shelf) -> None:

@@ -7,8 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from chalicelib.acceleration.converter import CLAIM
-from chalicelib.acceleration.models import SOURCE, Work
-from chalicelib.acceleration.originals import Originals
+from chalicelib.acceleration.models import SOURCE
 from chalicelib.acceleration.steps import step
 from chalicelib.chain import CHAIN
 from chalicelib.collection.service import Fsck
@@ -198,7 +197,7 @@ def test_step_that_died_after_the_push_is_done_again_and_pushes_nothing_else(she
     sound(shelf)
 
 
-def test_original_that_went_in_the_moment_its_companion_came_leaves_no_orphan(shelf: Shelf) -> None:
+def test_original_that_went_in_the_moment_its_companion_came_leaves_no_orphan(shelf: Shelf, clock: FrozenClock) -> None:
     """A deletion that looked before the companion stood takes none along."""
     shelf.push(BASE)
     task = begun(shelf, 3)
@@ -208,7 +207,9 @@ def test_original_that_went_in_the_moment_its_companion_came_leaves_no_orphan(sh
     companion = shelf.tag("v1-accelerated")
     assert companion is not None
     shelf.stack.table.delete(keys.tag(shelf.library.repository().id, "v1"))
-    Originals(shelf.stack, shelf.instance, claimed, Work.model_validate(claimed.work)).retire_stale()
+    clock.advance(CLAIM.total_seconds() * 4)
+    ended = shelf.step(task.id)
+    assert shelf.items(ended) == {"v1": ("skipped", "it was pushed or deleted meanwhile")}
     assert shelf.tag("v1-accelerated") is None
 
 
