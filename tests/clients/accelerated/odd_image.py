@@ -29,9 +29,10 @@ _COMPRESSORS = {"gzip": ["gzip", "-n", "-6"], "zstd": ["zstd", "-q", "-3"], "non
 _WITHOUT = ("./var", "./usr/share/locale", "./usr/share/doc", "./usr/share/man", "./dev", "./proc", "./sys")
 # All that it takes to run a shell and `cat`.
 _SHELL = (
-    ".", "./bin", "./lib", "./lib64", "./etc", "./etc/ld.so.cache", "./usr", "./usr/bin", "./usr/bin/sh",
-    "./usr/bin/dash", "./usr/bin/cat", "./usr/lib", "./usr/lib64", "./usr/lib64/ld-linux-x86-64.so.2", "./usr/lib/x86_64-linux-gnu",
-    "./usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2", "./usr/lib/x86_64-linux-gnu/libc.so.6", "./tmp", "./root",
+    ".", "./bin", "./lib", "./lib64", "./etc", "./etc/ld.so.cache", "./tmp", "./root", "./usr", "./usr/bin",
+    "./usr/bin/sh", "./usr/bin/dash", "./usr/bin/cat", "./usr/lib", "./usr/lib64", "./usr/lib64/ld-linux-x86-64.so.2",
+    "./usr/lib/x86_64-linux-gnu", "./usr/lib/x86_64-linux-gnu/libc.so.6",
+    "./usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2",
 )  # fmt: skip
 _TAR = ("tar", "--sort=name", "--numeric-owner", "--sparse")
 _POSIX = (
