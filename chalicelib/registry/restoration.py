@@ -269,7 +269,8 @@ class Restoration:
         ]
 
     def _event(self, instance: Instance, page: _Page, by: str, now: str, sparse: bool) -> dict[str, Any]:
-        """That of a push. restored: its children have to be revived, and are by the sweep if this process dies."""
+        """That of a push. restored: its children have to be revived; following: entries of companions that come too.
+        The sweep does both if this process dies."""
         return {
             "incarnation": page.push,
             "instance_id": instance.id,
@@ -283,6 +284,7 @@ class Restoration:
             "source_ip": "",
             "request_id": "",
             "restored": not sparse,
+            "following": [entry.id for entry in page.returning.following],
         }
 
     def _follow_up(self, instance: Instance, page: _Page, by: str, sparse: bool) -> list[TagName]:
@@ -290,13 +292,13 @@ class Restoration:
         self._manifests.relink(instance.id, page.manifest)
         if not sparse:
             self._revival.revive_children(instance.id, page.manifest)
-        companions = [name for entry in page.returning.following for name in self._follow(instance, entry, by, sparse)]
+        companions = [name for entry in page.returning.following for name in self.follow(instance, entry, by, sparse)]
         self._outbox.announce(instance, page.repository, page.push)
         return companions
 
-    def _follow(self, instance: Instance, entry: BinEntry, by: str, sparse: bool) -> Sequence[TagName]:
-        """The companion of a tag that is back. Where that was pushed or deleted this moment, or the companion's entry
-        freed, there is nothing to bring back any more."""
+    def follow(self, instance: Instance, entry: BinEntry, by: str, sparse: bool) -> Sequence[TagName]:
+        """The companion of a tag that is back comes too. Safe to repeat. Where the tag was pushed or deleted this
+        moment, or the companion's entry freed, there is nothing to bring back any more."""
         try:
             page, further = self._restore_page(instance, entry, by, None, False, sparse)
         except (NotFound, Conflict):

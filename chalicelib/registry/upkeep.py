@@ -27,6 +27,7 @@ from .models import BinEntry, ManifestRecord, UploadRecord
 from .namespace_retirement import NamespaceRetirement
 from .outbox import Outbox
 from .repository_retirement import RepositoryRetirement
+from .restoration import Restoration
 from .revival import Revival
 from .uploads import Uploads
 
@@ -49,6 +50,7 @@ class Upkeep:
         self._uploads = Uploads(stack)
         self._outbox = Outbox(stack)
         self._manifests = Manifests(stack)
+        self._restoration = Restoration(stack)
         self._revival = Revival(stack)
         self._steps: dict[str, Callable[[Item], None]] = {
             "intent": self._intent,
@@ -132,7 +134,17 @@ class Upkeep:
             self._manifests.relink(row["instance_id"], held)
             if row.get("restored"):
                 self._revival.revive_children(row["instance_id"], held)
+            self._bring_companions(row)
         self._outbox.announce_again(row, self._stack.clock.now())
+
+    def _bring_companions(self, row: Item) -> None:
+        """Of tags that were restored: whoever did that may have died in between."""
+        instance_id = row["instance_id"]
+        entries = self._table.get_many([keys.bin_entry(instance_id, each) for each in row.get("following") or ()])
+        if entries:
+            instance, sparse = self._instances.load(instance_id), not row.get("restored")
+            for entry in entries.values():
+                self._restoration.follow(instance, BinEntry.model_validate(entry), row["pushed_by"], sparse)
 
     def _put_off(self, row: Item, instance_id: str, moment: datetime, stood_still_s: int) -> bool:
         """Whether the row waits, because the clocks of a frozen instance's recycle bin stand still (I6)."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from typing import Any
 
@@ -10,16 +11,19 @@ import pytest
 from chalicelib.kernel.errors import ManifestUnknown
 from chalicelib.namespaces.models import NamespaceEdit
 from chalicelib.namespaces.service import Namespaces
-from chalicelib.registry.companions import BY
+from chalicelib.registry.companions import BY, names
 from chalicelib.registry.models import TagRecord
-from tests.background import run_tasks
+from chalicelib.registry.restoration import Restoration
+from tests.background import run_background, run_tasks
+from tests.faults.ports import faulty
+from tests.faults.turns import CRASH_AFTER, Crashed, Worker
 from tests.management import Reply
 from tests.registry.companions import accelerate, original, push_same
 from tests.registry.images import NAME
 from tests.registry.library import DAY, Library, gone_for_good
 from tests.stacks import FrozenClock
 
-from .bin import delete_digest, delete_namespace, delete_repository, delete_tag, free, listed, pulled, restore
+from .bin import delete_digest, delete_namespace, delete_repository, delete_tag, entries, free, listed, pulled, restore
 
 WAYS: dict[str, Callable[[Library], object]] = {
     "tag": lambda library: delete_tag(library, "v1"),
@@ -229,3 +233,27 @@ def test_a_companion_of_an_image_that_is_lazy_already_is_another_tag_of_it(libra
     after = standing(library)
     assert {name for name, tag in after.items() if tag.pushed_by == BY} == {"v1-accelerated", "v2-accelerated"}
     assert after["v2"].acceleration is not None
+
+
+def test_a_restoration_that_dies_between_the_two_is_finished_by_the_sweep(library: Library, clock: FrozenClock) -> None:
+    """A1, X1: at each of its writes; nobody asks again, and acceleration is off."""
+    places = [0]
+    while places:
+        library.push("v1")
+        accelerate(library)
+        delete_tag(library, "v1")
+        worker = Worker(plan={place: CRASH_AFTER} if (place := places.pop()) else {})
+        back = next(entry for entry in entries(library.stack, library.instance) if entry.name == "v1")
+        with contextlib.suppress(Crashed):
+            Restoration(faulty(library.stack, worker)).restore(library.instance, back, "ann")
+        if not place:
+            places = [
+                number for number, name in enumerate(worker.calls, 1) if name in ("table.transact", "objects.put")
+            ]
+            assert len(places) == 4
+        assert worker.dead is bool(place)
+        clock.advance(60)
+        run_background(library.stack)
+        after = standing(library)
+        assert after.keys() == {"v1", "v1-accelerated"}
+        assert names(after["v1"], after["v1-accelerated"].digest)
