@@ -26,6 +26,7 @@ from . import switches
 from .models import Work
 
 _MOVED = "it was pushed or deleted meanwhile"
+_AWAY = "its repository was deleted meanwhile"
 _SUPERSEDED = "another task converts it"
 _SWITCHED_OFF = "acceleration was switched off meanwhile"
 
@@ -55,8 +56,12 @@ class Originals:
             tag = TagRecord.model_validate(row) if row else None
             if wanted.name in self._items or wanted.name in self._work.settled:
                 continue
-            if tag is None or tag.push != wanted.push or self._find_repository() is None:
+            if tag is None or tag.push != wanted.push:
                 self.skip(wanted.name, _MOVED)
+            elif self._find_repository() is None:
+                # It comes back with its repository, should that be restored.
+                self.mark_failed(tag, "interrupted", _AWAY)
+                self.skip(wanted.name, _AWAY)
             elif self._work.phase != "plan" and self._taken(tag):
                 self.skip(wanted.name, _SUPERSEDED)
             elif switched_off:

@@ -2,7 +2,7 @@
 
 pk                       sk                           what stands there
 CONVERSIONS#<instance>   LAYER#<digest>#<recipe>      one layer, to be converted or converted already
-CONVERSIONS#<instance>   ENTRY#<task>#<moment>        id of the audit entry that tells of a task's end, where it was late
+CONVERSIONS#<instance>   ENTRY#<task>#<moment>        id of the audit entry that tells late of a task's end
 REPO#<repository>        FIRSTFILES                   files that its images need first, as its users told
 """
 

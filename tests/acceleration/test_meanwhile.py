@@ -105,6 +105,25 @@ def test_deleted_image_gets_none(shelf: Shelf, change: Callable[[Shelf], None], 
     sound(shelf)
 
 
+@pytest.mark.parametrize("steps", range(1, STEPS - 1))
+def test_image_whose_repository_comes_back_does_not_wait_for_ever(shelf: Shelf, steps: int) -> None:
+    """X1, A3: the list says that it was interrupted, and it is accelerated when somebody asks."""
+    shelf.push(BASE, APP)
+    task = begun(shelf, steps)
+    repository_deleted(shelf)
+    shelf.step(task.id)
+    shelf.work()
+    (entry,) = shelf.api.get("/instances/ci/recycle-bin").json()["items"]
+    assert shelf.api.post(f"/instances/ci/recycle-bin/{entry['id']}/restore").status in (200, 201)
+    mark = shelf.mark()
+    assert mark is not None
+    assert (mark.state, mark.reason, mark.task) == ("failed", "interrupted", "")
+    assert shelf.api.post(shelf.library.path("/tags/v1/accelerate")).status == 202
+    shelf.work()
+    assert shelf.tag("v1-accelerated") is not None
+    sound(shelf)
+
+
 @pytest.mark.parametrize("steps", range(STEPS - 1))
 def test_switched_off_meanwhile_there_is_none(shelf: Shelf, steps: int) -> None:
     """A1."""
