@@ -35,6 +35,7 @@ from tests.stacks import make_instance, make_namespace
 
 from .functions import Functions, functions
 from .recorded_calls import RECORDED, Rights, write
+from .story_of_accelerations import images_are_accelerated
 from .story_of_clients import (
     APP,
     LOGIN,
@@ -118,6 +119,7 @@ def _lives(aws: Functions, world: World, place: Place, receiver: Receiver, sourc
         clients_come_and_go(clients)
         aws.settle()
         images_are_scanned(aws, owner, clients, source)
+        images_are_accelerated(aws, owner, clients)
         owner.copies()
         owner.fixes(clients)
         owner.retains(clients)
