@@ -31,6 +31,14 @@ def _tag(scene: Scene, rng: random.Random) -> Asking:
     return Asking(lambda at: at.delete(tag, name), done=(ManifestUnknown,))
 
 
+def _original(scene: Scene, rng: random.Random) -> Asking:
+    """A tag with its companion, by its name or by its digest."""
+    digest = scene.push_image(*POOL[4:6], tags=("fast",))
+    scene.accelerate("fast", POOL[6])
+    wanted = rng.choice(("fast", str(digest)))
+    return Asking(lambda at: at.delete(wanted), done=(ManifestUnknown,))
+
+
 def _manifest(scene: Scene, rng: random.Random) -> Asking:
     """With its tags, and perhaps a signature that dies with it. Many tags go page by page, and where the pages were
     interrupted those of the second asking are an entry of their own."""
@@ -240,6 +248,7 @@ def _instance(scene: Scene, rng: random.Random) -> Asking:
 
 OPERATIONS: Final[Mapping[str, Operation]] = {
     "deletion of a tag": Operation("delete", _tag),
+    "deletion of a tag with its companion": Operation("delete", _original),
     "deletion of a manifest": Operation("delete", _manifest),
     "deletion of an index": Operation("delete", _index),
     "deletion of what an index holds": Operation("delete", _held_child),

@@ -52,6 +52,22 @@ def _tag(scene: Scene, rng: random.Random) -> Asking:
     return _restored(_entry(scene, "tag", "back"), **order)
 
 
+def _original(scene: Scene, rng: random.Random) -> Asking:
+    """Its companion comes back with it, by the sweep if need be."""
+    _accelerated(scene)
+    scene.clock.advance(rng.choice((0, 2, 5)) * DAY_S)
+    settle(scene)
+    return _restored(_entry(scene, "tag", "fast"))
+
+
+def _accelerated(scene: Scene) -> None:
+    """A tag and its companion, in the recycle bin."""
+    scene.push_image(*POOL[4:6], tags=("fast",))
+    scene.accelerate("fast", POOL[6])
+    scene.delete("fast")
+    settle(scene)
+
+
 def _tag_of_an_index(scene: Scene, rng: random.Random) -> Asking:
     """Its children were deleted alone meanwhile, and come back with it."""
     scene.push_image(*POOL[4:6])
@@ -116,6 +132,12 @@ def _freed_tag(scene: Scene, rng: random.Random) -> Asking:
     return _freed(_entry(scene, "tag", "gone"))
 
 
+def _freed_original(scene: Scene, rng: random.Random) -> Asking:
+    """Its companion is freed along."""
+    _accelerated(scene)
+    return _freed(_entry(scene, "tag", "fast"))
+
+
 def _freed_namespace(scene: Scene, rng: random.Random) -> Asking:
     NamespaceRetirement(scene.stack).delete(scene.instance, scene.namespace(), "ann", repositories=2, size=0)
     settle(scene)
@@ -134,12 +156,14 @@ def _rollback(scene: Scene, rng: random.Random) -> Asking:
 
 OPERATIONS: Final[Mapping[str, Operation]] = {
     "restoring a tag": Operation("restore", _tag),
+    "restoring a tag with its companion": Operation("restore", _original),
     "restoring an index": Operation("restore", _tag_of_an_index),
     "restoring a manifest": Operation("restore", _manifest),
     "restoring a signed manifest": Operation("restore", _signed_manifest),
     "restoring a repository": Operation("restore", _repository),
     "restoring a namespace": Operation("restore", _namespace),
     "freeing a tag": Operation("restore", _freed_tag),
+    "freeing a tag with its companion": Operation("restore", _freed_original),
     "freeing a namespace": Operation("restore", _freed_namespace),
     "rollback of a tag": Operation("restore", _rollback),
 }

@@ -28,6 +28,7 @@ from chalicelib.notifications.shapes import NewWebhook
 from chalicelib.ports.embedded.spool import Spool
 from chalicelib.ports.outbound import Answer
 from chalicelib.ports.stack import Stack
+from chalicelib.registry.companions import BY
 from chalicelib.registry.models import Caller
 from chalicelib.registry.service import Registry
 from chalicelib.repositories.models import Repository
@@ -113,6 +114,14 @@ class Scene:
     def sign(self, subject: bytes, layer: bytes, *tags: str, name: RepositoryName = APP) -> Digest:
         """A referrer of the manifest."""
         return self.push_image(layer, tags=tags, name=name, **referring_to(subject))
+
+    def accelerate(self, tag: str, layer: bytes) -> None:
+        """The companion of a tag of `library/app`, as the last step of a conversion pushes it."""
+        self.bring(layer)
+        original = self.registry.tag(self.repository(), TagName(tag))
+        converter = replace(self.caller, principal=replace(self.caller.principal, name=BY))
+        name, body = original.name.accelerated, image(layer, annotations={"of": original.digest})
+        self.registry.push(converter, APP, name, (), body, media.OCI_MANIFEST, "conversion", beside=original)
 
     def delete(self, reference: str, name: RepositoryName = APP) -> None:
         wanted = Digest.parse(reference) if ":" in reference else TagName(reference)
