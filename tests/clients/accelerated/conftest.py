@@ -25,7 +25,7 @@ FIRST_FILES = (
     "/usr/bin/dash", "/lib/x86_64-linux-gnu/libc.so.6", "/lib64/ld-linux-x86-64.so.2", "/etc/ld.so.cache",
     "/usr/bin/cat", "/odd/links/second", "/odd/opaque/new", "/many/small/00777", "/many/large", "/not/here",
 )  # fmt: skip
-_TAGS = ("v1", "plain", "small", "sparse", "twice")
+_TAGS = ("v1", "plain", "small", "lean", "sparse", "twice")
 
 
 @dataclass(frozen=True)
