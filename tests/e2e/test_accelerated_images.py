@@ -23,7 +23,8 @@ from .conftest import Client
 from .image import SmallImage
 from .worlds import World, eventually
 
-pytestmark = pytest.mark.campaign
+# Clocks of other stories begin with the world.
+pytestmark = [pytest.mark.campaign, pytest.mark.usefixtures("begun")]
 
 TAGS = "/namespaces/lazy/repositories/app/tags"
 # From the end of a converter's claim to the next one's work: the task asks again after a minute.
