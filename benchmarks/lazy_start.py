@@ -132,7 +132,8 @@ link*: arithmetic for 400 Mbit/s and 5 ms to and fro, the registry's own time le
 on this machine's disk; a lazy image is not unpacked. What the program itself computes comes on top of all of them.
 The working set is what the kernel brought into memory of the image's files, its read-ahead of 128 KiB included; the
 client reads in order, chunk by chunk, and loads nothing in the background.
-The bad case is the accelerated image with the traced list: a program that reads all of it waits longer than a pull.
+The bad case, *everything is read*, is of the image with the traced list: far more requests than a pull has, and a
+longer wait for them. Only that nothing has to be unpacked makes up for it.
 """
 
 
