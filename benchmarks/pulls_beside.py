@@ -35,7 +35,7 @@ _RANGE = 50_000
 _LOOK_EVERY_S = 0.5
 _APPEARS_WITHIN_S = 30.0
 _TURN_S = 0.35
-_TURNS, _QUICK_TURNS = 14, 3
+_TURNS, _QUICK_TURNS = 14, 10
 _PROGRAM = b"chalicelib.host.scanner\0conversions"
 _CONNECTIONS = (1, 8)
 
@@ -195,7 +195,7 @@ def _measured(service: Service, arguments: argparse.Namespace) -> Iterator[str]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="a small image, few turns")
+    parser.add_argument("--quick", action="store_true", help="a small image, fewer turns")
     parser.add_argument("--port", type=int, default=7755)
     parser.add_argument("--data", default=tempfile.gettempdir())
     parser.add_argument("--page", type=Path)
