@@ -10,7 +10,7 @@ import hashlib
 from typing import Final
 
 from .archive import Item
-from .models import ConversionRefused
+from .models import ENTRIES_MOST, ConversionRefused
 
 # Two names with one such digest would be a broken hash function.
 _DIGEST_BYTES: Final = 16
@@ -33,7 +33,7 @@ class Tree:
         self.superseded: set[int] = set()
 
     def add(self, item: Item, number: int) -> None:
-        """Raises ConversionRefused (unsupported_entry)."""
+        """Raises ConversionRefused (unsupported_entry, too_many_entries)."""
         path, folder = item.path, item.kind == "dir"
         if not path:
             self._root(item)
@@ -45,7 +45,7 @@ class Tree:
             self._replace(path, known, folder)
         if item.kind == "hardlink":
             self._link(item)
-        self._names[name] = number * 2 + folder
+        self._know(name, number * 2 + folder)
 
     def _root(self, item: Item) -> None:
         if item.kind != "dir":
@@ -56,13 +56,23 @@ class Tree:
         parent = path.rpartition("/")[0]
         while parent and parent != self._parent:
             name = key(parent)
-            known = self._names.setdefault(name, _IMPLIED * 2 + _FOLDER)
-            if not known & _FOLDER:
+            known = self._names.get(name)
+            if known is None:
+                self._know(name, _IMPLIED * 2 + _FOLDER)
+            elif not known & _FOLDER:
                 _refuse(f"{path} lies below {parent}, which is no folder in the layer.")
-            if known >= 0:
+            else:
+                # And so are those above it: no folder becomes anything else.
                 break
             parent = parent.rpartition("/")[0]
         self._parent = path.rpartition("/")[0]
+
+    def _know(self, name: bytes, entry: int) -> None:
+        self._names[name] = entry
+        if len(self._names) > ENTRIES_MOST:
+            raise ConversionRefused(
+                "too_many_entries", f"The layer has more than {ENTRIES_MOST} names, with folders that it does not list."
+            )
 
     def _replace(self, path: str, known: int, folder: bool) -> None:
         if known & _FOLDER and not folder:

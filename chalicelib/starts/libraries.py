@@ -28,6 +28,9 @@ _USUAL: Final = ("/lib64", "/usr/lib64", "/lib", "/usr/lib", "/usr/local/lib64")
 # What loaders read besides: glibc's cache, musl's list of folders.
 CACHE: Final = "/etc/ld.so.cache"
 _MUSL: Final = "ld-musl-"
+_ORIGIN: Final = "$ORIGIN"
+# Linux's PATH_MAX: no library lies in a folder with a longer name.
+_LONGEST_PATH: Final = 4096
 
 
 def usual_folders(elf: Elf) -> Iterator[str]:
@@ -41,10 +44,12 @@ def own_folders(elf: Elf, origins: Sequence[str]) -> tuple[str, ...]:
     """Those that a file names itself, `$ORIGIN` filled in by each of the folders it lies in."""
     folders: list[str] = []
     for folder in elf.folders:
-        plain = folder.replace("${ORIGIN}", "$ORIGIN").replace("${LIB}", "$LIB")
-        for origin in origins if "$ORIGIN" in plain else ("",):
+        plain = folder.replace("${ORIGIN}", _ORIGIN).replace("${LIB}", "$LIB")
+        for origin in origins if _ORIGIN in plain else ("",):
+            if len(plain) + plain.count(_ORIGIN) * (len(origin) - len(_ORIGIN)) > _LONGEST_PATH:
+                continue
             libs = ("lib64", "lib") if "$LIB" in plain else ("",)
-            folders += [plain.replace("$ORIGIN", origin).replace("$LIB", lib) for lib in libs]
+            folders += [plain.replace(_ORIGIN, origin).replace("$LIB", lib) for lib in libs]
     return tuple(dict.fromkeys(each for each in folders if each.startswith("/")))
 
 

@@ -120,8 +120,8 @@ class Tree:
         emptied: set[str] = set()
         for start in read_starts(data):
             self._left -= 1
-            self._text += len(start.path) + len(start.target) + len(start.told)
-            if self._left < 0 or self._text > _MOST_TEXT:
+            self._count_text(len(start.path) + len(start.target) + len(start.told))
+            if self._left < 0:
                 raise TooMuch
             folder, _, name = start.path.rpartition("/")
             if name == _WHITEOUT:
@@ -137,6 +137,11 @@ class Tree:
                 here[start.path] = Standing(number, start.path, start)
         return here, deleted, emptied
 
+    def _count_text(self, size: int) -> None:
+        self._text += size
+        if self._text > _MOST_TEXT:
+            raise TooMuch
+
     def _hides(self, path: str, known: dict[str, bool]) -> bool:
         """Whether a layer above this one hides what lies in the path's folder.
 
@@ -148,6 +153,8 @@ class Tree:
         while folder and folder not in known and not self._ends_at(folder):
             folder = folder.rpartition("/")[0]
             asked.append(folder)
+            # A path that is deep enough has many times its own length in folders.
+            self._count_text(len(folder))
         answer = known[folder] if folder in known else self._ends_at(folder)
         known.update(dict.fromkeys(asked, answer))
         return answer

@@ -79,6 +79,17 @@ def test_more_entries_than_memory_was_reckoned_for_are_refused(monkeypatch: pyte
     assert refused.value.reason == "too_many_entries"
 
 
+def test_folders_that_a_layer_does_not_list_count_as_names_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A2: a few long paths are as many folders as a million files have."""
+    source = tar(*(file(f"{number}/" + "a/" * 40 + "f") for number in range(30)))
+    monkeypatch.setattr("chalicelib.estargz.tree.ENTRIES_MOST", 30 * 42)
+    assert converted(source).converted.entries == 31
+    monkeypatch.setattr("chalicelib.estargz.tree.ENTRIES_MOST", 30 * 42 - 1)
+    with pytest.raises(ConversionRefused) as refused:
+        converted(source)
+    assert refused.value.reason == "too_many_entries"
+
+
 def test_holes_count_as_the_bytes_they_become() -> None:
     """A2: a file of holes costs an archive nothing, and who loads it all the more."""
     holes = archives.pax([(b"GNU.sparse.size", b"900000"), (b"GNU.sparse.map", b"0,3")]) + archives.entry(b"a", b"abc")

@@ -9,6 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from chalicelib.starts.elf import Elf
+from chalicelib.starts.libraries import own_folders
 from chalicelib.starts.resolution import Bounds, first_files, listed_files
 from tests.starts import made
 from tests.starts.made import LOADER, config, layer, library, program
@@ -139,6 +141,13 @@ def test_libraries_are_looked_for_where_programs_say_first() -> None:
     paths = found(config("app", folder="/srv"), files)
     assert "usr/lib/liba.so" not in paths
     assert {"opt/app/lib/liba.so", "opt/app/bin/lib/libb.so", "srv/libc2.so", "opt/app/lib/libd.so"} <= set(paths)
+
+
+def test_folders_longer_than_any_path_are_not_filled_in() -> None:
+    """A2: a few kilobytes of a program would become gigabytes of folders."""
+    longest = "/" + "a" * 200
+    assert own_folders(Elf(made.X86_64, True, folders=("$ORIGIN" * 20,)), (longest,)) == (longest * 20,)
+    assert own_folders(Elf(made.X86_64, True, folders=("$ORIGIN" * 21, "/x")), (longest,)) == ("/x",)
 
 
 def test_libraries_are_looked_for_where_the_environment_says() -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chalicelib.starts.tree import Tree
+from chalicelib.starts.tree import TooMuch, Tree
 from tests.starts import made
 
 
@@ -196,3 +196,12 @@ def test_the_tree_is_the_one_that_unpacking_layer_by_layer_leaves(layers: list[d
     every = {path for files in layers for path in files if ".wh." not in path}
     found = {path: layer_of(merged, "/" + path) for path in every}
     assert {path: layer for path, layer in found.items() if layer is not None} == unpacked(layers)
+
+
+def test_paths_so_deep_that_their_folders_would_fill_memory_are_too_much() -> None:
+    """A2: two kilobytes of a layer, unpacked by nobody, were gigabytes of folders."""
+    deep = {f"{number}/" + "a/" * 1900 + "f": b"" for number in range(100)}
+    with pytest.raises(TooMuch):
+        tree(deep)
+    few = tree(dict(list(deep.items())[:10]), {"b/c": b""})
+    assert layer_of(few, "/b/c") == 1
