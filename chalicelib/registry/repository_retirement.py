@@ -209,7 +209,7 @@ class RepositoryRetirement:
     def _clear_some(self, instance: str, repository: str) -> bool:
         """Whether some of the rows that hold nothing went."""
         partition = keys.repository_partition(repository)
-        for prefix in ("HISTORY#", "SHARE#", "REFERRER#"):
+        for prefix in ("HISTORY#", "SHARE#", "REFERRER#", "FIRSTFILES"):
             rows = self._table.query(partition, prefix=prefix, limit=ROWS_A_STEP // 2).items
             guests = [keys.shared_with(row["account"], row["username"], row["id"]) for row in rows if "username" in row]
             gone = [*guests, *(Key(row["pk"], row["sk"]) for row in rows)]

@@ -276,8 +276,10 @@ class Retirement:
         found = self._table.get_many([*places, *wanted.values()])
         standing = [TagRecord.model_validate(found[place]) for place in places if place in found]
         tags: Sequence[TagRecord] = [tag for tag in standing if tag.digest == digest]
-        # One that points to the manifest too is a tag of it like the others, and goes with its page.
-        rows = {original: row for original, row in beside(found, wanted).items() if row.digest != digest}
+        # One that points to the manifest too is a tag of it like the others, and goes with its page. What somebody else
+        # has at the name is told of all the same: it stands in the way of any companion.
+        there = beside(found, wanted)
+        rows = {original: row for original, row in there.items() if row.digest != digest or not is_companion(row)}
         companions = {original: row for original, row in rows.items() if is_companion(row)}
         manifests = manifests_of(self._table, repository_id, {row.digest for row in companions.values()})
         tags = marked(self._table, tags, companions)

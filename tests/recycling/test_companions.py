@@ -12,8 +12,9 @@ from chalicelib.kernel.errors import ManifestUnknown
 from chalicelib.namespaces.models import NamespaceEdit
 from chalicelib.namespaces.service import Namespaces
 from chalicelib.registry.companions import BY, names
-from chalicelib.registry.models import TagRecord
+from chalicelib.registry.models import Acceleration, TagRecord
 from chalicelib.registry.restoration import Restoration
+from chalicelib.registry.retirement import TAGS_PER_TRANSACTION
 from tests.background import run_background, run_tasks
 from tests.faults.ports import faulty
 from tests.faults.turns import CRASH_AFTER, Crashed, Worker
@@ -189,6 +190,18 @@ def test_somebodys_own_tag_at_the_companions_name_stays(library: Library) -> Non
     assert restore(library.api(), named(library, "v1")).status == 200
     after = standing(library)
     assert (after["v1-accelerated"].digest, after["v1"].acceleration) == (mine, None)
+
+
+def test_a_digest_goes_though_somebodys_tag_in_the_way_of_a_companion_is_another_of_it(library: Library) -> None:
+    """A1: the two are deleted by different pages, and the first one looks for no companion there."""
+    before = [f"a{number:02}" for number in range(TAGS_PER_TRANSACTION - 2)]
+    digest = library.push("v1", "v1-accelerated")
+    for name in before:
+        assert library.push(name) == digest
+    mark = Acceleration(state="failed", reason="name_taken")
+    assert library.registry.mark_tag(original(library), mark)
+    delete_digest(library, digest)
+    assert standing(library) == {}
 
 
 def test_of_several_deletions_the_newest_companion_comes_back(library: Library) -> None:

@@ -13,7 +13,7 @@ from chalicelib.kernel import media
 from chalicelib.kernel.errors import NotFound, UploadUnknown
 from chalicelib.kernel.names import Digest, TagName
 from chalicelib.kernel.roles import Role
-from chalicelib.ports import keys
+from chalicelib.ports import acceleration_keys, keys
 from chalicelib.ports.stack import Stack
 from chalicelib.ports.table import Put, Update, Write, absent, equals
 from chalicelib.registry.bin_entries import BinEntries
@@ -255,7 +255,7 @@ def test_a_deleted_repository_can_be_put_back_whole_in_one_transaction(library: 
 
 
 def test_a_repository_is_purged_when_its_grace_period_is_over(library: Library, clock: FrozenClock) -> None:
-    """X1, X3: indexes, children, referrers, moved and deleted tags, leases: nothing is left of them."""
+    """X1, X3: indexes, children, referrers, moved and deleted tags, leases, first files: nothing is left of them."""
     arm, intel = library.push(layers=(b"arm",)), library.push("intel", layers=(b"intel",))
     library.push_index((arm, "linux/arm64"), (intel, "linux/amd64"), tag="v1")
     library.push("v2", "moves")
@@ -265,6 +265,7 @@ def test_a_repository_is_purged_when_its_grace_period_is_over(library: Library, 
     library.registry.delete(library.owner, NAME, TagName("gone"))
     push_blob(library.registry, library.owner, b"uploaded, and never named")
     repository = library.repository().id
+    library.stack.table.put({**acceleration_keys.first_files(repository)._asdict(), "files": b"a list"})
     library.api().delete(library.path(), confirm="app")
     clock.advance(7 * DAY - 60)
     push_blob(library.registry, library.owner, b"of another", OTHER)
