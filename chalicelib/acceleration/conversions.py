@@ -39,6 +39,8 @@ LASTING: Final = frozenset(
         "too_many_entries",
     }
 )
+# What may be otherwise in another repository that has the layer.
+_OF_REPOSITORY: Final = frozenset({"missing_layer", "quota_exceeded", "interrupted"})
 _ATTEMPTS: Final = 20
 
 
@@ -107,7 +109,7 @@ class Conversions:
             late = seen.expires < store.expiry(now - store.KEPT / 2)
             return _Wanted(seen.model_copy(update={"expires": store.expiry(now)}), tell=False) if late else None
         if seen.state == "failed":
-            elsewhere = seen.repository_id != work.repository_id
+            elsewhere = seen.repository_id != work.repository_id and seen.reason in _OF_REPOSITORY
             passes = seen.reason not in LASTING and (anew or elsewhere)
             return _Wanted(seen.model_copy(update=again), tell=True) if passes else None
         return self._joined(seen, mine, task_id)

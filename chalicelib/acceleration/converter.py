@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import errno
 import os
+import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import timedelta
 from functools import partial
 from typing import Any, Final
@@ -47,6 +48,8 @@ PROLONG_EVERY: Final = timedelta(seconds=20)
 MOST_FAILURES: Final = 3
 # Less than a function may take, with room for the end of the upload.
 LIMITS: Final = Limits(seconds=780.0)
+# To find out whether a layer is fit as it is: it is read twice for that, and may have to be converted after all.
+LIMITS_OF_REUSE: Final = Limits(seconds=LIMITS.seconds / 3)
 # More threads than this have nothing to do: a layer is read and hashed by one.
 MOST_WORKERS: Final = 4
 # A task in the middle of a step hears of nothing: it is told when the step is through.
@@ -132,11 +135,12 @@ class Converter:
         recipe = Recipe(store.unpacked(claimed.files))
         if recipe.id != claimed.recipe:
             raise _AnotherVersion
-        read = partial(self._range, blob)
-        fit = converted_already(read, blob.size, recipe, limits=LIMITS, beat=self._beat(claimed))
+        read, begun = partial(self._range, blob), time.monotonic()
+        fit = converted_already(read, blob.size, recipe, limits=LIMITS_OF_REUSE, beat=self._beat(claimed))
         if fit is not None:
             return fit, True
-        return self._written(caller, claimed, blob, recipe), False
+        left = replace(LIMITS, seconds=LIMITS.seconds - (time.monotonic() - begun))
+        return self._written(caller, claimed, blob, recipe, left), False
 
     def _range(self, blob: StoredBlob, offset: int, length: int) -> bytes:
         reading = self._registry.read_blob(blob, offset, offset + length)
@@ -145,7 +149,9 @@ class Converter:
         finally:
             reading.close()
 
-    def _written(self, caller: Caller, claimed: ConversionRecord, blob: StoredBlob, recipe: Recipe) -> Converted:
+    def _written(
+        self, caller: Caller, claimed: ConversionRecord, blob: StoredBlob, recipe: Recipe, limits: Limits
+    ) -> Converted:
         """Straight into an upload, which is there no more if anything goes wrong."""
         upload = self._registry.start_upload(caller, claimed.repository)
         writer = self._registry.resume(caller, claimed.repository, upload.id, 0)
@@ -153,7 +159,7 @@ class Converter:
         finished = False
         try:
             converted = self._convert(
-                reading.chunks(), recipe, writer.append, workers=workers(), limits=LIMITS, beat=self._beat(claimed)
+                reading.chunks(), recipe, writer.append, workers=workers(), limits=limits, beat=self._beat(claimed)
             )
             writer.finish(Digest(converted.digest))
             finished = True

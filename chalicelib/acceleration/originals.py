@@ -65,7 +65,7 @@ class Originals:
             elif self._work.phase != "plan" and self._taken(tag):
                 self.skip(wanted.name, _SUPERSEDED)
             elif switched_off:
-                self._registry.mark_tag(tag, None)
+                self._unmark(tag)
                 self.skip(wanted.name, _SWITCHED_OFF)
             else:
                 self._left[wanted.name] = self._resumed(tag)
@@ -79,6 +79,12 @@ class Originals:
         running = marked(tag, "running", task=self._task.id)
         self._registry.mark_tag(tag, running)
         return tag.model_copy(update={"acceleration": running})
+
+    def _unmark(self, tag: TagRecord) -> None:
+        """Of its own mark alone: somebody may have asked for what the switch no longer does."""
+        mark = tag.acceleration
+        if mark is not None and mark.task == self._task.id:
+            self._registry.mark_tag(tag, None)
 
     def _taken(self, tag: TagRecord) -> bool:
         """By another task, which began later and knows more: a list that was told since, perhaps."""

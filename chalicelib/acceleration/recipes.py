@@ -9,7 +9,9 @@ image itself tells of how it starts.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from heapq import nlargest
+from itertools import islice
 from typing import Final
 
 from chalicelib.edge.log import logger
@@ -32,6 +34,9 @@ from .models import FIRST_FILES_TYPE, FilesFrom, Work
 
 # Of an artifact: the list, and what its tool adds to that.
 _MOST_LIST_BYTES: Final = 1024 * 1024
+# Whoever may push may attach as many lists as he likes: so many of an image are looked at, the newest of them read.
+_MOST_ARTIFACTS: Final = 1000
+_MOST_TRIED: Final = 10
 _CREATED: Final = "org.opencontainers.image.created"
 
 
@@ -64,18 +69,18 @@ class Recipes:
         the same."""
         from chalicelib.starts.lists import parse_list
 
-        for one in sorted(self._artifacts(subject), key=_newest, reverse=True):
+        for one in nlargest(_MOST_TRIED, self._artifacts(subject), key=_newest):
             try:
                 return parse_list(self._content(one.digest))
             except (Refused, ValueError) as refused:
                 logger.warning("list of first files is not read", digest=one.digest, reason=str(refused))
         return None
 
-    def _artifacts(self, subject: Digest) -> list[Referrer]:
+    def _artifacts(self, subject: Digest) -> Iterator[Referrer]:
         registry, name = Registry(self._stack), self._work.repository
         caller = pusher(self._instance, name)
         pages = every(lambda cursor: registry.referrers(caller, name, subject, FIRST_FILES_TYPE, cursor))
-        return list(pages)
+        return islice(pages, _MOST_ARTIFACTS)
 
     def _content(self, artifact: str) -> bytes:
         """Raises NotFound where it is not whole, or larger than lists are."""

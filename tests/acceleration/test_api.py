@@ -215,6 +215,20 @@ def test_newest_list_beside_the_image_comes_before_that_of_the_repository(shelf:
     assert first_of(shelf) == (1, "artifact")
 
 
+def test_lists_beside_an_image_are_not_all_read_however_many_there_are(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A1: a client that attaches ever more of them keeps no conversion busy."""
+    monkeypatch.setattr("chalicelib.acceleration.recipes._MOST_TRIED", 2)
+    digest = shelf.push(BASE, APP)
+    attached(shelf, digest, b"/usr/lib/big\n", "2026-01-01T00:00:00Z")
+    for number in (2, 3):
+        attached(shelf, digest, b"\xff%d" % number, f"2026-01-0{number}T00:00:00Z")
+    asked(shelf)
+    shelf.work()
+    assert first_of(shelf)[1] == "static"
+
+
 def test_list_beside_an_index_is_for_all_its_images(shelf: Shelf) -> None:
     image = shelf.push(BASE, tag="")
     index = shelf.push_index("v1", (image, {"platform": {"os": "linux", "architecture": "amd64"}}))

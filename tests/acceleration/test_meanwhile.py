@@ -145,6 +145,23 @@ def test_what_was_made_by_then_stays_when_it_is_switched_off(shelf: Shelf) -> No
     assert shelf.tag("v1-accelerated") is not None
 
 
+def test_what_was_asked_for_after_it_was_switched_off_stays(shelf: Shelf) -> None:
+    """A1: the task of the push comes late, and finds what it no longer is to make."""
+    shelf.push(BASE)
+    late = begun(shelf, 0)
+    switched_off(shelf)
+    asked = shelf.api.post(shelf.library.path("/tags/v1/accelerate")).json()["id"]
+    for _ in range(STEPS):
+        shelf.step(asked)
+        shelf.convert_layers()
+    assert shelf.items(shelf.task(asked)) == {"v1": ("accelerated", "")}
+    assert shelf.items(shelf.step(late.id)) == {"v1": ("skipped", "acceleration was switched off meanwhile")}
+    shelf.work()
+    mark = shelf.mark()
+    assert (shelf.tag("v1-accelerated") is not None, mark and mark.state) == (True, "succeeded")
+    sound(shelf)
+
+
 def test_image_pushed_over_after_it_was_switched_off_has_no_stale_one_beside_it(shelf: Shelf) -> None:
     """A1: it would show what the tag no longer is."""
     shelf.push(BASE)
