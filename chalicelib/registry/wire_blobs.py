@@ -20,7 +20,11 @@ from .wire import Wire, may_push
 SENDFILE: Final = "crs.sendfile"
 # A link need only live until the client has followed it.
 LINK_TTL_S: Final = 60
-_SINGLE_RANGE: Final = re.compile(r"bytes=(?:([0-9]{1,18})-([0-9]{0,18})|-([0-9]{1,18}))", re.ASCII)
+_RANGE: Final = re.compile(r"(?:([0-9]{1,18})-([0-9]{0,18})|-([0-9]{1,18}))", re.ASCII)
+# Several ranges that lie together as close as this are answered by one around them. Who loads an image lazily asks for
+# what it lacks of two megabytes, and would be sent a whole layer otherwise.
+TOGETHER_BYTES: Final = 4 * 1024 * 1024
+_MOST_RANGES: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,15 +74,28 @@ async def delete_blob(wire: Wire, visit: Visit, route: Route, body: Body) -> Ans
 
 
 def span(visit: Visit, size: int, etag: bytes) -> Span | None:
-    """The one range that is asked for, None for the whole.
+    """The range that is asked for, None for the whole.
 
-    Several ranges, other units, and an `If-Range` about something else get the whole. Raises RangeInvalid.
+    Several ranges that lie together get one around them. Several that do not, or of which one is wrong, other units,
+    and an `If-Range` about something else get the whole. Raises RangeInvalid.
     Source: RFC 9110, section 14.
     """
     text = visit.text(b"range").strip().lower()
-    if not text.startswith("bytes=") or "," in text or visit.headers.get(b"if-range", etag) != etag:
+    if not text.startswith("bytes=") or visit.headers.get(b"if-range", etag) != etag:
         return None
-    matched = _SINGLE_RANGE.fullmatch(text.replace(" ", ""))
+    asked = text.removeprefix("bytes=").replace(" ", "").split(",", _MOST_RANGES)
+    if len(asked) == 1:
+        return _span(asked[0], size)
+    try:
+        spans = [_span(one, size) for one in asked]
+    except RangeInvalid:
+        return None
+    around = Span(min(one.start for one in spans), max(one.end for one in spans))
+    return around if around.end - around.start <= TOGETHER_BYTES else None
+
+
+def _span(asked: str, size: int) -> Span:
+    matched = _RANGE.fullmatch(asked)
     if matched is None:
         raise RangeInvalid("the Range header is malformed", size)
     first, last, suffix = matched.groups()

@@ -197,7 +197,11 @@ def test_mount_of_what_is_not_there_starts_an_upload(wire: Wire) -> None:
         ("bytes=\xb2-", 416, None, "bytes */2048"),
         ("bytes=x", 416, None, "bytes */2048"),
         ("bytes=" + "9" * 5000 + "-", 416, None, "bytes */2048"),
-        ("bytes=0-1,5-6", 200, slice(0, 2048), None),
+        ("bytes=0-1,5-6", 206, slice(0, 7), "bytes 0-6/2048"),
+        ("bytes=500-599, -48,700-799", 206, slice(500, 2048), "bytes 500-2047/2048"),
+        ("bytes=0-1,9999-", 200, slice(0, 2048), None),
+        ("bytes=0-1,x", 200, slice(0, 2048), None),
+        ("bytes=" + "0-1," * 200 + "0-1", 200, slice(0, 2048), None),
         ("lines=1-2", 200, slice(0, 2048), None),
     ],
 )
