@@ -153,7 +153,8 @@ def _measured(arguments: argparse.Namespace) -> Iterator[str]:
     with tempfile.TemporaryDirectory(dir=arguments.data) as name:
         folder = Path(name)
         yield where("benchmarks.conversion", folder)
-        measured = list(_measure(real_layers(extent.images, _SMALLEST), ways, rounds, folder))
+        images = tuple(arguments.images.split(",")) if arguments.images else extent.images
+        measured = list(_measure(real_layers(images, _SMALLEST), ways, rounds, folder))
         yield from _speeds(measured, ways)
         yield from _sizes(measured, ways)
         yield from _large([one_file(extent.mebibytes), many_entries(extent.entries)], folder)
@@ -163,6 +164,7 @@ def _measured(arguments: argparse.Namespace) -> Iterator[str]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="one image, small layers, once")
+    parser.add_argument("--images", default="", help="some of python,node,large")
     parser.add_argument("--rounds", type=int, default=0)
     parser.add_argument("--data", default=tempfile.gettempdir())
     parser.add_argument("--page", type=Path)
