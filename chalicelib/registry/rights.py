@@ -82,6 +82,16 @@ class Rights:
         except NotFound:
             return None
 
+    def home(self, caller: Caller, name: RepositoryName) -> Repository:
+        """The repository to push into, made if it has to be. The service itself makes none: one that it works for and
+        that is not there was deleted meanwhile. Raises RepositoryMissing, QuotaExceeded."""
+        if caller.principal.kind == "system":
+            repository = self._fresh(caller, name)
+            if repository is None:
+                raise RepositoryMissing(name)
+            return repository
+        return self._repositories.ensure(caller.instance, name, caller.principal.name)
+
     def refuse_unmakeable(self, caller: Caller, name: RepositoryName) -> None:
         """An upload into a repository that is not here and no push may make is refused before its bytes are sent."""
         try:

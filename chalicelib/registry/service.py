@@ -184,7 +184,7 @@ class Registry:
         wanted = tuple(dict.fromkeys([reference, *tags] if isinstance(reference, TagName) else tags))
         if repository is None:
             self._refuse_first_push(caller, name, parsed)
-            repository = self._repositories.ensure(caller.instance, name, caller.principal.name)
+            repository = self._rights.home(caller, name)
         try:
             self._put_manifest(caller, repository, digest, parsed, body, wanted, how, beside, sparse=False)
         except ManifestBlobUnknown:
@@ -241,7 +241,7 @@ class Registry:
         try:
             # The repository comes last: what is refused before it leaves none behind.
             self._instances.require_room(caller.instance, finished.offset)
-            repository = self._repositories.ensure(caller.instance, name, caller.principal.name)
+            repository = self._rights.home(caller, name)
             _refuse_successor(finished, repository)
             return self._blobs.adopt(caller.instance, repository.id, finished, key, self._stack.clock.now())
         except (QuotaExceeded, RepositoryMissing, UploadUnknown):
@@ -278,7 +278,7 @@ class Registry:
         self._rights.writable(caller, name)
         if not self._mountable(caller, digest, source):
             return False
-        repository = self._repositories.ensure(caller.instance, name, caller.principal.name)
+        repository = self._rights.home(caller, name)
         try:
             self._blobs.lease(caller.instance.id, repository.id, digest, self._stack.clock.now())
         except BlobUnknown:

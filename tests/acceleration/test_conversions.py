@@ -219,6 +219,21 @@ def test_layer_of_a_repository_that_went_is_converted_for_the_one_that_waits(she
     assert shelf.tag(f"{left}-accelerated", name) is not None
 
 
+def test_repository_deleted_while_a_layer_is_converted_does_not_appear_again(shelf: Shelf) -> None:
+    """A1: pushes make repositories here, but what a converter uploads is nobody's push."""
+    message, left = asked(shelf), [shelf.library.path()]
+
+    def delete_once() -> None:
+        while left:
+            assert shelf.api.delete(left.pop(), confirm="app").status == 204
+
+    stopping(shelf, delete_once).carry_out(message)
+    assert shelf.api.get("/instances/ci/namespaces/library/repositories").json()["items"] == []
+    assert shelf.rows()[0].reason == "interrupted"
+    shelf.work()
+    assert list(Fsck(shelf.stack, deep=True).run()) == []
+
+
 def test_full_instance_says_so_and_goes_on_when_there_is_room(shelf: Shelf) -> None:
     message = asked(shelf)
     limited = shelf.instance.model_copy(update={"storage_limit_bytes": 1})
