@@ -234,7 +234,9 @@ def convert_layer(stack: Stack, message: ConvertLayer) -> None:
 
 
 def workers() -> int:
-    return min(os.cpu_count() or 1, MOST_WORKERS)
+    """As many as there are cores that this process may use."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(cores, MOST_WORKERS)
 
 
 def _convert(*given: Any, **more: Any) -> Converted:

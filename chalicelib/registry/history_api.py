@@ -35,7 +35,8 @@ class MoveView(View):
     """The tag came to a digest.
 
     previous  where it pointed before; empty where there was no such tag
-    how       a push, a copy on the server, a rollback, or a restoration from the recycle bin
+    how       a push, a copy on the server, a rollback, a restoration from the recycle bin, or the conversion of its
+              original
     current   it points there now, since this move
     """
 
