@@ -89,9 +89,10 @@ def companions_of(table: Table, repository_id: str, tags: Iterable[TagRecord]) -
 
 
 def names(original: TagRecord | None, companion: str) -> bool:
-    """Whether the original's mark speaks of a companion of this digest."""
+    """Whether the original's mark speaks of a companion of this digest: of the very push that it stands at, though it
+    may be under conversion once more."""
     mark = original.acceleration if original else None
-    return mark is not None and mark.state == "succeeded" and mark.digest == companion
+    return mark is not None and mark.digest == companion
 
 
 def shown(mark: Acceleration | None, companion: TagRecord | None) -> Acceleration | None:
@@ -108,7 +109,7 @@ def kept(tag: TagRecord) -> dict[str, str | int]:
     """What an entry keeps of a tag: also which companion was its."""
     told: dict[str, str | int] = {"name": tag.name, "pushed_at": tag.pushed_at, "pushed_by": tag.pushed_by}
     mark = tag.acceleration
-    if mark is None or mark.state != "succeeded":
+    if mark is None or not mark.digest:
         return told
     return {**told, "accelerated": mark.digest, "accelerated_size": mark.size}
 

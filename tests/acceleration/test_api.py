@@ -256,6 +256,28 @@ def test_failed_second_conversion_leaves_the_first_one_standing(shelf: Shelf, cl
     assert shelf.task(task).state == "cancelled"
 
 
+@pytest.mark.parametrize("meanwhile", ["event", "deletion"])
+def test_first_conversion_is_not_lost_while_the_second_is_under_way(shelf: Shelf, meanwhile: str) -> None:
+    """A1: by the event of the push, which comes late and finds the switch off, or with a tag that comes back."""
+    shelf.push(BASE)
+    first = asked(shelf).json()["id"]
+    while not shelf.task(first).finished:
+        shelf.step(first)
+        shelf.convert_layers()
+    before = shelf.tag("v1-accelerated")
+    told(shelf, "/usr/lib/big")
+    shelf.step(asked(shelf).json()["id"])
+    if meanwhile == "event":
+        shelf.library.handle_events()
+    else:
+        assert shelf.api.delete(shelf.library.path("/tags/v1")).status == 200
+        entry = next(one for one in shelf.api.get("/instances/ci/recycle-bin").json()["items"] if one["name"] == "v1")
+        assert shelf.api.post(f"/instances/ci/recycle-bin/{entry['id']}/restore").status == 200
+    after, mark = shelf.tag("v1-accelerated"), shelf.mark()
+    assert (before and before.digest) == (after and after.digest) == (mark and mark.digest)
+    assert before is not None
+
+
 def test_plain_layers_are_larger_before_than_after(shelf: Shelf) -> None:
     shelf.push(tar(BASE), layer_type=PLAIN)
     asked(shelf)
