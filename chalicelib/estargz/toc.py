@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import NoReturn
+from typing import Final, NoReturn
 
 import msgspec
 
@@ -17,6 +17,8 @@ from .gunzip import gunzipped
 from .models import TOC_BYTES_MOST, TOC_NAME, LayerUnsound
 
 Read = Callable[[int, int], bytes]
+# The shortest that tell anything have as many, with their time. An entry takes 300 bytes of memory, however short.
+_ENTRY_BYTES: Final = 80
 
 
 class TocEntry(msgspec.Struct, frozen=True, kw_only=True, rename="camel", gc=False):
@@ -89,6 +91,8 @@ def read_toc(read: Read, size: int, most: int = TOC_BYTES_MOST) -> Toc:
         unsound("its table of contents is not where its footer says")
     if any(buffer[BLOCK + header.stored :]):
         unsound("something follows its table of contents")
+    if buffer.count(b"{", BLOCK, BLOCK + header.stored) > most // _ENTRY_BYTES:
+        unsound("its table of contents has more entries than layers have")
     with memoryview(buffer)[BLOCK : BLOCK + header.stored] as data:
         digest = f"sha256:{hashlib.sha256(data).hexdigest()}"
         try:

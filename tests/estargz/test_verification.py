@@ -8,6 +8,7 @@ import json
 import random
 import tarfile
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ import pytest
 from chalicelib.estargz.footer import write_footer
 from chalicelib.estargz.models import LayerUnsound, Recipe
 from chalicelib.estargz.reuse import converted_already
+from chalicelib.estargz.toc import read_toc
 from chalicelib.layers.entries import Limits
 from tests.estargz.layers import Layer, converted, facts, file, folder, link, tar, verified
 
@@ -169,6 +171,15 @@ def test_what_is_not_converted_or_not_for_these_files_or_too_large_is_converted(
     assert reused(layer.blob, "usr/b") is None
     assert reused(layer.blob, limits=Limits(bytes_most=1000)) is None
     assert reused(layer.blob[:-51] + write_footer(0)) is None
+
+
+def test_a_table_of_entries_that_tell_nothing_is_not_read() -> None:
+    """A2: a megabyte of them would take half a gigabyte of memory."""
+    for count, refused in ((200, False), (201, True)):
+        document = b'{"version":1,"entries":[%s]}' % b",".join([b'{"name":"a","type":"dir"}'] * (count - 1))
+        blob = tail(document, 0)
+        with pytest.raises(LayerUnsound, match="more entries") if refused else nullcontext():
+            assert len(read_toc(lambda at, size, blob=blob: blob[at : at + size], len(blob), 16_000).entries) == 199  # type: ignore[misc]
 
 
 def test_converted_again_it_has_the_same_files() -> None:
