@@ -13,6 +13,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import Final
 
 from chalicelib.layers.decompression import decompressed
@@ -53,13 +54,14 @@ def convert(
     Under 300 MB of memory for any layer; temporary files as large as the uncompressed layer if files come first.
     Raises LayerRefused, ConversionRefused, and what `chunks`, `write` and `beat` raise.
     """
-    taken = _Taken(chunks)
+    taken, begun = _Taken(chunks), clock()
     with ExitStack() as stack:
         source = tape = Tape(decompressed(taken), limits, clock)
         order = Order()
         if recipe.files:
             order = stack.enter_context(ordered(source, recipe.files, limits, lambda: beat(taken.bytes)))
-            tape = Tape(order.blocks(), limits, clock)
+            left = replace(limits, seconds=limits.seconds - (clock() - begun))
+            tape = Tape(order.blocks(), left, clock)
         table = stack.enter_context(Table())
         members = stack.enter_context(Members(write, table.add, lambda: beat(taken.bytes), workers))
         layer = _Layer(members, order.count, limits)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import tarfile
+from itertools import count
 
 import pytest
 
 from chalicelib.estargz import models
+from chalicelib.estargz.conversion import convert
 from chalicelib.estargz.models import ConversionRefused, Recipe
 from chalicelib.layers.entries import LayerRefused, Limits
 from tests.estargz.layers import converted, file, folder, link, tar
@@ -88,6 +90,24 @@ def test_folders_that_a_layer_does_not_list_count_as_names_too(monkeypatch: pyte
     with pytest.raises(ConversionRefused) as refused:
         converted(source)
     assert refused.value.reason == "too_many_entries"
+
+
+def test_both_passes_have_one_time_together() -> None:
+    """A2: a function that ends in the middle of the second tells nobody why."""
+    source = tar(*(file(f"{number}", bytes(20_000)) for number in range(30)))
+
+    def seconds(most: float) -> int:
+        moments = count()
+        clock = lambda: float(next(moments))  # noqa: E731
+        chunks = archives.chunked(source, 10_000)
+        convert(chunks, Recipe(("7",)), lambda part: None, limits=Limits(seconds=most), clock=clock)
+        return next(moments)
+
+    taken = seconds(1e9)
+    assert seconds(taken) == taken
+    with pytest.raises(LayerRefused) as refused:
+        seconds(taken - 3)
+    assert refused.value.reason == "too_long"
 
 
 def test_holes_count_as_the_bytes_they_become() -> None:
