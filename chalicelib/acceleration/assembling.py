@@ -49,11 +49,8 @@ class Assembling:
         """
         if self._work.digest in images:
             return self._image(self._work.digest, *images[self._work.digest])
-        made: dict[str, Made] = {}
-        for digest, converted in images.items():
-            made[digest] = self._image(digest, *converted)
-            self._push(made[digest])
-        return self._index(self._work.digest, made)
+        children = {digest: self._push(self._image(digest, *converted)) for digest, converted in images.items()}
+        return self._index(self._work.digest, children)
 
     def push(self, original: TagRecord, made: Made) -> None:
         """Raises OriginalMoved, CompanionNameTaken, TagImmutable, QuotaExceeded and what any push raises."""
@@ -77,27 +74,27 @@ class Assembling:
             self._surveys.adopt(self._instance, layer.layer, layer.digest)
         return media.OCI_MANIFEST, assembly.manifest_of(source, digest, converted, layers, files_from)
 
-    def _index(self, digest: str, made: dict[str, Made]) -> Made:
+    def _index(self, digest: str, images: Mapping[str, assembly.Child]) -> Made:
         """With the indexes that it lists, which hold what is made in their turn."""
         source = self._document(digest)
-        children = dict(made)
+        children = dict(images)
         for child in description.objects(source.get("manifests")):
             listed = description.text(child.get("digest"))
             if child.get("mediaType") in media.INDEXES and listed not in children:
-                nested = self._index(listed, made)
+                nested = self._index(listed, images)
                 if description.document(nested[1]).get("manifests"):
-                    self._push(nested)
-                    children[listed] = nested
+                    children[listed] = self._push(nested)
         return media.OCI_INDEX, assembly.index_of(source, digest, children)
 
     def _document(self, digest: str) -> dict[str, Any]:
         record = self._surveys.manifest_of(self._work.repository_id, digest)
         return description.document(self._bodies.of(self._instance.id, record))
 
-    def _push(self, made: Made) -> None:
+    def _push(self, made: Made) -> assembly.Child:
         """By its digest alone: an index is about to name it."""
         digest = Digest.of(made[1])
         self._registry.push(self._caller, self._work.repository, digest, (), made[1], made[0])
+        return assembly.Child(made[0], digest, len(made[1]))
 
     def _upload(self, data: bytes) -> None:
         digest = Digest.of(data)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from chalicelib.estargz.models import MEDIA_TYPE, TOC_DIGEST, UNCOMPRESSED_SIZE
 from chalicelib.kernel import media
@@ -40,15 +40,23 @@ def manifest_of(
     )
 
 
-def index_of(source: Mapping[str, Any], digest: str, children: Mapping[str, tuple[str, bytes]]) -> bytes:
-    """children: digest of what the original lists → media type and body of what stands for it; what is missing there,
-    such as attestations of the original's bytes, is left out."""
+class Child(NamedTuple):
+    """What an index lists, as it was pushed. size: of its manifest, in bytes."""
+
+    media_type: str
+    digest: Digest
+    size: int
+
+
+def index_of(source: Mapping[str, Any], digest: str, children: Mapping[str, Child]) -> bytes:
+    """children: digest of what the original lists → what stands for it; what is missing there, such as attestations of
+    the original's bytes, is left out."""
     listed = [child for child in description.objects(source.get("manifests")) if child.get("digest") in children]
     return _written(
         {
             "schemaVersion": 2,
             "mediaType": media.OCI_INDEX,
-            "manifests": [_child(child, *children[child["digest"]]) for child in listed],
+            "manifests": [_child(child, children[child["digest"]]) for child in listed],
             "annotations": _annotations(source, digest),
         }
     )
@@ -64,9 +72,9 @@ def _layer(before: Mapping[str, Any], layer: ConversionRecord) -> dict[str, Any]
     }
 
 
-def _child(before: Mapping[str, Any], media_type: str, body: bytes) -> dict[str, Any]:
+def _child(before: Mapping[str, Any], child: Child) -> dict[str, Any]:
     kept = {name: before[name] for name in ("platform", "annotations") if name in before}
-    return {"mediaType": media_type, "digest": Digest.of(body), "size": len(body), **kept}
+    return {"mediaType": child.media_type, "digest": child.digest, "size": child.size, **kept}
 
 
 def _annotations(source: Mapping[str, Any], digest: str) -> dict[str, str]:
