@@ -12,7 +12,7 @@ So one of the two sees the other, and the swap of the one that came late fails. 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -281,23 +281,22 @@ class Blobs:
         if holder:
             raise InUse(f"manifest {holder} needs this blob; delete the manifest first", holder)
 
-    def _unlink_unless(self, repository: str, digest: str, needed: Any) -> None:
+    def _unlink_unless(self, repository: str, digest: str, needed: Callable[[], bool]) -> None:
+        """Until it is gone or needed. Whoever came in between may have died over it, and nobody comes after us."""
         key = keys.link(repository, digest)
-        seen = self._table.get(key)
-        if seen is None:
-            return
-        condemned = {"state": "C", "token": new_id()}
-        try:
-            seen = self._table.update(Update(key, set=condemned, when=unchanged(seen)), relaxed=True)
-        except ConditionFailed:
-            return  # Somebody needs it, or unlinks it already.
-        if needed():
-            self._swap(key, seen, {"state": "L", "token": ""})
-            return
-        try:
-            self._table.delete(key, when=unchanged(seen))
-        except ConditionFailed:
-            return
+        for _ in range(ATTEMPTS):
+            seen = self._table.get(key)
+            if seen is None:
+                return
+            condemned = {"state": "C", "token": new_id()}
+            with contextlib.suppress(ConditionFailed):
+                seen = self._table.update(Update(key, set=condemned, when=unchanged(seen)), relaxed=True)
+                if needed():
+                    self._swap(key, seen, {"state": "L", "token": ""})
+                    return
+                self._table.delete(key, when=unchanged(seen))
+                return
+        raise Unavailable
 
     def _has_edge(self, instance: str, digest: str, prefix: str) -> bool:
         return bool(self._table.query(keys.blob_partition(instance, digest), prefix=prefix, limit=1).items)
@@ -321,25 +320,31 @@ class Blobs:
                 return ""
 
     def collect(self, instance: str, digest: str, moment: datetime) -> None:
-        """Frees the digest if nothing needs it. Any number of these, at any time, are harmless."""
-        key = keys.head(instance, digest)
-        # Most hints are about base layers that others hold too: look before condemning, or they would flap.
-        if self._has_edge(instance, digest, keys.edge_prefix()):
-            return
-        seen = self._table.get(key)
-        if seen is None or seen["state"] == "D":
-            return
-        condemned = {"state": "C", "token": new_id()}
-        try:
-            seen = self._table.update(Update(key, set=condemned, when=unchanged(seen)), relaxed=True)
-        except ConditionFailed:
-            return
-        if self._has_edge(instance, digest, keys.edge_prefix()):
-            self._swap(key, seen, {"state": "L", "token": ""})
-            return
-        self._kill(instance, digest, seen, moment)
+        """Frees the digest if nothing needs it. Any number of these, at any time, are harmless.
 
-    def _kill(self, instance: str, digest: str, seen: Item, moment: datetime) -> None:
+        Until it is dead or needed: whoever came in between may have died over it, and nobody comes after us."""
+        key = keys.head(instance, digest)
+        for _ in range(ATTEMPTS):
+            # Most hints are about base layers that others hold too: look before condemning, or they would flap.
+            if self._has_edge(instance, digest, keys.edge_prefix()):
+                return
+            seen = self._table.get(key)
+            if seen is None or seen["state"] == "D":
+                return
+            condemned = {"state": "C", "token": new_id()}
+            try:
+                seen = self._table.update(Update(key, set=condemned, when=unchanged(seen)), relaxed=True)
+            except ConditionFailed:
+                continue
+            if self._has_edge(instance, digest, keys.edge_prefix()):
+                self._swap(key, seen, {"state": "L", "token": ""})
+                return
+            if self._kill(instance, digest, seen, moment):
+                return
+        raise Unavailable
+
+    def _kill(self, instance: str, digest: str, seen: Item, moment: datetime) -> bool:
+        """Whether it took effect; False: somebody else changed it meanwhile."""
         head = HeadRecord.model_validate(seen)
         due = to_text(moment + timedelta(seconds=self._stack.settings.tombstone_s))
         tombstone = store.tombstone_item(head.generation, head.bucket, head.key, due, digest=digest, instance=instance)
@@ -351,7 +356,8 @@ class Blobs:
         try:
             self._table.transact(writes)
         except TransactionCancelled:
-            return  # Rescued meanwhile.
+            return False
+        return True
 
     def erase(self, tombstone: Item) -> None:
         """Deletes the bytes of a dead generation, then what is left of its rows. Safe to repeat and to be late with:

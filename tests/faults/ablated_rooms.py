@@ -66,9 +66,9 @@ class ErasesWhatIsLive(Blobs):
 
 
 class DeletesBytesFirst(Blobs):
-    def _kill(self, instance: str, digest: str, seen: Item, moment: datetime) -> None:
+    def _kill(self, instance: str, digest: str, seen: Item, moment: datetime) -> bool:
         self._stack.objects(seen["bucket"]).delete(seen["key"])
-        super()._kill(instance, digest, seen, moment)
+        return super()._kill(instance, digest, seen, moment)
 
 
 class ErasesAtOnceAndByDigest(Blobs):
