@@ -18,6 +18,7 @@ from chalicelib.registry import description
 from chalicelib.registry.bodies import Bodies
 from chalicelib.registry.models import TagRecord
 from chalicelib.registry.service import Registry
+from chalicelib.registry.small_blobs import put_blob
 from chalicelib.surveys.service import Surveys
 
 from . import assembly
@@ -101,10 +102,4 @@ class Assembling:
         try:
             self._registry.renew(self._caller, self._work.repository, digest)
         except BlobUnknown:
-            upload = self._registry.start_upload(self._caller, self._work.repository)
-            writer = self._registry.resume(self._caller, self._work.repository, upload.id, 0)
-            try:
-                writer.append(data)
-                writer.finish(digest)
-            finally:
-                writer.close()
+            put_blob(self._registry, self._caller, self._work.repository, data)

@@ -6,6 +6,7 @@
 
 Whoever needs a blob writes the edge first and looks second; whoever wants it gone condemns first and looks second.
 So one of the two sees the other, and the swap of the one that came late fails. No clock and no lock takes part.
+Who lets go begins again after a swap that failed: whoever came in between may have died over it.
 `tests/model` explores every interleaving of this; docs: storage protocol in `chalicelib/README.md`.
 """
 

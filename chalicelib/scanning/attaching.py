@@ -26,6 +26,7 @@ from chalicelib.kernel.principal import Action, Allowance, Principal
 from chalicelib.ports.stack import Stack
 from chalicelib.registry.models import Caller, ManifestRecord
 from chalicelib.registry.service import Registry
+from chalicelib.registry.small_blobs import put_blob
 from chalicelib.repositories.models import Repository
 from chalicelib.repositories.service import Repositories
 from chalicelib.surveys.service import Surveys
@@ -98,19 +99,10 @@ class Attaching:
     ) -> Digest:
         content = written(bill, form)[1].encode()
         for data in (_EMPTY, content):
-            self._upload(caller, repository, data)
+            put_blob(self._registry, caller, repository.name, data)
         manifest = _manifest(subject, bill, form, content)
         body = json.dumps(manifest, separators=(",", ":")).encode()
         return self._registry.push(caller, repository.name, Digest.of(body), (), body, media.OCI_MANIFEST).digest
-
-    def _upload(self, caller: Caller, repository: Repository, data: bytes) -> None:
-        upload = self._registry.start_upload(caller, repository.name)
-        writer = self._registry.resume(caller, repository.name, upload.id, 0)
-        try:
-            writer.append(data)
-            writer.finish(Digest.of(data))
-        finally:
-            writer.close()
 
 
 def _manifest(subject: ManifestRecord, bill: Bill, form: BillFormat, content: bytes) -> dict[str, Any]:
