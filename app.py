@@ -13,6 +13,7 @@ scans            background work that reads layers, one a message
 seal_audit       every minute: seals closed minutes of the audit record
 sweep            every minute (embedded: CRS_SWEEP_INTERVAL_S): repairs lost messages, ends what is overdue
 tasks            background work that people see, one step a message
+transfers        images brought from one place to another (synchronised, migrated, cached), a step of one a message
 vulnerability_database   every five minutes: looks whether there is a newer one, every six hours whether its source has
                  one, and whether images wait to be judged by it
 webhooks         events for users' servers, a bounded step of one webhook a message
@@ -100,6 +101,11 @@ def scans(event: SQSEvent) -> dict[str, Any]:
 @app.on_sqs_message(queue=f"{SETTINGS.queue_prefix}conversions", batch_size=1)
 def conversions(event: SQSEvent) -> dict[str, Any]:
     return consume(stack(), event.to_dict(), event.context, CHAIN, queue="conversions")
+
+
+@app.on_sqs_message(queue=f"{SETTINGS.queue_prefix}transfers", batch_size=1)
+def transfers(event: SQSEvent) -> dict[str, Any]:
+    return consume(stack(), event.to_dict(), event.context, CHAIN, queue="transfers")
 
 
 @app.on_sqs_message(queue=f"{SETTINGS.queue_prefix}rescans", batch_size=1)

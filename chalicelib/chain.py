@@ -9,6 +9,7 @@
     a task is made      ─► its service    ─► ContinueTask ─► continue_task ─► ContinueTask   (while it has steps)
     one that reads layers                 ─► ContinueScan ─► continue_task ─► ContinueScan   (a queue of its own)
     one that converts an image            ─► ContinueAcceleration ─► continue_task ─► …   (the same)
+    one that brings images elsewhere      ─► ContinueTransfer ─► continue_task ─► …   (the same)
     a layer is wanted lazily loadable     ─► ConvertLayer ─► convert_layer ─► ContinueAcceleration
     a database came     ─► vulnerability_database ─► RescanImages ─► rescan_images ─► RescanImages
     an instance's time is over ─► life    ─► ReleaseInstance ─► release_instance ─► ContinueTask
@@ -30,6 +31,7 @@ from chalicelib.kernel.messages import (
     ContinueAcceleration,
     ContinueScan,
     ContinueTask,
+    ContinueTransfer,
     ConvertLayer,
     DeliverWebhook,
     ImagePushed,
@@ -223,6 +225,7 @@ CHAIN: Final[Chain] = {
     ContinueTask: (_continue_task,),
     ContinueScan: (_continue_task,),
     ContinueAcceleration: (_continue_task,),
+    ContinueTransfer: (_continue_task,),
     ConvertLayer: (_convert_layer,),
     RescanImages: (_rescan_images,),
     ReleaseInstance: (_release_instance,),

@@ -39,6 +39,7 @@ class ImagePushed(Message):
     """A tag or digest was pushed and is pullable. Follows from the push object, again and again until all its handlers
     were through with it: its outbox row stands till then.
 
+    how                     the tags came to where they are, as their history says (`registry.models.How`)
     request_id, source_ip   of a registry client's push; "" for the management API's, which keeps its own record
     """
 
@@ -52,6 +53,7 @@ class ImagePushed(Message):
     tags: tuple[str, ...]
     pushed_at: Moment
     pushed_by: str
+    how: str = "push"
     request_id: str = ""
     source_ip: str = ""
 
@@ -89,6 +91,27 @@ class ContinueAcceleration(ContinueTask):
     """The same of a task that has an image converted."""
 
     queue = "conversions"
+
+
+class ContinueTransfer(ContinueTask):
+    """The same of a task that brings images from one place to another: its steps move bytes for minutes."""
+
+    queue = "transfers"
+
+
+class FillCache(Message):
+    """A manifest was served from the upstream of a pull-through cache: bring it here whole. A hint; doubles are
+    harmless, and whoever pulls it next gives it again.
+
+    repository   in full, in the namespace that caches
+    digest       of the manifest; tag: by which it was asked for, "" if by digest
+    """
+
+    queue = "transfers"
+    instance_id: str
+    repository: str
+    digest: str
+    tag: str = ""
 
 
 class ConvertLayer(Message):

@@ -285,6 +285,7 @@ class Manifests:
             "tags": list(push.tags),
             "pushed_at": push.record.pushed_at,
             "pushed_by": push.record.pushed_by,
+            "how": push.how,
             "source_ip": push.caller.address,
             "request_id": push.caller.request_id,
         }

@@ -20,7 +20,7 @@ from chalicelib.kernel.names import Digest, TagName
 from chalicelib.kernel.principal import Principal
 
 # How a tag came to point where it does.
-How = Literal["push", "copy", "rollback", "restore", "conversion"]
+How = Literal["push", "copy", "rollback", "restore", "conversion", "sync", "migration", "cache"]
 
 
 class Record(BaseModel):

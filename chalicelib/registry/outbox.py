@@ -60,6 +60,7 @@ class Outbox:
             tags=tuple(row["tags"]),
             pushed_at=from_text(row["pushed_at"]),
             pushed_by=row["pushed_by"],
+            how=row.get("how", "push"),
             request_id=row.get("request_id", ""),
             source_ip=row.get("source_ip", ""),
             caused_by=(origin := row.get("origin") or row.get("request_id", "")),

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import BaseModel, Field
 
 from chalicelib.edge.answers import ListQuery
-from chalicelib.kernel.messages import ContinueAcceleration, ContinueScan, ContinueTask
+from chalicelib.kernel.messages import ContinueAcceleration, ContinueScan, ContinueTask, ContinueTransfer
 from chalicelib.kernel.modelling import KEPT, MADE
 from chalicelib.kernel.moment import Moment
 
@@ -22,6 +22,8 @@ CONTINUED_BY: Final[Mapping[str, type[ContinueTask]]] = {
     "scan": ContinueScan,
     "advice": ContinueScan,
     "acceleration": ContinueAcceleration,
+    "sync": ContinueTransfer,
+    "migration": ContinueTransfer,
 }
 UNFINISHED: Final[tuple[State, ...]] = ("queued", "running")
 
@@ -78,7 +80,7 @@ class TaskItem(BaseModel):
 
     id       chosen by the worker, so that a step that is carried out twice tells of it once
     verdict  what became of it; reason: why, where that is not plain
-    size     bytes that were freed, moved or read
+    size     bytes that were freed, moved or read; skipped: bytes of it that did not have to be moved
     """
 
     model_config = KEPT
@@ -92,6 +94,7 @@ class TaskItem(BaseModel):
     reason: str = ""
     rule_id: str = ""
     size: int = 0
+    skipped: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,20 @@ ROOT: Final = Path(__file__).resolve().parents[2]
 PACKAGE: Final = ROOT / "chalicelib"
 # Floors that are no rooms: free in how they name their files.
 NO_ROOMS: Final = frozenset(
-    {"kernel", "layers", "estargz", "starts", "packages", "advisories", "ports", "edge", "host", "cli", "console"}
+    {
+        "kernel",
+        "layers",
+        "estargz",
+        "starts",
+        "packages",
+        "advisories",
+        "ports",
+        "edge",
+        "copying",
+        "host",
+        "cli",
+        "console",
+    }
 )
 
 
