@@ -59,7 +59,7 @@ from tests.ports_aws.serving import signing_key
 from tests.stacks import FrozenClock, make_namespace
 
 LOGIN: Final = ("admin", "correct-horse-battery")
-QUEUES: Final = ("tasks", "collection", "scans", "rescans", "conversions", "webhooks")
+QUEUES: Final = ("tasks", "collection", "scans", "rescans", "conversions", "transfers", "webhooks")
 BUCKET: Final = "cost"
 _DAY_S: Final = 86_400
 _PIECE_BYTES: Final = 64 * 1024

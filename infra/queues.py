@@ -16,8 +16,8 @@ _KEPT_S: Final = int(timedelta(days=14).total_seconds())
 _LATE_S: Final = int(timedelta(minutes=15).total_seconds())
 # How many calls of a function at once work on its queue. What waits for servers of users has few, so that a slow
 # one cannot take the account's concurrency; AWS takes no fewer than two. A conversion takes minutes of a large layer,
-# and the steps of other images wait in the same queue.
-_CONCURRENCY: Final = {"webhooks": 4, "conversions": 20}
+# and a transfer as many of a large blob, while the steps of other images wait in the same queue.
+_CONCURRENCY: Final = {"webhooks": 4, "conversions": 20, "transfers": 20}
 _DEFAULT_CONCURRENCY: Final = 10
 
 Resources = dict[str, Any]

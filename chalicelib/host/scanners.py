@@ -1,10 +1,11 @@
-"""Processes of their own for work that reads layers: there only while there is some.
+"""Processes of their own for work that reads and moves layers: there only while there is some.
 
     consumers ─► Scanners: something on the queues? ─► chalicelib.host.scanner ─► nothing for a while: it ends
 
 Pulls never wait for it: it has what is left of the processor. Two at once use two cores, which threads of one process
 would not, and the memory that a large layer took goes back with the process. Layers are converted by one process, which
-uses every core by threads of its own; a conversion that takes minutes so holds up no scan.
+uses every core by threads of its own; a conversion that takes minutes so holds up no scan. Images are brought from one
+place to another by one process too, a few at a time, since they wait for other servers more than they work.
 """
 
 from __future__ import annotations
@@ -20,10 +21,12 @@ from chalicelib.ports.queues import Queues
 
 from .pumps import IDLE_S
 
-# Event sources of app.py that they bring, each the name of its queue: those of scanners, and of the converter.
+# Event sources of app.py that they bring, each the name of its queue: those of scanners, of the converter, and of
+# whoever transfers.
 SCANS: Final = ("scans", "rescans")
 CONVERSIONS: Final = ("conversions",)
-QUEUES: Final = (*SCANS, *CONVERSIONS)
+TRANSFERS: Final = ("transfers",)
+QUEUES: Final = (*SCANS, *CONVERSIONS, *TRANSFERS)
 # One that ends so soon, and badly, is not started again at once.
 PAUSE_S: Final = 5.0
 MOST: Final = 2
@@ -70,6 +73,7 @@ def pumps(queues: Queues, pool: int | None) -> list[Scanners]:
     return [
         Scanners(queues, starting(pool, SCANS)),
         Scanners(queues, starting(pool, CONVERSIONS), most=1, named=CONVERSIONS),
+        Scanners(queues, starting(pool, TRANSFERS), most=1, named=TRANSFERS),
     ]
 
 

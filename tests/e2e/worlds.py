@@ -146,8 +146,8 @@ def _hurry(made: Made) -> None:
     """A message that failed comes again after 20 s, not after six times its function's timeout, as the template has it.
     Less would be too little: on a busy machine a function takes as many seconds to start."""
     sqs = made.aws.client("sqs")
-    for queue in ("CollectionQueue", "ConversionsQueue", "RescansQueue", "ScansQueue", "TasksQueue", "WebhooksQueue"):
-        sqs.set_queue_attributes(QueueUrl=made.physical(queue), Attributes={"VisibilityTimeout": "20"})
+    for name in ("Collection", "Conversions", "Rescans", "Scans", "Tasks", "Transfers", "Webhooks"):
+        sqs.set_queue_attributes(QueueUrl=made.physical(f"{name}Queue"), Attributes={"VisibilityTimeout": "20"})
 
 
 def _first_start(world: World, folder: Path) -> str:

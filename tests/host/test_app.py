@@ -41,6 +41,7 @@ def test_every_event_source_is_declared_in_app_py() -> None:
         "seal_audit",
         "sweep",
         "tasks",
+        "transfers",
         "vulnerability_database",
         "webhooks",
     ]

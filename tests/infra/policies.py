@@ -23,7 +23,7 @@ GATEWAY: Final = PROJECT / "infra" / "policies" / "gateway.json"
 _REFERENCE: Final = re.compile(r"\$\{([A-Za-z0-9:.]+)\}")
 _ACCOUNT: Final = "eu-central-1:123456789012"
 _STACK: Final = "crs-test"
-_QUEUES: Final = ("Collection", "Conversions", "Rescans", "Scans", "Tasks", "Webhooks")
+_QUEUES: Final = ("Collection", "Conversions", "Rescans", "Scans", "Tasks", "Transfers", "Webhooks")
 LEADING_KEYS: Final = "dynamodb:LeadingKeys"
 # Buckets' names are the whole world's: one of somebody else's account may begin like those of customers.
 OWN_ACCOUNT: Final = {"StringEquals": {"aws:ResourceAccount": "123456789012"}}

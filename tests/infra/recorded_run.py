@@ -48,6 +48,7 @@ from .story_of_clients import (
 )
 from .story_of_owners import Owner, are_refused, ask_everything
 from .story_of_scans import Source, images_are_judged_again, images_are_scanned
+from .story_of_transfers import nobodys_transfer
 
 DAY_S: Final = 86_400
 # Nobody reads these logs.
@@ -77,6 +78,7 @@ def _recorded(source: Source, receiver: Receiver) -> Rights:
             clients_come_and_go(clients)
         _time_passes(aws, world, receiver, (world.home, at_customers, personal))
         images_are_judged_again(aws, source)
+        nobodys_transfer(aws)
         _instances_end(aws, world, at_customers)
         return aws.record.rights
 

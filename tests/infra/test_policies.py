@@ -19,7 +19,7 @@ from .recording import Right
 
 FUNCTIONS: Final = ("api_handler", *sorted(source.name for source in service.app.event_sources))
 EVERYBODY: Final = (*FUNCTIONS, "gateway")
-CONSUMERS: Final = ("collection", "conversions", "rescans", "scans", "tasks", "webhooks")
+CONSUMERS: Final = ("collection", "conversions", "rescans", "scans", "tasks", "transfers", "webhooks")
 RECORDED: Final = recorded()
 _LOGS: Final = "arn:${AWS::Partition}:logs:${AWS::Region}:${AWS::AccountId}:log-group:/aws/lambda/${AWS::StackName}"
 _NO_RESOURCE_OF_THEIR_OWN: Final = {"xray:PutTelemetryRecords", "xray:PutTraceSegments"}
@@ -106,7 +106,7 @@ def test_buckets_are_of_our_own_account(name: str) -> None:
             assert policy.stack.resolved(statement.get("Condition")) == OWN_ACCOUNT, statement["Sid"]
 
 
-@pytest.mark.parametrize("name", ["gateway", "object_created", "collection", "conversions", "tasks"])
+@pytest.mark.parametrize("name", ["gateway", "object_created", "collection", "conversions", "tasks", "transfers"])
 def test_who_handles_content_touches_nobodys_keys_and_sessions(name: str) -> None:
     """However wrong its code may go: the gateway talks to strangers, and the others do as content says."""
     policy = read_policies()[name]

@@ -114,7 +114,7 @@ def test_every_mapping_reports_what_failed_and_leaves_its_function_time(resource
     # Of two functions, one of which is there at a time.
     mappings["Scans"] |= {"Timeout": max(mappings["Scans"]["Timeout"], mappings["ImageScans"]["Timeout"])}
     assert mappings.pop("ImageScans")["Queue"] == mappings["Scans"]["Queue"]
-    assert set(mappings) == {"Collection", "Conversions", "Rescans", "Scans", "Tasks", "Webhooks"}
+    assert set(mappings) == {"Collection", "Conversions", "Rescans", "Scans", "Tasks", "Transfers", "Webhooks"}
     for name, mapping in mappings.items():
         assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
         assert mapping["ScalingConfig"]["MaximumConcurrency"] >= 2
