@@ -1,0 +1,59 @@
+"""Expressions over tags mean what they mean elsewhere, and take no time."""
+
+from __future__ import annotations
+
+import re
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chalicelib.kernel.errors import PatternInvalid
+from chalicelib.migration.expressions import Expression
+
+TAGS = ["v1.2", "aaa", "rel-1", "Release", "v2.", "", "-", "v12-rc1", "bx", "latest", "1.0.0_b"]
+SOURCES = [
+    "a+", r"^v1\.[0-9]+$", r"v(1|2)\..*", "[^a-c]x{2,3}", "(?i)REL", "^$", r"v\d{1,3}(-rc\d)?$", "[a-z-]+", "[]a]",
+    r"^[\w.]+$", "a|b|", "(?:ab)*?c", r"\D", "x{0}", "[a-]", r"(v|)1",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_it_finds_what_pythons_own_finds(source: str) -> None:
+    """K2"""
+    assert [tag for tag in TAGS if Expression(source).matches(tag)] == [tag for tag in TAGS if re.search(source, tag)]
+
+
+@given(st.text("ab|()*+?[]^$", max_size=8), st.text("ab", max_size=6))
+def test_whatever_it_understands_it_understands_as_pythons_own(source: str, tag: str) -> None:
+    """K2"""
+    try:
+        found = Expression(source).matches(tag)
+        known = re.compile(source)
+    except (PatternInvalid, re.error):
+        return
+    assert found == bool(known.search(tag))
+
+
+def test_one_that_looks_again_and_again_ends_at_once() -> None:
+    """K2: Python's own takes years for this."""
+    begun = time.perf_counter()
+    assert not Expression("(a+)+$").matches("a" * 127 + "!")
+    assert time.perf_counter() - begun < 1
+
+
+@pytest.mark.parametrize(
+    "source", ["(", ")", "a**", "[a", "(?=x)", r"\1", "a{3,2}", "(a{900}){900}", "\\", "[b-a]", "+"]
+)
+def test_what_it_does_not_understand_is_refused(source: str) -> None:
+    """K2"""
+    with pytest.raises(PatternInvalid):
+        Expression(source)
+
+
+def test_depth_and_length_are_bounded() -> None:
+    """K2"""
+    for source in ("(" * 60 + ")" * 60, "a" * 501, "é"):
+        with pytest.raises(PatternInvalid):
+            Expression(source)
