@@ -15,7 +15,7 @@ the manifest's version, and a manifest is only ever deleted at the version that 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -53,13 +53,33 @@ from .models import Caller, How, ManifestRecord, TagRecord
 from .outbox import PATIENCE, Outbox
 
 
+class TagMoved(Conflict):
+    """A tag is not where it had to be for this push."""
+
+    code = "TAG_MOVED"
+
+    def __init__(self, repository: str, tag: str) -> None:
+        message = f"tag {tag} of {repository} was pushed or deleted meanwhile"
+        super().__init__(message, repository=repository, tag=tag)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a push asks for besides.
+
+    how      what the tags' history says of it
+    beside   of a companion: its original as it was converted, with the mark that it gets by the same transaction
+    at       the push that the tags have to be where they were put by, "" for none that stands; None: wherever they are
+    """
+
+    how: How = "push"
+    beside: TagRecord | None = None
+    at: str | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Push:
-    """One push as it was asked for.
-
-    record   the manifest as it would stand if it is new
-    beside   of a companion: its original as it was converted, with the mark that it gets by the same transaction
-    """
+    """One push. record: the manifest as it would stand if it is new."""
 
     caller: Caller
     repository: Repository
@@ -68,8 +88,7 @@ class Push:
     record: ManifestRecord
     tags: tuple[TagName, ...]
     moment: datetime
-    how: How = "push"
-    beside: TagRecord | None = None
+    asked: Asked = Asked()
 
     @property
     def instance(self) -> Instance:
@@ -89,7 +108,7 @@ class Manifests:
     def push(self, push: Push) -> None:
         """On return the manifest and its tags are durable and pullable, and the event is under way.
 
-        Raises ManifestBlobUnknown, SizeInvalid, TagImmutable, TagReserved, Unavailable; for a companion
+        Raises ManifestBlobUnknown, SizeInvalid, TagImmutable, TagReserved, TagMoved, Unavailable; for a companion
         CompanionNameTaken and OriginalMoved.
         """
         claimed = False
@@ -158,6 +177,7 @@ class Manifests:
     def _commit(self, push: Push, held: ManifestRecord | None) -> tuple[bool, bool]:
         """(whether the transaction took effect, whether it consumed our intent)."""
         seen = self._seen_tags(push)
+        _require_at(push, seen)
         self._names.require_pushable(push.repository, push.tags, seen, push.record.pushed_by)
         writes = [*self._tag_writes(push, seen), *self._rules_checks(push, seen), *self._mark(push, seen)]
         if push.record.subject:
@@ -176,7 +196,7 @@ class Manifests:
         return True, held is None
 
     def _seen_tags(self, push: Push) -> dict[str, TagRecord]:
-        names = push.tags if push.beside is None else (*push.tags, push.beside.name)
+        names = push.tags if push.asked.beside is None else (*push.tags, push.asked.beside.name)
         found = self._table.get_many([keys.tag(push.repository.id, name) for name in names])
         return {item["name"]: TagRecord.model_validate(item) for item in found.values()}
 
@@ -195,7 +215,7 @@ class Manifests:
 
     def _mark(self, push: Push, seen: dict[str, TagRecord]) -> list[Update]:
         """On the original of a companion. Raises OriginalMoved."""
-        original = push.beside
+        original = push.asked.beside
         if original is None or original.acceleration is None:
             return []
         if original.name not in seen or seen[original.name].push != original.push:
@@ -255,7 +275,7 @@ class Manifests:
             if before is not None and before.digest == record.digest:
                 continue
             writes.append(Put(store.hold_item(push.repository.id, record.digest, "TAG", name)))
-            writes.append(Put(store.history_item(record, before.digest if before else "", push.how)))
+            writes.append(Put(store.history_item(record, before.digest if before else "", push.asked.how)))
             if before is not None:
                 writes.append(Delete(keys.hold(push.repository.id, before.digest, "TAG", name)))
                 key = keys.manifest(push.repository.id, before.digest)
@@ -285,7 +305,7 @@ class Manifests:
             "tags": list(push.tags),
             "pushed_at": push.record.pushed_at,
             "pushed_by": push.record.pushed_by,
-            "how": push.how,
+            "how": push.asked.how,
             "source_ip": push.caller.address,
             "request_id": push.caller.request_id,
         }
@@ -312,6 +332,15 @@ class Manifests:
         standing = store.manifest(self._table, held.repository_id, held.digest)
         if standing is None or standing.incarnation != held.incarnation:
             self._blobs.release(instance, held.repository_id, digest, self._stack.clock.now())
+
+
+def _require_at(push: Push, seen: Mapping[str, TagRecord]) -> None:
+    """What the tags' writes meet there, or fail. Raises TagMoved."""
+    if push.asked.at is None:
+        return
+    for name in push.tags:
+        if (seen[name].push if name in seen else "") != push.asked.at:
+            raise TagMoved(push.repository.name, name)
 
 
 def new_manifest(

@@ -199,12 +199,20 @@ class Caller:
 
     address, request_id   of a registry client's write, for the audit record; "" for the management API's, which keeps
                           its own
+    makes   of the service itself: it was told to bring content here, and makes the repository whatever the namespace
+            says of pushes
     """
 
     instance: Instance
     principal: Principal
     address: str = ""
     request_id: str = ""
+    makes: bool = False
+
+    @property
+    def owner(self) -> str:
+        """Of its uploads: another login of the instance cannot see, write or cancel them."""
+        return f"{self.principal.kind}:{self.principal.name}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -83,14 +83,15 @@ class Rights:
             return None
 
     def home(self, caller: Caller, name: RepositoryName) -> Repository:
-        """The repository to push into, made if it has to be. The service itself makes none: one that it works for and
-        that is not there was deleted meanwhile. Raises RepositoryMissing, QuotaExceeded."""
-        if caller.principal.kind == "system":
+        """The repository to push into, made if it has to be. The service itself makes none unless it was told to bring
+        content: one that it works for and that is not there was deleted meanwhile. Raises RepositoryMissing,
+        QuotaExceeded."""
+        if caller.principal.kind == "system" and not caller.makes:
             repository = self._fresh(caller, name)
             if repository is None:
                 raise RepositoryMissing(name)
             return repository
-        return self._repositories.ensure(caller.instance, name, caller.principal.name)
+        return self._repositories.ensure(caller.instance, name, caller.principal.name, leave=caller.makes)
 
     def refuse_unmakeable(self, caller: Caller, name: RepositoryName) -> None:
         """An upload into a repository that is not here and no push may make is refused before its bytes are sent."""
@@ -98,7 +99,7 @@ class Rights:
             namespace = self._namespaces.get(caller.instance.id, name.namespace, fresh=True)
         except NotFound:
             raise RepositoryMissing(name, namespace_missing=True) from None
-        if not namespace.auto_create_repository:
+        if not namespace.auto_create_repository and not caller.makes:
             raise RepositoryMissing(name)
 
     def sparse(self, caller: Caller, name: RepositoryName) -> bool:

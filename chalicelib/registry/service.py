@@ -16,14 +16,11 @@ from chalicelib.kernel.errors import (
     ManifestBlobUnknown,
     ManifestUnknown,
     NotFound,
-    QuotaExceeded,
-    RepositoryMissing,
     Unauthenticated,
-    UploadUnknown,
 )
 from chalicelib.kernel.names import Digest, RepositoryName, TagName
 from chalicelib.kernel.paging import Page
-from chalicelib.ports import keys, paths
+from chalicelib.ports import keys
 from chalicelib.ports.objects import Reading
 from chalicelib.ports.stack import Stack
 from chalicelib.ports.table import ConditionFailed, Item
@@ -32,9 +29,10 @@ from chalicelib.repositories.service import Repositories
 
 from . import rules, store
 from .annotation import Annotations
+from .arriving import Arriving, refuse_successor
 from .blobs import Blobs
 from .bodies import Bodies
-from .manifests import Manifests, Push, new_manifest
+from .manifests import Asked, Manifests, Push, new_manifest
 from .models import Acceleration, Caller, How, Pulled, Pushed, Referrer, StoredBlob, TagRecord, UploadRecord
 from .pull_gate import PullGate
 from .retirement import Deletion, Retirement
@@ -56,6 +54,7 @@ class Registry:
         self._repositories = Repositories(stack)
         self._rights = Rights(stack)
         self._annotations = Annotations(stack)
+        self._arriving = Arriving(stack)
         self._blobs = Blobs(stack)
         self._bodies = Bodies(stack)
         self._gate = PullGate(stack)
@@ -169,12 +168,14 @@ class Registry:
         content_type: str,
         how: How = "push",
         beside: TagRecord | None = None,
+        at: str | None = None,
     ) -> Pushed:
         """how: what the tags' history says of it. beside: the original of a companion, as it was converted: by the same
-        transaction it is marked as such, if it still is where that push put it.
+        transaction it is marked as such, if it still is where that push put it. at: the push that the tags have to be
+        where they were put by, "" for none that stands; by the same transaction; None: wherever they are.
 
-        Raises ManifestInvalid, ManifestBlobUnknown, DigestInvalid, QuotaExceeded, TagImmutable, TagReserved, what
-        `Rights.writable` raises; for a companion OriginalMoved, CompanionNameTaken.
+        Raises ManifestInvalid, ManifestBlobUnknown, DigestInvalid, QuotaExceeded, TagImmutable, TagReserved, TagMoved,
+        what `Rights.writable` raises; for a companion OriginalMoved, CompanionNameTaken.
         """
         repository = self._rights.writable(caller, name)
         parsed = rules.parse_manifest(body, content_type)
@@ -185,13 +186,14 @@ class Registry:
         if repository is None:
             self._refuse_first_push(caller, name, parsed)
             repository = self._rights.home(caller, name)
+        asked = Asked(how, beside, at)
         try:
-            self._put_manifest(caller, repository, digest, parsed, body, wanted, how, beside, sparse=False)
+            self._put_manifest(caller, repository, digest, parsed, body, wanted, asked, sparse=False)
         except ManifestBlobUnknown:
             if not self._rights.sparse(caller, name):
                 raise
             loosened = rules.loosened(parsed)
-            self._put_manifest(caller, repository, digest, loosened, body, wanted, how, beside, sparse=True)
+            self._put_manifest(caller, repository, digest, loosened, body, wanted, asked, sparse=True)
         return Pushed(digest, parsed.subject, wanted)
 
     def _refuse_first_push(self, caller: Caller, name: RepositoryName, parsed: rules.Parsed) -> None:
@@ -209,8 +211,7 @@ class Registry:
         parsed: rules.Parsed,
         body: bytes,
         tags: tuple[TagName, ...],
-        how: How,
-        beside: TagRecord | None,
+        asked: Asked,
         *,
         sparse: bool,
     ) -> None:
@@ -218,16 +219,15 @@ class Registry:
         record = new_manifest(repository.id, digest, parsed, body, tags, caller.principal.name, moment)
         if record.body is None:
             self._store_body(caller, repository, digest, body)
-        marked = None
-        if beside is not None:
+        if asked.beside is not None:
             mark = Acceleration(state="succeeded", digest=digest, size=self._annotations.size_of(record))
-            marked = beside.model_copy(update={"acceleration": mark})
-        self._manifests.push(Push(caller, repository, sparse, parsed, record, tags, moment, how, marked))
+            asked = replace(asked, beside=asked.beside.model_copy(update={"acceleration": mark}))
+        self._manifests.push(Push(caller, repository, sparse, parsed, record, tags, moment, asked))
 
     def _store_body(self, caller: Caller, repository: Repository, digest: Digest, body: bytes) -> None:
         """A large body is a blob like any other: same edges, same collection, same quota."""
-        name, owner = repository.name, _owner(caller)
-        upload = self._uploads.start(caller.instance, name, owner, digest.algorithm, repository.id)
+        name = repository.name
+        upload = self._uploads.start(caller.instance, name, caller.owner, digest.algorithm, repository.id)
         writer = self._uploads.write(upload, 0)
         try:
             writer.append(body)
@@ -236,17 +236,7 @@ class Registry:
             writer.close()
 
     def _finish(self, caller: Caller, name: RepositoryName, writer: Writer, digest: Digest) -> StoredBlob:
-        finished = writer.complete(digest)
-        key = paths.blob(caller.instance.id, finished.id)
-        try:
-            # The repository comes last: what is refused before it leaves none behind.
-            self._instances.require_room(caller.instance, finished.offset)
-            repository = self._rights.home(caller, name)
-            _refuse_successor(finished, repository)
-            return self._blobs.adopt(caller.instance, repository.id, finished, key, self._stack.clock.now())
-        except (QuotaExceeded, RepositoryMissing, UploadUnknown):
-            self._uploads.discard(finished)
-            raise
+        return self._arriving.settle(caller, name, writer.complete(digest))
 
     def start_upload(self, caller: Caller, name: RepositoryName, algorithm: str = "sha256") -> UploadRecord:
         """Nothing is made for it but the session: the repository comes with the first content that is acknowledged."""
@@ -255,13 +245,13 @@ class Registry:
             self._rights.refuse_unmakeable(caller, name)
         self._instances.require_room(caller.instance)
         repository_id = repository.id if repository else ""
-        return self._uploads.start(caller.instance, name, _owner(caller), algorithm, repository_id)
+        return self._uploads.start(caller.instance, name, caller.owner, algorithm, repository_id)
 
     def upload(self, caller: Caller, name: RepositoryName, upload_id: str) -> UploadRecord:
         """Raises UploadUnknown and what `Rights.writable` raises."""
         repository = self._rights.writable(caller, name)
-        upload = self._uploads.find(caller.instance, name, _owner(caller), upload_id)
-        _refuse_successor(upload, repository)
+        upload = self._uploads.find(caller.instance, name, caller.owner, upload_id)
+        refuse_successor(upload, repository)
         return upload
 
     def cancel_upload(self, caller: Caller, name: RepositoryName, upload_id: str) -> None:
@@ -314,6 +304,14 @@ class Registry:
         holders = self._repositories.of_ids(caller.instance.id, [edge["repository_id"] for edge in page.items])
         self._stack.memory.foresee(self._blobs.knowledge(caller.instance.id, held.id, digest) for held in holders)
         return [held.name for held in holders]
+
+    def take(self, caller: Caller, name: RepositoryName, digest: Digest, source: StoredBlob) -> StoredBlob:
+        """A blob of the same store, moving no bytes through this process: linked where the caller's instance has it,
+        else copied by the store itself, into a generation of its own. Whoever asks has the right to the source.
+
+        Raises BlobUnknown where its bytes went meanwhile, QuotaExceeded and what `Rights.writable` raises.
+        """
+        return self._arriving.take(caller, name, digest, source)
 
     def renew(self, caller: Caller, name: RepositoryName, digest: Digest) -> None:
         """A pusher was told that a blob is here: it stays a day for the manifest to come. Raises BlobUnknown."""
@@ -379,14 +377,3 @@ class UploadWriter:
     def close(self) -> None:
         """Lets the next request write. Harmless twice."""
         self._writer.close()
-
-
-def _refuse_successor(upload: UploadRecord, repository: Repository | None) -> None:
-    """What was begun for a repository that was deleted does not go into another of its name. Raises UploadUnknown."""
-    if upload.repository_id and (repository is None or repository.id != upload.repository_id):
-        raise UploadUnknown(upload.id)
-
-
-def _owner(caller: Caller) -> str:
-    """Whose upload it is: another login of the instance cannot see, write or cancel it."""
-    return f"{caller.principal.kind}:{caller.principal.name}"

@@ -10,7 +10,7 @@ from chalicelib.edge.asgi import SMALL_BYTES, Answer, Body, Headers, Visit
 from chalicelib.kernel.errors import Invalid, ManifestInvalid
 from chalicelib.kernel.names import TagName
 
-from .models import Caller, Pulled, Pushed
+from .models import Caller, How, Pulled, Pushed
 from .pulls import Pull
 from .routes import Route, reference
 from .rules import MANIFEST_LIMIT_BYTES, TAGS_PER_PUSH
@@ -18,6 +18,8 @@ from .wire import Wire, may_push
 
 # Header values stay well below what clients and proxies take.
 _LONGEST_TYPE: Final = 256
+# Another such service brings it by a rule of its own: no rule of this one takes it further, or two would go in circles.
+SYNCHRONISED: Final = b"crs-synchronised"
 
 
 class TooManyTags(Invalid):
@@ -60,11 +62,12 @@ async def push_manifest(wire: Wire, visit: Visit, route: Route, body: Body) -> A
     content_type = visit.text(b"content-type")
     if not content_type or len(content_type) > _LONGEST_TYPE:
         raise ManifestInvalid("Content-Type must name the manifest's media type")
+    how: How = "sync" if visit.text(SYNCHRONISED) == "1" else "push"
 
     def push(data: bytes, caller: Caller | None = None) -> Pushed:
         caller = caller or wire.callers.fresh(visit).caller
         ref = reference(route.reference)
-        return wire.registry.push(caller, route.name, ref, tags, data, content_type)
+        return wire.registry.push(caller, route.name, ref, tags, data, content_type, how)
 
     if body.is_small:
         pushed = await wire.stack.write(push, await body.read(SMALL_BYTES, "manifest"))

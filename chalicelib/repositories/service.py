@@ -52,8 +52,9 @@ class Repositories:
         )
         return self._make(instance, repository)
 
-    def ensure(self, instance: Instance, name: RepositoryName, by: str) -> Repository:
-        """The repository to push into, made now if its namespace makes repositories on push (N1).
+    def ensure(self, instance: Instance, name: RepositoryName, by: str, *, leave: bool = False) -> Repository:
+        """The repository to push into, made now if its namespace makes repositories on push (N1), or with leave to do
+        so whatever it says.
 
         Of several callers at once one makes it and all get it. Raises RepositoryMissing, QuotaExceeded.
         """
@@ -65,7 +66,7 @@ class Repositories:
             namespace = self._namespaces.get(instance.id, name.namespace, fresh=True)
         except NotFound as missing:
             raise RepositoryMissing(name, namespace_missing=True) from missing
-        if not namespace.auto_create_repository:
+        if not namespace.auto_create_repository and not leave:
             raise RepositoryMissing(name)
         try:
             return self._make(instance, self._new(namespace, name, namespace.default_visibility, by))
