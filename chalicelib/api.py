@@ -13,6 +13,7 @@ from .accounts import api as accounts
 from .advice import api as advice
 from .audit import api as audit
 from .billing import api as billing
+from .bindings import api as bindings
 from .closing import api as closing
 from .credentials import api as credentials
 from .edge.documentation import documentation
@@ -68,4 +69,5 @@ API: Final[tuple[Routes, ...]] = (
     closing.routes,
     overview.routes,
     notifications.routes,
+    bindings.routes,
 )

@@ -2,7 +2,7 @@
 
     deleted    name and place in the quota gone, bin entry there, the id is `binned`      ─┐ one transaction each
     expired    bin entry gone, the id is `purging` and due                                ─┘
-    purged     manifests die as any manifest does, indexes before their children; then history, links, shares;
+    purged     manifests die as any manifest does, indexes before their children; then history, links, shares, bindings;
                at last the id, a day after it began: until then a push or an upload may come that set out before
 
 A push puts its intent first and looks at the id second (`Blobs.require`), so one that commits set out before the
@@ -209,7 +209,7 @@ class RepositoryRetirement:
     def _clear_some(self, instance: str, repository: str) -> bool:
         """Whether some of the rows that hold nothing went."""
         partition = keys.repository_partition(repository)
-        for prefix in ("HISTORY#", "SHARE#", "REFERRER#", "FIRSTFILES"):
+        for prefix in ("HISTORY#", "SHARE#", "REFERRER#", "FIRSTFILES", "BOUND#"):
             rows = self._table.query(partition, prefix=prefix, limit=ROWS_A_STEP // 2).items
             guests = [keys.shared_with(row["account"], row["username"], row["id"]) for row in rows if "username" in row]
             gone = [*guests, *(Key(row["pk"], row["sk"]) for row in rows)]
