@@ -1,57 +1,72 @@
-"""A foreign registry, read over HTTP as `registry.service` reads our own: manifests, and blobs that are streamed.
+"""A foreign registry, read and written over HTTP as `registry.service` reads and writes our own.
 
-    ask ─► 401: log in (`remote_login`), ask again ─► 3xx: vetted like the first address ─► 429, 5xx: wait, ask again
-        ─► body, within bounds ─► its digest is compared before anybody may believe it
+remote_reference   what its content is called           remote_login      who may see its credentials
+remote_transport   one request, logged in and repeated  remote_refusals   what it refuses, in our words
+remote_reading     manifests, blobs, lists              here: mounts, uploads, pushes
 
-Everything goes through `outbound`: addresses are vetted and pinned, TLS is verified, and where the operator does not
-allow it nothing is called that is private. Credentials go to the host that they belong to, and follow no redirect.
+upload   begin ─► location ─► append … append ─► location ─► finish        a location is the registry's own; on another
+                     ▲           │ broken off                              origin it is followed without the login
+                     └─ offset ◄─┘ the session says how much it holds
 """
 
 from __future__ import annotations
 
-import hashlib
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Final, Self
 
 import httpx
 
-from chalicelib.kernel import media, strict_json
-from chalicelib.kernel.errors import Denied, DigestInvalid, NotFound, SizeInvalid, TooLarge, Unavailable
+from chalicelib.kernel.errors import Denied, DigestInvalid, NotFound, RangeInvalid, SizeInvalid, Unavailable
 from chalicelib.kernel.names import Digest
 
-from .outbound import Outbound, Streamed
-from .remote_login import Challenge, Login, is_its_own, same_origin
+from .outbound import Outbound
+from .outbound_addresses import LONGEST_ADDRESS
+from .remote_login import Login, pull_from, push_to
+from .remote_reading import (
+    BLOB_S,
+    MANIFEST_BYTES,
+    MOST_REFERRERS,
+    MOST_REPOSITORIES,
+    MOST_TAGS,
+    RemoteHead,
+    RemoteManifest,
+    RemoteReader,
+)
 from .remote_reference import RemoteReference
+from .remote_refusals import held_bytes
+from .remote_transport import ATTEMPTS, SMALL_S, Asking, Body, Rate, Transport
 
-# Of a manifest, as the distribution specification has it; of a token's answer.
-MANIFEST_BYTES: Final = 4 * 1024 * 1024
-_TOKEN_BYTES: Final = 1024 * 1024
-_SMALL_S: Final = 30.0
-# A blob of 5 GiB at 50 Mbit/s.
-BLOB_S: Final = 900.0
-ATTEMPTS: Final = 4
-_MOST_HOPS: Final = 5
-_LONGEST_PAUSE_S: Final = 30.0
-_REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
-_ACCEPTED: Final = ", ".join((media.OCI_MANIFEST, media.OCI_INDEX, media.DOCKER_MANIFEST, media.DOCKER_LIST))
+__all__ = [
+    "ATTEMPTS",
+    "BLOB_S",
+    "MANIFEST_BYTES",
+    "MOST_REFERRERS",
+    "MOST_REPOSITORIES",
+    "MOST_TAGS",
+    "Rate",
+    "RemoteHead",
+    "RemoteManifest",
+    "RemoteRegistry",
+]
+
+# Says that a push is a copy of one elsewhere, from which no further copies follow.
+SYNCHRONISED: Final = "Crs-Synchronised"
+# A registry may have to put a large upload together before it answers.
+_FINISH_S: Final = 600.0
+# What a large body may take on top of `BLOB_S`, in bytes a second.
+_SLOWEST: Final = 512 * 1024
+_OCTETS: Final = "application/octet-stream"
+# An upload that a refused mount has begun is used by the next one, if that comes soon.
+_BEGUN_S: Final = 60.0
+_MOST_BEGUN: Final = 64
 
 
-@dataclass(frozen=True, slots=True)
-class RemoteManifest:
-    """digest: of the body, whatever the registry said."""
+class RemoteRegistry(RemoteReader):
+    """For many threads. To be closed; what is not leaves connections to the garbage collector.
 
-    digest: Digest
-    media_type: str
-    body: bytes
-
-
-class RemoteRegistry:
-    """
-    reference  names the registry; what is read of it is named by each call
-    calls      for addresses that the registry names: of redirects, of tokens' realms
+    reference  names the registry; what is read and written of it is named by each call
+    calls      for addresses that the registry names: of redirects, of tokens' realms, of uploads
     home       for the registry's own address, where the operator wrote that down; `calls` without
     pause      waits so many seconds between two attempts
     """
@@ -65,169 +80,154 @@ class RemoteRegistry:
         login: Login | None = None,
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._origin = httpx.URL(reference.origin)
-        self._calls = calls
-        self._home = home or calls
-        self._login = login
-        self._pause = pause
-        # Repository → what is sent as its Authorization.
-        self._held: dict[str, str] = {}
+        super().__init__(Transport(httpx.URL(reference.origin), calls, home or calls, login, pause))
+        # Repository → an upload of it, and when it was begun.
+        self._begun: dict[str, tuple[str, float]] = {}
 
-    def pull(self, repository: str, wanted: str) -> RemoteManifest:
-        """A manifest by tag or digest.
+    def close(self) -> None:
+        self._transport.close()
 
-        Raises NotFound, Denied (it wants another login), DigestInvalid, TooLarge, Unavailable, Invalid (an address that
-        may not be called).
-        """
-        with ExitStack() as held:
-            answer = self._ask(held, repository, f"manifests/{wanted}", {"Accept": _ACCEPTED}, _SMALL_S)
-            body = _whole(answer, "manifest", MANIFEST_BYTES)
-        told = answer.headers.get("docker-content-digest", "")
-        for expected in (wanted if ":" in wanted else "", told):
-            if expected and Digest.parse(expected) != Digest.of(body, Digest.parse(expected).algorithm):
-                raise DigestInvalid(f"{self._origin.host} sent a manifest that is not {expected}")
-        digest = Digest.parse(wanted) if ":" in wanted else Digest.of(body)
-        media_type = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
-        return RemoteManifest(digest, media_type, body)
+    def __enter__(self) -> Self:
+        return self
 
-    def read_blob(self, repository: str, digest: Digest, size: int) -> Iterator[bytes]:
-        """The blob's bytes. What has been read may be believed once the iterator ends: then size and digest fit.
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
-        One that breaks off goes on where it was. Raises SizeInvalid, DigestInvalid and as `pull`.
-        """
-        hashed, at = hashlib.new(digest.algorithm), 0
-        for attempt in range(ATTEMPTS):
-            try:
-                for piece in self._blob_from(repository, digest, at):
-                    at += len(piece)
-                    if at > size:
-                        raise SizeInvalid(f"{self._origin.host} sent more than the {size} bytes of {digest}")
-                    hashed.update(piece)
-                    yield piece
-            except Unavailable:
-                if attempt == ATTEMPTS - 1:
-                    raise
-                self._pause(2.0**attempt)
-            else:
-                break
-        if at != size:
-            raise SizeInvalid(f"{self._origin.host} sent {at} of the {size} bytes of {digest}")
-        if hashed.hexdigest() != digest.hex:
-            raise DigestInvalid(f"{self._origin.host} sent bytes that are not {digest}")
-
-    def _blob_from(self, repository: str, digest: Digest, start: int) -> Iterator[bytes]:
-        headers = {"Range": f"bytes={start}-"} if start else {}
-        with ExitStack() as held:
-            answer = self._ask(held, repository, f"blobs/{digest}", headers, BLOB_S)
-            continued = answer.headers.get("content-range", "").startswith(f"bytes {start}-")
-            passed = start if answer.status == 206 and continued else 0
-            for piece in answer.chunks:
-                unseen = piece[max(0, start - passed) :]
-                passed += len(piece)
-                if unseen:
-                    yield unseen
-
-    def _ask(
-        self, held: ExitStack, repository: str, path: str, headers: Mapping[str, str], longest_s: float
-    ) -> Streamed:
-        """The answer 200 or 206, open until `held` ends."""
-        url, challenged, failures = self._origin.join(f"/v2/{repository}/{path}"), False, 0
-        while True:
-            try:
-                answer = self._follow(held, repository, url, headers, longest_s)
-            except Unavailable as unreachable:
-                failures += 1
-                if failures == ATTEMPTS:
-                    raise
-                self._pause(min(2.0**failures, unreachable.retry_after_s))
-                continue
-            if answer.status in (200, 206):
-                return answer
-            if answer.status == 401 and not challenged:
-                challenged = True
-                self._log_in(repository, Challenge.parse(answer.headers.get("www-authenticate", "")))
-            elif answer.status == 429 or answer.status >= 500:
-                failures += 1
-                if failures == ATTEMPTS:
-                    raise Unavailable(f"{self._origin.host} answers with status {answer.status}", retry_after_s=60)
-                self._pause(_asked_pause_s(answer.headers.get("retry-after", ""), 2.0**failures))
-            else:
-                raise self._refused(answer.status, repository, path)
-            held.close()
-
-    def _follow(
-        self, held: ExitStack, repository: str, url: httpx.URL, headers: Mapping[str, str], longest_s: float
-    ) -> Streamed:
-        """The answer after all redirects. Each address is vetted, and only the registry's own gets its login."""
-        for _ in range(_MOST_HOPS + 1):
-            at_home = same_origin(url, self._origin)
-            sent = dict(headers)
-            if at_home and repository in self._held:
-                sent["Authorization"] = self._held[repository]
-            calls = self._home if at_home else self._calls
-            answer = held.enter_context(calls.get(str(url), sent, longest_s))
-            if answer.status not in _REDIRECTS:
-                return answer
-            held.close()
-            url = _led_to(url, answer.headers.get("location", ""))
-        raise Unavailable(f"{self._origin.host} redirects more than {_MOST_HOPS} times", retry_after_s=60)
-
-    def _log_in(self, repository: str, challenge: Challenge) -> None:
-        """Raises Denied where nothing at hand answers the challenge."""
-        if challenge.scheme == "basic" and self._login is not None:
-            self._held[repository] = self._login.basic
-            return
-        url = challenge.token_url(repository)
-        if not url:
-            raise Denied(f"{self._origin.host} wants a user name and a password", host=self._origin.host)
+    def mount(self, repository: str, digest: Digest, source: str) -> bool:
+        """Whether the registry took the blob over from another of its repositories."""
+        asking = self._writing(
+            "POST",
+            self._uploads(repository).copy_with(params={"mount": digest, "from": source}),
+            repository,
+            f"a mount of {digest} into {repository}",
+            also_from=source,
+        )
         try:
-            realm = httpx.URL(url)
-        except httpx.InvalidURL:
-            raise Unavailable(f"{self._origin.host} gets its tokens from nowhere", retry_after_s=60) from None
-        may_see = self._login is not None and is_its_own(url, str(self._origin))
-        sent = {"Authorization": self._login.basic} if self._login is not None and may_see else {}
-        calls = self._home if same_origin(realm, self._origin) else self._calls
-        with calls.get(url, {"Accept": "application/json", **sent}, _SMALL_S) as answer:
-            if answer.status in (401, 403):
-                raise Denied(f"{self._origin.host} does not know this login", host=self._origin.host)
-            if answer.status != 200:
-                raise Unavailable(f"{realm.host} gives no token: status {answer.status}", retry_after_s=60)
-            told = strict_json.parse(_whole(answer, "token", _TOKEN_BYTES), "token")
-        token = (told.get("token") or told.get("access_token")) if isinstance(told, dict) else None
-        if not isinstance(token, str) or not token.isascii() or not token.isprintable():
-            raise Unavailable(f"{realm.host} gives no token", retry_after_s=60)
-        self._held[repository] = f"Bearer {token}"
+            with self._transport.ask(asking, 405) as answer:
+                if answer.status == 202 and len(self._begun) < _MOST_BEGUN:
+                    self._begun[repository] = (self._location(answer.headers, asking.url), time.monotonic())
+                return answer.status == 201
+        except (Denied, NotFound):
+            return False
 
-    def _refused(self, status: int, repository: str, path: str) -> Exception:
-        host = self._origin.host
-        if status == 404:
-            return NotFound(f"{host} has no {path} in {repository}", host=host)
-        if status in (401, 403):
-            return Denied(f"{host} does not let this login read {repository}", host=host)
-        return Unavailable(f"{host} answers with status {status}", retry_after_s=60)
+    def begin_upload(self, repository: str) -> str:
+        """Where the upload's bytes go. Raises as `push`."""
+        location, at = self._begun.pop(repository, ("", 0.0))
+        if location and time.monotonic() - at < _BEGUN_S:
+            return location
+        asking = self._writing("POST", self._uploads(repository), repository, f"an upload into {repository}")
+        with self._transport.ask(asking) as answer:
+            return self._location(answer.headers, asking.url)
+
+    def append(self, repository: str, location: str, offset: int, chunks: Iterable[bytes], size: int) -> str:
+        """Sends the next piece of an upload, of exactly so many bytes; where the one after it goes.
+
+        Raises RangeInvalid (it holds another number of bytes: its `offset`), UploadUnknown, and Unavailable where it
+        broke off: `upload_offset` knows how far it came.
+        """
+        if not size:
+            return location
+        headers = {"Content-Range": f"{offset}-{offset + size - 1}"}
+        what, sent = f"a piece of an upload into {repository}", _exactly(chunks, size)
+        asking = self._writing("PATCH", httpx.URL(location), repository, what, headers, sent, size)
+        try:
+            with self._transport.ask(asking) as answer:
+                held = held_bytes(answer.headers)
+                if "range" in answer.headers and held not in (0, offset + size):
+                    raise RangeInvalid(f"{self.host} holds {held} bytes of an upload of {offset + size}", held)
+                return self._location(answer.headers, asking.url) if "location" in answer.headers else location
+        except RangeInvalid as refused:
+            held_now = refused.offset or self.upload_offset(repository, location) or 0
+            raise RangeInvalid(refused.message, held_now) from None
+
+    def upload_offset(self, repository: str, location: str) -> int | None:
+        """How many bytes of an upload the registry holds; None where there is no such upload any more."""
+        asking = self._writing("GET", httpx.URL(location), repository, f"an upload into {repository}", body=None)
+        with self._transport.ask(asking, 404, 410) as answer:
+            return None if answer.status in (404, 410) else held_bytes(answer.headers)
+
+    def finish_upload(self, repository: str, location: str, digest: Digest) -> None:
+        """Makes a blob of what was appended. Raises DigestInvalid, UploadUnknown, and as `push`."""
+        self._put(repository, location, digest, b"", 0)
+
+    def put_blob(self, repository: str, digest: Digest, chunks: Iterable[bytes], size: int) -> None:
+        """A blob whole. Raises SizeInvalid where the chunks are of another size, and as `finish_upload`."""
+        self._put(repository, self.begin_upload(repository), digest, _exactly(chunks, size) if size else b"", size)
+
+    def push(
+        self, repository: str, reference: str, media_type: str, body: bytes, *, synchronised: bool = False
+    ) -> Digest:
+        """Puts a manifest under a tag or its digest. synchronised: it is a copy, from which no others follow.
+
+        Raises Denied, QuotaExceeded, Conflict (TagImmutable where it says so), Invalid, TooLarge, Unavailable, and
+        DigestInvalid where the registry says that it holds something else.
+        """
+        headers = {"Content-Type": media_type, **({SYNCHRONISED: "1"} if synchronised else {})}
+        url = self._transport.origin.join(f"/v2/{repository}/manifests/{reference}")
+        digest = Digest.of(body, Digest.parse(reference).algorithm if ":" in reference else "sha256")
+        asking = self._writing("PUT", url, repository, f"{reference} of {repository}", headers, body)
+        with self._transport.ask(asking) as answer:
+            self._compare(answer.headers, digest)
+        return digest
+
+    def _put(self, repository: str, location: str, digest: Digest, body: Body, size: int) -> None:
+        url = httpx.URL(location).copy_merge_params({"digest": digest})
+        what = f"{digest} of {repository}"
+        asking = self._writing("PUT", url, repository, what, {"Content-Type": _OCTETS}, body, size, _FINISH_S)
+        try:
+            with self._transport.ask(asking) as answer:
+                self._compare(answer.headers, digest)
+        except NotFound:
+            # Its first answer may have been lost, and with it that the upload has ended.
+            if not self.has_blob(repository, digest):
+                raise
+
+    def _compare(self, headers: Mapping[str, str], digest: Digest) -> None:
+        told = headers.get("docker-content-digest", "")
+        if told and told.partition(":")[0] == digest.algorithm and told != digest:
+            raise DigestInvalid(f"{self.host} made {told[:200]!r} of what was sent as {digest}")
+
+    def _uploads(self, repository: str) -> httpx.URL:
+        return self._transport.origin.join(f"/v2/{repository}/blobs/uploads/")
+
+    def _location(self, headers: Mapping[str, str], url: httpx.URL) -> str:
+        """Absolute. Raises Unavailable where there is none; whether it may be called is `outbound`'s to say."""
+        try:
+            location = str(url.join(headers["location"]))
+        except (KeyError, httpx.InvalidURL):
+            location = ""
+        if not location or len(location) > LONGEST_ADDRESS:
+            raise Unavailable(f"{self.host} does not say where an upload goes", retry_after_s=60)
+        return location
+
+    def _writing(
+        self,
+        method: str,
+        url: httpx.URL,
+        repository: str,
+        what: str,
+        headers: Mapping[str, str] | None = None,
+        body: Body = b"",
+        size: int = 0,
+        longest_s: float = SMALL_S,
+        *,
+        also_from: str = "",
+    ) -> Asking:
+        scopes = (push_to(repository), pull_from(also_from)) if also_from else (push_to(repository),)
+        sent = dict(headers or {})
+        if size:
+            sent |= {"Content-Type": _OCTETS, "Content-Length": str(size)}
+            longest_s += BLOB_S + size / _SLOWEST
+        return Asking(method, url, what, scopes, sent, body, longest_s)
 
 
-def _led_to(url: httpx.URL, location: str) -> httpx.URL:
-    """Raises Unavailable where a redirect leads nowhere; whether it may be called is `outbound`'s to say."""
-    try:
-        return url.join(location) if location else _nowhere(url)
-    except httpx.InvalidURL:
-        return _nowhere(url)
-
-
-def _nowhere(url: httpx.URL) -> httpx.URL:
-    raise Unavailable(f"{url.host} redirects to nowhere", retry_after_s=60)
-
-
-def _whole(answer: Streamed, what: str, limit: int) -> bytes:
-    body = bytearray()
-    for piece in answer.chunks:
-        body += piece
-        if len(body) > limit:
-            raise TooLarge(what, limit)
-    return bytes(body)
-
-
-def _asked_pause_s(header: str, otherwise: float) -> float:
-    seconds = float(header) if header.isascii() and header.isdigit() else otherwise
-    return min(seconds, _LONGEST_PAUSE_S)
+def _exactly(chunks: Iterable[bytes], size: int) -> Iterator[bytes]:
+    """Raises SizeInvalid as soon as there is more, or no more comes."""
+    sent = 0
+    for chunk in chunks:
+        sent += len(chunk)
+        if sent > size:
+            raise SizeInvalid(f"there are more than the {size} bytes to be sent")
+        yield chunk
+    if sent != size:
+        raise SizeInvalid(f"there are {sent} of the {size} bytes to be sent")

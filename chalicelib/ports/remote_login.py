@@ -11,19 +11,32 @@ from __future__ import annotations
 
 import re
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import urlencode
 
 import httpx
 
-_SCHEME: Final = re.compile(r"\s*([A-Za-z]+)\s+", re.ASCII)
+from .outbound_addresses import port_of
+
+_SCHEME: Final = re.compile(r"[\s,]*([A-Za-z]+)\s+", re.ASCII)
 _PARAMETER: Final = re.compile(r'([A-Za-z_]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s",]+))\s*,?\s*', re.ASCII)
 _LONGEST_CHALLENGE: Final = 8192
 # Registries whose tokens come from another name: the host, and its realm's.
 _REALMS: Final = {"registry-1.docker.io": "auth.docker.io", "registry.gitlab.com": "gitlab.com"}
 _ALIYUN: Final = re.compile(r"registry(?:-[a-z]+)?\.([a-z0-9-]+\.aliyuncs\.com)", re.ASCII)
+
+# What a token has to allow.
+CATALOG: Final = "registry:catalog:*"
+
+
+def pull_from(repository: str) -> str:
+    return f"repository:{repository}:pull"
+
+
+def push_to(repository: str) -> str:
+    return f"repository:{repository}:pull,push"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,25 +58,32 @@ class Challenge:
 
     @classmethod
     def parse(cls, header: str) -> Challenge:
-        """The first one of a `WWW-Authenticate`; of what is none, one without a scheme."""
-        text = header[:_LONGEST_CHALLENGE]
-        found = _SCHEME.match(text)
-        if found is None:
-            return cls("", {})
+        """Of the challenges in a `WWW-Authenticate` the first for a token, else the first; one without a scheme where
+        there is none."""
+        every = list(_challenges(header[:_LONGEST_CHALLENGE]))
+        tokens = (one for one in every if one.scheme == "bearer")
+        return next(tokens, every[0] if every else cls("", {}))
+
+    def token_url(self, *scopes: str) -> str:
+        """Where a token comes from that allows so much; "" where it does not say."""
+        realm = self.parameters.get("realm", "")
+        if self.scheme != "bearer" or not realm:
+            return ""
+        service = self.parameters.get("service", "")
+        asked = [("service", service)] if service else []
+        asked += [("scope", scope) for scope in scopes]
+        return realm + ("&" if "?" in realm else "?") + urlencode(asked)
+
+
+def _challenges(text: str) -> Iterator[Challenge]:
+    position = 0
+    while found := _SCHEME.match(text, position):
         parameters, position = {}, found.end()
         while one := _PARAMETER.match(text, position):
             quoted, plain = one[2], one[3]
             parameters[one[1].lower()] = re.sub(r"\\(.)", r"\1", quoted) if quoted is not None else plain
             position = one.end()
-        return cls(found[1].lower(), parameters)
-
-    def token_url(self, repository: str) -> str:
-        """Where a token that may pull from the repository comes from; "" where it does not say."""
-        realm = self.parameters.get("realm", "")
-        if self.scheme != "bearer" or not realm:
-            return ""
-        asked = {"service": self.parameters.get("service", ""), "scope": f"repository:{repository}:pull"}
-        return realm + ("&" if "?" in realm else "?") + urlencode({name: text for name, text in asked.items() if text})
+        yield Challenge(found[1].lower(), parameters)
 
 
 def is_its_own(realm: str, origin: str) -> bool:
@@ -77,8 +97,4 @@ def is_its_own(realm: str, origin: str) -> bool:
 
 
 def same_origin(one: httpx.URL, other: httpx.URL) -> bool:
-    return (one.scheme, one.host, _port(one)) == (other.scheme, other.host, _port(other))
-
-
-def _port(url: httpx.URL) -> int:
-    return url.port if url.port is not None else (443 if url.scheme == "https" else 80)
+    return (one.scheme, one.host, port_of(one)) == (other.scheme, other.host, port_of(other))

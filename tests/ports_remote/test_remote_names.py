@@ -67,11 +67,11 @@ def test_passwords_go_to_realms_that_are_the_registrys_own(realm: str, origin: s
 
 def test_a_challenge_says_where_a_token_comes_from() -> None:
     found = Challenge.parse('Bearer realm="https://x.example/t?a=b",service="a \\"b\\"",scope="repository:x:pull"')
-    assert found.token_url("owner/app") == (
+    assert found.token_url("repository:owner/app:pull") == (
         "https://x.example/t?a=b&service=a+%22b%22&scope=repository%3Aowner%2Fapp%3Apull"
     )
 
 
 @pytest.mark.parametrize("header", ["", "Bearer", "Negotiate abc", 'Basic realm="x"', "Bearer " + "x" * 100_000])
 def test_a_challenge_that_names_no_realm_has_no_token(header: str) -> None:
-    assert Challenge.parse(header).token_url("owner/app") == ""
+    assert Challenge.parse(header).token_url("repository:owner/app:pull") == ""
