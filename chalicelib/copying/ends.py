@@ -32,6 +32,10 @@ class Source(Protocol):
         """A blob's bytes from there on. Of one that is read from its beginning the end raises where it is another."""
         ...
 
+    def companion(self, tag: str) -> Digest | None:
+        """The accelerated image that the service keeps beside a tag; None where that is not known, or is none."""
+        ...
+
 
 class Target(Protocol):
     """One repository that is written. Each call may raise Denied, QuotaExceeded, TagImmutable, Unavailable …"""
@@ -62,6 +66,14 @@ class Target(Protocol):
         where it stood, and is left."""
         ...
 
+    def wants(self, companion: Digest, tag: str, original: Digest) -> bool:
+        """Whether a companion may come beside the tag: that is this original's, and has none yet."""
+        ...
+
+    def accelerate(self, companion: Manifest, tag: str, original: Digest) -> bool:
+        """Puts it there, with all that it is made of here. False: the tag moved, or the name is somebody else's."""
+        ...
+
 
 class Pieces(Protocol):
     """How an upload is to be cut up: asks before each piece, tells of its bytes."""
@@ -72,4 +84,8 @@ class Pieces(Protocol):
 
     def moved(self, size: int) -> None:
         """So many bytes went; waits where they went too fast."""
+        ...
+
+    def stands(self, upload: Upload) -> None:
+        """So much is kept by the target: if it breaks off, it goes on there."""
         ...

@@ -1,8 +1,9 @@
 """What a copy is asked for, and what it came to.
 
-Effort      how hard it may try: until when, how many blobs at once, how fast
-Progress    where a copy that was not finished goes on: durable, kept by whoever asked
-Outcome     what became of one image
+Effort        how hard it may try: until when, how many blobs at once, how fast
+Progress      where a copy that was not finished goes on: durable, kept by whoever asked
+Outcome       what became of one image
+Interrupted   one of the ends did not answer: wait, and go on from the progress that it has with it
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Final, Literal
 
 from pydantic import BaseModel, Field
 
+from chalicelib.kernel.errors import Unavailable
 from chalicelib.kernel.modelling import KEPT
 from chalicelib.kernel.names import Digest
 
@@ -64,13 +66,17 @@ class Upload(BaseModel):
 
 
 class Progress(BaseModel):
-    """uploads: by digest. moved, skipped: bytes, of the image so far."""
+    """
+    uploads   by digest
+    moved     bytes of the image that went so far
+    whole     bytes of all that the first attempt meant to bring; of these those that did not move were skipped
+    """
 
     model_config = KEPT
 
     uploads: Mapping[str, Upload] = Field(default_factory=dict)
     moved: int = 0
-    skipped: int = 0
+    whole: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,3 +95,11 @@ class Outcome:
     reason: str = ""
     message: str = ""
     progress: Progress | None = None
+
+
+class Interrupted(Unavailable):
+    """What moved stays moved, and is not moved again."""
+
+    def __init__(self, unavailable: Unavailable, progress: Progress) -> None:
+        super().__init__(unavailable.message, unavailable.retry_after_s)
+        self.progress = progress
