@@ -22,7 +22,7 @@ from chalicelib.kernel import strict_json
 from chalicelib.kernel.errors import Denied, Invalid, Refused, TooLarge, Unavailable
 
 from .outbound import Outbound, Streamed
-from .remote_login import Challenge, Login, is_its_own, same_origin
+from .remote_login import CATALOG, Challenge, Login, is_its_own, same_origin
 from .remote_refusals import REASON_BYTES, asked_pause_s, refusal
 
 SMALL_S: Final = 30.0
@@ -128,7 +128,7 @@ class Transport:
                 _drain(answer)
 
     def _attempts(self, held: ExitStack, asking: Asking, also: tuple[int, ...]) -> Streamed:
-        failures, challenged = 0, False
+        failures, challenges = 0, 0
         while True:
             try:
                 answer = self._follow(held, asking)
@@ -142,9 +142,8 @@ class Transport:
                 return answer
             refused = self._refused(asking, answer)
             held.close()
-            if answer.status == 401 and not challenged:
-                challenged = True
-                self._challenged(asking, answer)
+            if answer.status == 401 and self._challenged(asking, answer, challenges):
+                challenges += 1
                 if not asking.repeatable:
                     raise Unavailable(f"{self.host} wants a new login; once more", retry_after_s=1)
                 continue
@@ -204,11 +203,18 @@ class Transport:
         text, until = self._held.get(scopes, ("", 0.0))
         return text if text and self._clock() < until else None
 
-    def _challenged(self, asking: Asking, answer: Streamed) -> None:
-        """Logs in anew. Raises Denied where nothing at hand answers the challenge."""
+    def _challenged(self, asking: Asking, answer: Streamed, before: int) -> bool:
+        """Whether it is worth another attempt, with a new login. Raises Denied where nothing at hand answers."""
+        if before == 1 and asking.scopes == (CATALOG,) and self._login is not None:
+            # Tokens name repositories: some registries list all of them to the password alone.
+            self._held[asking.scopes] = (self._login.basic, float("inf"))
+            return True
+        if before:
+            return False
         sent = self._held.get(asking.scopes, ("", 0.0))[0]
         self._challenge = Challenge.parse(answer.headers.get("www-authenticate", ""))
         self._log_in(asking.scopes, self._challenge, sent)
+        return True
 
     def _log_in(self, scopes: tuple[str, ...], challenge: Challenge, refused: str) -> str:
         """What is to be sent. refused: what was, which is not taken again."""
