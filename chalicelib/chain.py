@@ -1,7 +1,7 @@
 """Who reacts to what: the one table from messages to handlers.
 
     push object written ─► object_created ─► ImagePushed ─► record ─► annotate ─► scan ─► advise ─► accelerate
-                                                                                ─► notify ─► settle
+                                                                                ─► sync ─► notify ─► settle
     every minute        ─► retention      ─► a task for each schedule that is due
     every minute        ─► sweep          ─► ClearDue ─► clear_due ─► ClearDue   (while more is due)
     every minute        ─► announce       ─► AnnounceUntold ─► announce_untold ─► DeliverWebhook, AnnounceUntold
@@ -74,6 +74,12 @@ def _accelerate_push(stack: Stack, message: ImagePushed) -> Sequence[Message]:
     return accelerate_push(stack, message)
 
 
+def _sync_push(stack: Stack, message: ImagePushed) -> Sequence[Message]:
+    from chalicelib.sync.handlers import sync_push
+
+    return sync_push(stack, message)
+
+
 def _notify_of_push(stack: Stack, message: ImagePushed) -> Sequence[Message]:
     from chalicelib.notifications.handlers import tell_of_push
 
@@ -136,6 +142,12 @@ def _accelerate(stack: Stack, task: Task) -> Step:
     return carry_out(stack, task)
 
 
+def _synchronise(stack: Stack, task: Task) -> Step:
+    from chalicelib.sync.handlers import carry_out
+
+    return carry_out(stack, task)
+
+
 # Who carries out a step of which kind of task.
 WORKERS: Final[Mapping[str, Worker]] = {
     "retention": _retain,
@@ -144,6 +156,7 @@ WORKERS: Final[Mapping[str, Worker]] = {
     "scan": _scan,
     "advice": _advise,
     "acceleration": _accelerate,
+    "sync": _synchronise,
 }
 
 
@@ -189,11 +202,18 @@ def _end_acceleration(stack: Stack, task: Task) -> None:
     tell_ended(stack, task)
 
 
+def _end_sync(stack: Stack, task: Task) -> None:
+    from chalicelib.sync.handlers import tell_ended
+
+    tell_ended(stack, task)
+
+
 # Who is told of the end of which kind of task.
 ENDINGS: Final[Mapping[str, Callable[[Stack, Task], None]]] = {
     "retention": _end_run,
     "scan": _end_scan,
     "acceleration": _end_acceleration,
+    "sync": _end_sync,
 }
 
 
@@ -216,6 +236,7 @@ CHAIN: Final[Chain] = {
         _scan_push,
         _look_over_push,
         _accelerate_push,
+        _sync_push,
         _notify_of_push,
         _settle_push,
     ),

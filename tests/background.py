@@ -6,10 +6,22 @@ from chalicelib.chain import CHAIN
 from chalicelib.collection.handlers import sweep
 from chalicelib.collection.service import Sweeper
 from chalicelib.edge.consume import decode, handle, send
-from chalicelib.kernel.messages import ContinueAcceleration, ContinueScan, ContinueTask, RescanImages
+from chalicelib.kernel.messages import (
+    ContinueAcceleration,
+    ContinueScan,
+    ContinueTask,
+    ContinueTransfer,
+    RescanImages,
+)
 from chalicelib.ports.stack import Stack
 
-QUEUES = (ContinueTask.queue, ContinueScan.queue, ContinueAcceleration.queue, RescanImages.queue)
+QUEUES = (
+    ContinueTask.queue,
+    ContinueScan.queue,
+    ContinueAcceleration.queue,
+    ContinueTransfer.queue,
+    RescanImages.queue,
+)
 
 
 def run_tasks(stack: Stack) -> int:

@@ -2,6 +2,7 @@
 
     due           pushes, uploads, leases, tombstones under way: found among all that is due, as nothing else names them
     repositories  live, then binned: manifests and links lead to the blobs' rows, the id goes after them, the name last
+    sync rules    each with what namespaces are to it, which no other rule's may be
     scans         what they came to, and documents about it; conversions, which lead to nothing
     objects       all under `<instance>/`, with the rows that their keys name
     webhooks      deliveries first, as only the webhook leads to them
@@ -17,7 +18,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
 from chalicelib.instances.models import Instance
-from chalicelib.ports import acceleration_keys, keys, paths, scan_keys
+from chalicelib.ports import acceleration_keys, keys, paths, scan_keys, sync_keys
 from chalicelib.ports.objects import ObjectInfo
 from chalicelib.ports.stack import Stack
 from chalicelib.ports.table import Delete, Item, Key, Table
@@ -51,6 +52,7 @@ class Remains:
             self._repositories,
             self._bin,
             self._webhooks,
+            self._sync_rules,
             self._scans,
             self._conversions,
             self._stored,
@@ -175,6 +177,17 @@ class Remains:
             dropped = self._drop(keys.deliveries_partition(row["id"]))
             if dropped:
                 return dropped, ""
+            self._delete([Key(row["pk"], row["sk"])])
+        return len(rows), "" if rows else None
+
+    def _sync_rules(self, cursor: str) -> Look:
+        """All rules of which the instance is the source go: nobody else's are in their claims."""
+        rows = self._table.query(sync_keys.rules_partition(self._instance.id), limit=ROWS_A_LOOK).items
+        for row in rows:
+            if row["sk"].startswith(sync_keys.rule("", "").sk):
+                account = row["account_id"]
+                source = sync_keys.claim(account, row["instance_id"], row["source_namespace"])
+                self._delete([source, sync_keys.claim(account, row["place"], row["target_namespace"])])
             self._delete([Key(row["pk"], row["sk"])])
         return len(rows), "" if rows else None
 

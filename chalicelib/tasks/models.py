@@ -36,6 +36,7 @@ class Task(BaseModel):
     total          None while nobody knows
     counts         things by what became of them: verdict → number
     failures       steps in a row that did not come to an end
+    waits_for      what the next step waits for, as people are told; "" where it only has its turn to wait for
     claimed_until  somebody carries a step out until then, "" for nobody
     claim          of whoever carries it out; the fence of what the step came to, never given twice
     version        raised by every change; the fence of every change
@@ -63,6 +64,7 @@ class Task(BaseModel):
     finished_at: Moment | None = None
     error: str = ""
     failures: int = 0
+    waits_for: str = ""
     claimed_until: str = ""
     claim: str = ""
     version: int = 1
@@ -79,7 +81,7 @@ class TaskItem(BaseModel):
     """One thing that a task did or left alone.
 
     id       chosen by the worker, so that a step that is carried out twice tells of it once
-    verdict  what became of it; reason: why, where that is not plain
+    verdict  what became of it; reason: why, where that is not plain; message: the same for people
     size     bytes that were freed, moved or read; skipped: bytes of it that did not have to be moved
     """
 
@@ -92,6 +94,7 @@ class TaskItem(BaseModel):
     digest: str = ""
     verdict: str
     reason: str = ""
+    message: str = ""
     rule_id: str = ""
     size: int = 0
     skipped: int = 0
@@ -104,7 +107,7 @@ class Step:
     work    where the next step goes on; None: the task is done
     done    things dealt with in this step; bytes: the same in bytes; total: of the whole task, None: as it was
     counts  the same by what became of them: verdict → number; below 0 for what a retry counts otherwise now
-    wait_s  the next step has nothing to do for so long
+    wait_s  the next step has nothing to do for so long; waits_for: what it waits for, where people should know
     failed  the task has come to its end, but not everything went well, and this is why: retried, it goes on at `work`
     """
 
@@ -115,6 +118,7 @@ class Step:
     total: int | None = None
     items: Sequence[TaskItem] = field(default=())
     wait_s: int = 0
+    waits_for: str = ""
     failed: str = ""
 
 
@@ -130,7 +134,8 @@ class Progress(BaseModel):
 
 class TaskView(BaseModel):
     """A task as the API shows it. counts: things by what became of them, `deleted`, `kept` …, as far as the kind of
-    task counts them. error: empty unless it failed."""
+    task counts them. error: empty unless it failed. waits_for: what it waits for, such as a registry that does not
+    answer; empty otherwise."""
 
     model_config = MADE
 
@@ -146,6 +151,7 @@ class TaskView(BaseModel):
     finished_at: Moment | None
     trigger: Trigger
     cancellable: bool
+    waits_for: str
     error: str
 
     @classmethod

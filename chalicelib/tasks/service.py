@@ -167,7 +167,7 @@ class Tasks:
             fields["work"] = dict(step.work)
         if task.finished:
             return fields
-        fields |= {"failures": 0, "error": ""}
+        fields |= {"failures": 0, "error": "", "waits_for": step.waits_for}
         if step.failed:
             return {**fields, "state": "failed", "error": step.failed, "finished_at": self._stack.clock.now()}
         if step.work is None:
@@ -185,7 +185,7 @@ class Tasks:
         self._conclude(claimed, lambda task: {} if task.finished else {"failures": failures}, again)
 
     def _fail(self, claimed: Task, error: str) -> None:
-        failed = {"state": "failed", "finished_at": self._stack.clock.now(), "error": error}
+        failed = {"state": "failed", "finished_at": self._stack.clock.now(), "error": error, "waits_for": ""}
         self._conclude(claimed, lambda task: {} if task.finished else failed, Step(None))
 
     def _conclude(self, claimed: Task, fields: Callable[[Task], dict[str, Any]], step: Step) -> Task | None:
@@ -210,7 +210,7 @@ class Tasks:
 
     def _end(self, task: Task, state: State, error: str = "") -> Task | None:
         """Whoever carries out a step of it now may still tell what that came to."""
-        fields = {"state": state, "finished_at": self._stack.clock.now(), "error": error}
+        fields = {"state": state, "finished_at": self._stack.clock.now(), "error": error, "waits_for": ""}
         ended = store.replace(self._table, task, fields, "")
         if ended is not None:
             _log_end(task, ended)
@@ -231,13 +231,23 @@ class Tasks:
         return {row["id"]: Task.model_validate(row) for row in self._table.get_many(wanted).values()}
 
     def list(
-        self, instance_id: str, kind: Kind | None, state: State | None, cursor: str | None, limit: int
+        self,
+        instance_id: str,
+        kind: Kind | None,
+        state: State | None,
+        cursor: str | None,
+        limit: int,
+        about: Mapping[str, str] | None = None,
     ) -> Page[Task]:
-        """Newest first. A page may be short, or empty, where few of many tasks are asked for: its cursor goes on."""
+        """Newest first. A page may be short, or empty, where few of many tasks are asked for: its cursor goes on.
+
+        about   only tasks whose subject says so
+        """
         _refuse_unless(cursor is None or is_id(cursor))
 
         def wanted(row: Item) -> bool:
-            return kind in (None, row["kind"]) and state in (None, row["state"])
+            fits = all(row["subject"].get(name) == text for name, text in (about or {}).items())
+            return fits and kind in (None, row["kind"]) and state in (None, row["state"])
 
         found = rows_wanted(self._table, keys.task(instance_id, ""), wanted, cursor, limit, descending=True)
         return found.map(Task.model_validate)
