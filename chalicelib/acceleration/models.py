@@ -10,9 +10,9 @@ from chalicelib.kernel.errors import Refused
 from chalicelib.kernel.modelling import GIVEN, KEPT
 from chalicelib.kernel.moment import Moment
 from chalicelib.kernel.names import Digest, RepositoryName, TagName
+from chalicelib.registry import companions
 
-# On manifests and indexes of companions: the digest that they were converted from.
-SOURCE: Final = "crs.accelerated.source"
+SOURCE: Final = companions.SOURCE
 # On their manifests: how many files come first, and who told which.
 FIRST_FILES: Final = "crs.accelerated.first-files"
 FIRST_FILES_FROM: Final = "crs.accelerated.first-files.from"

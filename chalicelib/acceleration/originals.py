@@ -26,6 +26,7 @@ from . import switches
 from .models import Work
 
 _MOVED = "it was pushed or deleted meanwhile"
+_CAME = "it has its accelerated image by now"
 _AWAY = "its repository was deleted meanwhile"
 _SUPERSEDED = "another task converts it"
 _SWITCHED_OFF = "acceleration was switched off meanwhile"
@@ -67,6 +68,8 @@ class Originals:
             elif switched_off:
                 self._unmark(tag)
                 self.skip(wanted.name, _SWITCHED_OFF)
+            elif self._work.phase == "plan" and self._work.pushed and self._came(tag):
+                self.skip(wanted.name, _CAME)
             else:
                 self._left[wanted.name] = self._resumed(tag)
         return bool(self._left)
@@ -90,6 +93,14 @@ class Originals:
         """By another task, which began later and knows more: a list that was told since, perhaps."""
         mark = tag.acceleration
         return mark is not None and mark.task not in ("", self._task.id)
+
+    def _came(self, tag: TagRecord) -> bool:
+        """With the image itself, from where it was converted."""
+        mark = tag.acceleration
+        if mark is None or mark.state != "succeeded":
+            return False
+        beside = companions_of(self._stack.table, self._work.repository_id, [tag]).get(tag.name)
+        return beside is not None and beside.digest == mark.digest
 
     def _wanted(self) -> bool:
         repository = self._find_repository()

@@ -35,6 +35,8 @@ from .models import Wanted, Work
 from .originals import Originals, marked
 
 _ALPHABET: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+# Images that come with their companions, where they have one (Y5).
+_BROUGHT: Final = frozenset({"sync", "migration"})
 _ENDED: Final = {
     "cancelled": "the conversion was cancelled",
     "failed": "the conversion broke off: ",
@@ -90,7 +92,8 @@ class Acceleration:
         wanted = [tag for tag in tags if not _done(tag, companions.get(tag.name))]
         if not wanted:
             return None
-        return self._begin(instance, repository, wanted, pushed.pushed_by, "push", _task_of(pushed.incarnation))
+        by, task_id = pushed.pushed_by, _task_of(pushed.incarnation)
+        return self._begin(instance, repository, wanted, by, "push", task_id, later=pushed.how in _BROUGHT)
 
     def _standing(self, pushed: ImagePushed) -> tuple[list[TagRecord], dict[TagName, TagRecord]]:
         """Tags that still are where this push put them, and what stands beside them."""
@@ -115,7 +118,10 @@ class Acceleration:
         by: str,
         trigger: Trigger,
         task_id: str = "",
+        *,
+        later: bool = False,
     ) -> Task:
+        """later: not before the sweep finds it, since what it would make may be on its way from elsewhere."""
         name, digest = repository.name, Digest(tags[0].digest)
         work = Work(
             repository_id=repository.id,
@@ -141,7 +147,8 @@ class Acceleration:
             return self._tasks.get(instance.id, task.id)
         for tag in tags:
             self._registry.mark_tag(tag, marked(tag, "queued", task=task.id))
-        self._tasks.start(task)
+        if not later:
+            self._tasks.start(task)
         return task
 
     # Ending

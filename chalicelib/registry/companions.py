@@ -24,6 +24,8 @@ from .models import Acceleration, BinEntry, TagRecord
 
 # Who pushes companions. No login has a name with a colon.
 BY: Final = "system:acceleration"
+# On manifests and indexes of companions: the digest that they were converted from.
+SOURCE: Final = "crs.accelerated.source"
 # Entries of the recycle bin that hold one converted image, looked through for the newest of a tag.
 _MOST_ENTRIES: Final = 100
 
