@@ -103,9 +103,7 @@ class Services:
         """Raises Invalid naming what is missing, NotFound."""
         namespace, ref = new.binding.namespace, new.binding.repository
         wanted = (("namespace", namespace), ("repository", ref))
-        lacking = [
-            (f"binding.{field}", "names what is bound") for field, text in wanted if not text
-        ]
+        lacking = [(f"binding.{field}", "names what is bound") for field, text in wanted if not text]
         if lacking:
             raise Invalid.many(lacking)
         if is_id(ref):
@@ -170,6 +168,10 @@ class Services:
             standing = cancelled.failed.get(0)
             if 0 not in cancelled.failed or (standing is not None and standing["life"] == seen.life):
                 raise Unavailable from cancelled
+        except OutcomeUnknown:
+            left = store.service(self._table, seen.account_id, seen.environment, seen.name)
+            if left is not None and left.life == seen.life:
+                raise
 
 
 def _require_default(home: Environment, name: RepositoryName, binding: NewBinding, instance: Instance) -> None:
@@ -188,9 +190,7 @@ def _require_default(home: Environment, name: RepositoryName, binding: NewBindin
 def _require_bindable(repository: Repository) -> None:
     """Raises Conflict unless it is a private repository of images, or still empty."""
     if repository.visibility != "private":
-        raise Conflict(
-            f"repository {repository.name} is public; a service takes a private one"
-        )
+        raise Conflict(f"repository {repository.name} is public; a service takes a private one")
     if repository.kind == "chart":
         raise Conflict(f"repository {repository.name} holds charts; services are bound to repositories of images")
 

@@ -9,10 +9,12 @@ from chalicelib.instances.models import Instance, instance_of
 from chalicelib.kernel.errors import ConfirmationRequired, Conflict, TagImmutable
 from chalicelib.kernel.roles import Right
 from chalicelib.namespaces.service import Namespaces
+from chalicelib.ports import binding_keys
 from chalicelib.repositories.api import REPOSITORY, repository_of
+from chalicelib.repositories.models import Repository
 from chalicelib.tasks.models import Task, TaskView
 
-from .losses import Losing
+from .losses import Losing, in_words
 from .namespace_retirement import NamespaceRetirement
 from .repository_retirement import RepositoryRetirement
 from .tag_deletions import TagDeletion, TagDeletionOrder, TagDeletions
@@ -21,6 +23,8 @@ from .tags_api import tag_of
 routes = Routes("registry")
 
 _NAMESPACE = "/instances/{instance}/namespaces/{namespace}"
+# Services that a warning names.
+_MOST_NAMED = 10
 
 
 @routes.delete(f"{REPOSITORY}/tags/{{tag}}", needs=Right.CHANGE_CONTENT, changes="tag.delete", status=200, also=(409,))
@@ -69,7 +73,8 @@ def delete_repository(call: Call, query: Confirmation) -> None:
     lost = Losing(call.stack, instance).repository(repository)
     if query.confirm not in (repository.name, repository.name.short):
         raise ConfirmationRequired(
-            f"this deletes repository {repository.name} with {lost}; confirm with ?confirm={repository.name.short}"
+            f"this deletes repository {repository.name} with {lost}{_bound(call, repository)}; confirm with "
+            f"?confirm={repository.name.short}"
         )
     RepositoryRetirement(call.stack).delete(instance, repository, call.by, size=lost.size)
 
@@ -93,6 +98,15 @@ def delete_namespace(call: Call, query: Confirmation) -> Accepted[TaskView]:
     total = None if lost.more else lost.repositories
     task = retirement.delete(instance, namespace, call.by, repositories=total, size=lost.size)
     return _accepted(task, instance)
+
+
+def _bound(call: Call, repository: Repository) -> str:
+    """Which services would be without their images, in words; "" for none."""
+    first = binding_keys.bound_services(repository.id)
+    rows = call.stack.table.query(first.pk, prefix=first.sk, limit=_MOST_NAMED + 1).items
+    named = [f"{row['environment']}/{row['service']}" for row in rows]
+    listed = ", ".join(named[:_MOST_NAMED]) + (" and more" if len(named) > _MOST_NAMED else "")
+    return f"; the images of {in_words(len(rows), 'service')} are in it ({listed})" if rows else ""
 
 
 def _accepted(task: Task, instance: Instance) -> Accepted[TaskView]:
