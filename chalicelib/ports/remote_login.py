@@ -18,6 +18,8 @@ from urllib.parse import urlencode
 
 import httpx
 
+from chalicelib.kernel.errors import Denied
+
 from .outbound_addresses import port_of
 
 _SCHEME: Final = re.compile(r"[\s,]*([A-Za-z]+)\s+", re.ASCII)
@@ -37,6 +39,12 @@ def pull_from(repository: str) -> str:
 
 def push_to(repository: str) -> str:
     return f"repository:{repository}:pull,push"
+
+
+class LoginRefused(Denied):
+    """The registry does not know the login, whatever is asked for: there is no use in asking for more."""
+
+    code = "LOGIN_REFUSED"
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from chalicelib.kernel import strict_json
 from chalicelib.kernel.errors import Denied, Invalid, Refused, TooLarge, Unavailable
 
 from .outbound import Outbound, Streamed
-from .remote_login import CATALOG, Challenge, Login, is_its_own, same_origin
+from .remote_login import CATALOG, Challenge, Login, LoginRefused, is_its_own, same_origin
 from .remote_refusals import REASON_BYTES, asked_pause_s, refusal
 
 SMALL_S: Final = 30.0
@@ -91,6 +91,7 @@ class Transport:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.origin = origin
+        self._root = str(origin).removesuffix("/")
         self.rate: Rate | None = None
         self._opened: list[Outbound] = []
         self._calls = self._kept(calls)
@@ -106,6 +107,10 @@ class Transport:
     @property
     def host(self) -> str:
         return self.origin.host
+
+    def url(self, path: str) -> httpx.URL:
+        """Of something of the registry's own."""
+        return httpx.URL(f"{self._root}{path}")
 
     def close(self) -> None:
         for calls in self._opened:
@@ -164,7 +169,7 @@ class Transport:
             if at_home:
                 sent |= self._authorization(asking.scopes)
             calls = self._home if at_home else self._calls
-            answer = held.enter_context(calls.request(asking.method, str(url), sent, asking.body, asking.longest_s))
+            answer = held.enter_context(calls.request(asking.method, url, sent, asking.body, asking.longest_s))
             if answer.status not in _REDIRECTS:
                 return answer
             if asking.method not in _READING:
@@ -204,11 +209,13 @@ class Transport:
         return text if text and self._clock() < until else None
 
     def _challenged(self, asking: Asking, answer: Streamed, before: int) -> bool:
-        """Whether it is worth another attempt, with a new login. Raises Denied where nothing at hand answers."""
+        """Whether it is worth another attempt, with a new login. Raises LoginRefused where nothing at hand answers."""
         if before == 1 and asking.scopes == (CATALOG,) and self._login is not None:
             # Tokens name repositories: some registries list all of them to the password alone.
             self._held[asking.scopes] = (self._login.basic, float("inf"))
             return True
+        if before and self._challenge is not None and self._challenge.scheme == "basic":
+            raise LoginRefused(f"{self.host} does not know this login", host=self.host)
         if before:
             return False
         sent = self._held.get(asking.scopes, ("", 0.0))[0]
@@ -233,7 +240,7 @@ class Transport:
             return self._login.basic, float("inf")
         url = challenge.token_url(*scopes)
         if not url:
-            raise Denied(f"{self.host} wants a user name and a password", host=self.host)
+            raise LoginRefused(f"{self.host} wants a user name and a password", host=self.host)
         try:
             realm = httpx.URL(url)
         except httpx.InvalidURL:
@@ -243,7 +250,7 @@ class Transport:
         calls = self._home if same_origin(realm, self.origin) else self._calls
         with calls.get(url, {"Accept": "application/json", **sent}, SMALL_S) as answer:
             if answer.status in (401, 403):
-                raise Denied(f"{self.host} does not know this login", host=self.host)
+                raise LoginRefused(f"{self.host} does not know this login", host=self.host)
             if answer.status != 200:
                 pause_s = asked_pause_s(answer.headers) or 60
                 raise Unavailable(f"{realm.host} gives no token: status {answer.status}", retry_after_s=pause_s)
