@@ -172,7 +172,7 @@ class Outbound:
     def request(
         self,
         method: str,
-        url: str,
+        url: str | httpx.URL,
         headers: Mapping[str, str],
         body: bytes | Iterable[bytes] | None = None,
         longest_s: float | None = None,
@@ -181,7 +181,8 @@ class Outbound:
 
         What the maker of a body raises is raised as it is.
         """
-        wanted = self._addresses.vet_url(url, LONGEST_ADDRESS)
+        vetting = self._addresses
+        wanted = vetting.vet_url(url, LONGEST_ADDRESS) if isinstance(url, str) else vetting.vet(url, LONGEST_ADDRESS)
         longest_s = self._longest_s if longest_s is None else longest_s
         deadlines = Deadlines(longest_s, _ANSWER_S if method in _READING else longest_s)
         sent = body if isinstance(body, bytes) or body is None else Body(body, deadlines)
@@ -210,11 +211,12 @@ class Outbound:
     ) -> httpcore.Response:
         pool = self._kept or held.enter_context(self._pool())
         sent = [*headers.items(), ("Accept-Encoding", "identity"), ("User-Agent", USER_AGENT)]
+        address = httpcore.URL(scheme=url.scheme, host=url.host, port=url.port, target=url.raw_path)
         opened = self._connecting.opened
 
         def asked() -> httpcore.Response:
             content = iter(body) if isinstance(body, Body) else body
-            stream = pool.stream(method, str(url), headers=sent, content=content, extensions=deadlines.extensions)
+            stream = pool.stream(method, address, headers=sent, content=content, extensions=deadlines.extensions)
             return held.enter_context(stream)
 
         try:

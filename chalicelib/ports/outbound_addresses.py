@@ -51,6 +51,12 @@ class Addresses:
             parsed = httpx.URL(url if printable else "")
         except httpx.InvalidURL as malformed:
             raise Invalid("url", "is not a web address") from malformed
+        return self.vet(parsed, longest)
+
+    def vet(self, parsed: httpx.URL, longest: int) -> httpx.URL:
+        """Of what was parsed already. Raises as `vet_url`."""
+        if len(parsed.raw_path) > longest:
+            raise Invalid("url", "is not a web address")
         schemes = ("https", "http") if self._allow_private else ("https",)
         possible = parsed.scheme in schemes and _HOST.fullmatch(parsed.host) and 0 < port_of(parsed) <= 65535
         if not possible or parsed.userinfo or parsed.fragment:
@@ -59,7 +65,7 @@ class Addresses:
             literal = ip_address(parsed.host)
         except ValueError:
             return parsed
-        self._vet(literal)
+        self._vet_address(literal)
         return parsed
 
     def vetted(self, host: str, port: int, deadline: float) -> list[str]:
@@ -69,10 +75,10 @@ class Addresses:
         if not addresses:
             raise Unavailable(f"{host} has no address", retry_after_s=60)
         for address in addresses:
-            self._vet(address)
+            self._vet_address(address)
         return [str(address) for address in addresses[:_MOST_TRIED]]
 
-    def _vet(self, address: IPv4Address | IPv6Address) -> None:
+    def _vet_address(self, address: IPv4Address | IPv6Address) -> None:
         if not may_call(address, allow_private=self._allow_private):
             raise Invalid("url", "leads into a private network, where calls are not allowed")
 

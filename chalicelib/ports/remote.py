@@ -163,7 +163,7 @@ class RemoteRegistry(RemoteReader):
         DigestInvalid where the registry says that it holds something else.
         """
         headers = {"Content-Type": media_type, **({SYNCHRONISED: "1"} if synchronised else {})}
-        url = self._transport.origin.join(f"/v2/{repository}/manifests/{reference}")
+        url = self._transport.url(f"/v2/{repository}/manifests/{reference}")
         digest = Digest.of(body, Digest.parse(reference).algorithm if ":" in reference else "sha256")
         asking = self._writing("PUT", url, repository, f"{reference} of {repository}", headers, body)
         with self._transport.ask(asking) as answer:
@@ -188,7 +188,7 @@ class RemoteRegistry(RemoteReader):
             raise DigestInvalid(f"{self.host} made {told[:200]!r} of what was sent as {digest}")
 
     def _uploads(self, repository: str) -> httpx.URL:
-        return self._transport.origin.join(f"/v2/{repository}/blobs/uploads/")
+        return self._transport.url(f"/v2/{repository}/blobs/uploads/")
 
     def _location(self, headers: Mapping[str, str], url: httpx.URL) -> str:
         """Absolute. Raises Unavailable where there is none; whether it may be called is `outbound`'s to say."""

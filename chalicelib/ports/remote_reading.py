@@ -171,7 +171,7 @@ class RemoteReader:
 
     def repositories(self) -> Iterator[str]:
         """Names of all repositories, where the registry lists them. Raises TooLarge as `tags`."""
-        url = self._transport.origin.join(f"/v2/_catalog?n={_PAGE_NAMES}")
+        url = self._transport.url(f"/v2/_catalog?n={_PAGE_NAMES}")
         asking = Asking("GET", url, "its list of repositories", (CATALOG,))
         for name in self._names(asking, "repositories", MOST_REPOSITORIES):
             if not _REPOSITORY.fullmatch(name):
@@ -270,7 +270,7 @@ class RemoteReader:
         headers = {"Accept": accept} if accept else {}
         if start:
             headers["Range"] = f"bytes={start}-"
-        url = self._transport.origin.join(f"/v2/{repository}/{path}")
+        url = self._transport.url(f"/v2/{repository}/{path}")
         return Asking(method, url, what, (pull_from(repository),), headers, None, longest_s)
 
 

@@ -38,6 +38,8 @@ _READING: Final = frozenset({"GET", "HEAD"})
 _TOKEN_S: Final = 60.0
 _LONGEST_TOKEN_S: Final = 3600.0
 _SPARE_S: Final = 10.0
+# For so long a login that was refused is not tried again: registries count such attempts, and lock out who makes many.
+_REFUSED_S: Final = 60.0
 # Of an answer that nobody reads, so that its connection can be kept.
 _DRAINED_BYTES: Final = 64 * 1024
 _UNREAD_S: Final = 5.0
@@ -103,6 +105,7 @@ class Transport:
         # Scopes → what is sent as Authorization, and until when. One thread fetches it for all.
         self._held: dict[tuple[str, ...], tuple[str, float]] = {}
         self._logging_in = threading.Lock()
+        self._refused_until = float("-inf")
 
     @property
     def host(self) -> str:
@@ -238,6 +241,8 @@ class Transport:
     def _answer_to(self, challenge: Challenge, scopes: tuple[str, ...]) -> tuple[str, float]:
         if challenge.scheme == "basic" and self._login is not None:
             return self._login.basic, float("inf")
+        if self._clock() < self._refused_until:
+            raise LoginRefused(f"{self.host} does not know this login", host=self.host)
         url = challenge.token_url(*scopes)
         if not url:
             raise LoginRefused(f"{self.host} wants a user name and a password", host=self.host)
@@ -249,8 +254,11 @@ class Transport:
         sent = {"Authorization": self._login.basic} if self._login is not None and may_see else {}
         calls = self._home if same_origin(realm, self.origin) else self._calls
         with calls.get(url, {"Accept": "application/json", **sent}, SMALL_S) as answer:
-            if answer.status in (401, 403):
+            if answer.status == 401:
+                self._refused_until = self._clock() + _REFUSED_S if sent else float("-inf")
                 raise LoginRefused(f"{self.host} does not know this login", host=self.host)
+            if answer.status == 403:
+                raise Denied(f"{self.host} gives this login no token for {' and '.join(scopes)}", host=self.host)
             if answer.status != 200:
                 pause_s = asked_pause_s(answer.headers) or 60
                 raise Unavailable(f"{realm.host} gives no token: status {answer.status}", retry_after_s=pause_s)
