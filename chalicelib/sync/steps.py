@@ -72,8 +72,11 @@ class _Steps:
         order, gone = self._order()
         if order is None:
             return self._leave_all(gone)
-        target = Targets(self._stack).opened(order, self._instance)
         effort = Effort(until=self._until, pace=Pace(order.bandwidth) if order.bandwidth else _unhurried)
+        with Targets(self._stack).opened(order, self._instance) as target:
+            return self._go_on(order, target, effort)
+
+    def _go_on(self, order: Order, target: Opened, effort: Effort) -> Step:
         while True:
             if not self._work.wanted:
                 if self._work.listed:

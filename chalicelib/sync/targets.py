@@ -7,10 +7,11 @@ instances (Y2) cannot be got around by its address.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Self
 
 from chalicelib.copying.callers import SYNC, bringer
 from chalicelib.copying.ends import Target
+from chalicelib.copying.local import LocalRepository
 from chalicelib.instances.models import Instance
 from chalicelib.instances.service import Instances
 from chalicelib.kernel.errors import EditionRequired, Invalid, NotFound
@@ -152,12 +153,17 @@ class Opened:
         self._namespace = namespace
         self._at = at if isinstance(at, Instance) else Remotes(stack).registry(at)
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if not isinstance(self._at, Instance):
+            self._at.close()
+
     def repository(self, source: RepositoryName) -> Target:
         """Where what lies in the source's repository goes: under the same name, in the target's namespace."""
         name = f"{self._namespace}/{source.short}"
         if isinstance(self._at, Instance):
-            from chalicelib.copying.local import LocalRepository
-
             where = RepositoryName.parse(name)
             return LocalRepository(self._stack, bringer(self._at, where, SYNC), where, how="sync")
         from chalicelib.copying.remote import RemoteRepository
