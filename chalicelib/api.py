@@ -31,12 +31,14 @@ from .registry import deletions_api as deletions
 from .registry import history_api as history
 from .registry import manifests_api as manifests
 from .registry import tags_api as tags
+from .remotes import api as remotes
 from .repositories import api as repositories
 from .repositories import shares_api as shares
 from .retention import api as retention
 from .scanning import api as scanning
 from .scanning import database_api as vulnerability_database
 from .scanning import documents_api as documents
+from .sync import api as sync
 from .tasks import api as tasks
 
 API: Final[tuple[Routes, ...]] = (
@@ -65,6 +67,8 @@ API: Final[tuple[Routes, ...]] = (
     vulnerability_database.routes,
     advice.routes,
     acceleration.routes,
+    remotes.routes,
+    sync.routes,
     tasks.routes,
     closing.routes,
     overview.routes,
