@@ -13,7 +13,9 @@ from .accounts import api as accounts
 from .advice import api as advice
 from .audit import api as audit
 from .billing import api as billing
+from .caching import api as caching
 from .bindings import api as bindings
+from .charts import api as charts
 from .closing import api as closing
 from .credentials import api as credentials
 from .edge.documentation import documentation
@@ -21,6 +23,7 @@ from .edge.endpoint import Routes
 from .findings import api as findings
 from .immutability import api as immutability
 from .instances import api as instances
+from .migration import api as migration
 from .namespaces import api as namespaces
 from .notifications import api as notifications
 from .opening import api as opening
@@ -29,6 +32,7 @@ from .pull_policies import api as pull_policies
 from .recycling import api as recycling
 from .registry import deletions_api as deletions
 from .registry import history_api as history
+from .registry import kubernetes_api as kubernetes
 from .registry import manifests_api as manifests
 from .registry import tags_api as tags
 from .remotes import api as remotes
@@ -59,6 +63,7 @@ API: Final[tuple[Routes, ...]] = (
     tags.routes,
     history.routes,
     manifests.routes,
+    kubernetes.routes,
     deletions.routes,
     retention.routes,
     recycling.routes,
@@ -67,8 +72,11 @@ API: Final[tuple[Routes, ...]] = (
     vulnerability_database.routes,
     advice.routes,
     acceleration.routes,
+    caching.routes,
     remotes.routes,
     sync.routes,
+    charts.routes,
+    migration.routes,
     tasks.routes,
     closing.routes,
     overview.routes,

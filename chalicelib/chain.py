@@ -10,6 +10,7 @@
     one that reads layers                 ─► ContinueScan ─► continue_task ─► ContinueScan   (a queue of its own)
     one that converts an image            ─► ContinueAcceleration ─► continue_task ─► …   (the same)
     one that brings images elsewhere      ─► ContinueTransfer ─► continue_task ─► …   (the same)
+    something was pulled through a cache  ─► FillCache ─► fill_cache ─► FillCache   (later, while others bring parts of it)
     a layer is wanted lazily loadable     ─► ConvertLayer ─► convert_layer ─► ContinueAcceleration
     a database came     ─► vulnerability_database ─► RescanImages ─► rescan_images ─► RescanImages
     an instance's time is over ─► life    ─► ReleaseInstance ─► release_instance ─► ContinueTask
@@ -34,6 +35,7 @@ from chalicelib.kernel.messages import (
     ContinueTransfer,
     ConvertLayer,
     DeliverWebhook,
+    FillCache,
     ImagePushed,
     Message,
     ReleaseInstance,
@@ -148,6 +150,12 @@ def _synchronise(stack: Stack, task: Task) -> Step:
     return carry_out(stack, task)
 
 
+def _migrate(stack: Stack, task: Task) -> Step:
+    from chalicelib.migration.handlers import carry_out
+
+    return carry_out(stack, task)
+
+
 # Who carries out a step of which kind of task.
 WORKERS: Final[Mapping[str, Worker]] = {
     "retention": _retain,
@@ -156,6 +164,7 @@ WORKERS: Final[Mapping[str, Worker]] = {
     "scan": _scan,
     "advice": _advise,
     "acceleration": _accelerate,
+    "migration": _migrate,
     "sync": _synchronise,
 }
 
@@ -170,6 +179,12 @@ def _convert_layer(stack: Stack, message: ConvertLayer) -> Sequence[Message]:
     from chalicelib.acceleration.handlers import convert_layer
 
     return convert_layer(stack, message)
+
+
+def _fill_cache(stack: Stack, message: FillCache) -> Sequence[Message]:
+    from chalicelib.caching.handlers import fill_cache
+
+    return fill_cache(stack, message)
 
 
 def _rescan_images(stack: Stack, message: RescanImages) -> Sequence[Message]:
@@ -208,11 +223,18 @@ def _end_sync(stack: Stack, task: Task) -> None:
     tell_ended(stack, task)
 
 
+def _end_migration(stack: Stack, task: Task) -> None:
+    from chalicelib.migration.handlers import tell_ended
+
+    tell_ended(stack, task)
+
+
 # Who is told of the end of which kind of task.
 ENDINGS: Final[Mapping[str, Callable[[Stack, Task], None]]] = {
     "retention": _end_run,
     "scan": _end_scan,
     "acceleration": _end_acceleration,
+    "migration": _end_migration,
     "sync": _end_sync,
 }
 
@@ -248,6 +270,7 @@ CHAIN: Final[Chain] = {
     ContinueAcceleration: (_continue_task,),
     ContinueTransfer: (_continue_task,),
     ConvertLayer: (_convert_layer,),
+    FillCache: (_fill_cache,),
     RescanImages: (_rescan_images,),
     ReleaseInstance: (_release_instance,),
 }

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
 from chalicelib.instances.models import Instance
-from chalicelib.ports import acceleration_keys, keys, paths, scan_keys, sync_keys
+from chalicelib.ports import acceleration_keys, cache_keys, keys, migration_keys, paths, scan_keys, sync_keys
 from chalicelib.ports.objects import ObjectInfo
 from chalicelib.ports.stack import Stack
 from chalicelib.ports.table import Delete, Item, Key, Table
@@ -55,6 +55,8 @@ class Remains:
             self._sync_rules,
             self._scans,
             self._conversions,
+            self._migrations,
+            self._caches,
             self._stored,
             self._series,
             self._throttles,
@@ -196,6 +198,12 @@ class Remains:
 
     def _conversions(self, cursor: str) -> Look:
         return self._all_of(acceleration_keys.conversions_partition(self._instance.id))
+
+    def _caches(self, cursor: str) -> Look:
+        return self._all_of(cache_keys.caches_partition(self._instance.id))
+
+    def _migrations(self, cursor: str) -> Look:
+        return self._all_of(migration_keys.partition(self._instance.id))
 
     def _series(self, cursor: str) -> Look:
         return self._all_of(keys.series_partition(self._instance.id))

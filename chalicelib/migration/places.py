@@ -5,7 +5,8 @@
     registry.example:5000/team/app:/v1\\..*/        the tags that the expression is found in
     registry.example:5000/team/app@sha256:…        this manifest
 
-The first part is a registry where it has a dot or a port, or is `localhost`. Without one it is Docker Hub for a source.
+The first part is a registry where it has a dot or a port, or is `localhost`; inside the service also the id of an
+instance. Without one a source is at Docker Hub.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from chalicelib.kernel.errors import Invalid, Refused
+from chalicelib.kernel.ids import is_id
 from chalicelib.kernel.names import Digest, TagName
 from chalicelib.ports.remote_reference import RemoteReference
 
@@ -54,7 +56,7 @@ class Place:
             if not TagName.fits(tag):
                 raise Invalid("place", f"{tag!r} is no tag")
         try:
-            RemoteReference.parse(f"{host or HUB}/{found['path']}")
+            RemoteReference.parse(f"{HUB if not host or is_id(host) else host}/{found['path']}")
         except Refused:
             raise Invalid("place", f"{text!r} is no reference like registry.example/name:tag") from None
         expression = Expression(pattern[:-1], "place") if pattern else None
@@ -76,5 +78,5 @@ def _split(text: str) -> tuple[str, str]:
     if "://" in text:
         raise Invalid("place", "begins with the registry's name, not with http:// (plain HTTP is `insecure` in auth)")
     head, slash, rest = text.partition("/")
-    is_host = slash and re.fullmatch(r"localhost|[^:]*\.[^:]*|\[[0-9a-f:.]+\]|.+:[0-9]+", head)
+    is_host = slash and (is_id(head) or re.fullmatch(r"localhost|[^:]*\.[^:]*|\[[0-9a-f:.]+\]|.+:[0-9]+", head))
     return (head, rest) if is_host else ("", text)

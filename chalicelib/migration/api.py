@@ -1,0 +1,39 @@
+"""Migrations in the management API (K2, K3)."""
+
+from __future__ import annotations
+
+from chalicelib.edge.answers import Accepted, Listing, ListQuery
+from chalicelib.edge.apicall import Call
+from chalicelib.edge.endpoint import Routes
+from chalicelib.instances.models import instance_of
+from chalicelib.kernel.roles import Right
+from chalicelib.tasks.models import TaskView
+
+from .models import MigrationOrder
+from .service import Migrations
+
+routes = Routes("migration")
+
+_MIGRATIONS = "/instances/{instance}/migrations"
+
+
+@routes.get(_MIGRATIONS, needs=Right.READ_CONTENT, frozen_too=True)
+def list_migrations(call: Call, query: ListQuery) -> Listing[TaskView]:
+    """List the migrations of an instance, newest first. A page may be short though more follow."""
+    page = Migrations(call.stack).page(instance_of(call), query.cursor, query.limit)
+    return Listing.of(page.map(TaskView.of))
+
+
+@routes.post(_MIGRATIONS, needs=Right.CHANGE_CONTENT, changes="migration.start")
+def start_migration(call: Call, body: MigrationOrder) -> Accepted[TaskView]:
+    """Bring images in from other registries, or take all that this instance has over into another one.
+
+    With `images` and `auth`, which are image-syncer's files: from any registry, or from an instance of the account by
+    its id or address. With `target_instance`: namespaces with their switches, repositories, tags and what refers to
+    them, personal instances included. Inside one store no bytes move. What is there already is left as it is, so a
+    second run does only what the first did not. The task's items tell of each image.
+    """
+    instance = instance_of(call)
+    task = Migrations(call.stack).start(call, instance, body)
+    call.tell(object=task.id)
+    return Accepted(TaskView.of(task), f"/instances/{instance.id}/tasks/{task.id}")
