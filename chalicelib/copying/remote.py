@@ -79,7 +79,7 @@ class RemoteRepository:
             return None
         at = at or Upload(location=self.registry.begin_upload(self.name), offset=0)
         pieces.stands(at)
-        cut = _Cut(_told(source.read(digest, size, at.offset), pieces))
+        cut = _Cut(source.read(digest, size, at.offset))
         begun = at.offset
         while at.offset < size:
             if at.offset > begun and not pieces.go_on():
@@ -97,7 +97,7 @@ class RemoteRepository:
         """Raises Unavailable where the registry holds another number of bytes, or nothing any more."""
         host = self.registry.host
         try:
-            location = self.registry.append(self.name, at.location, at.offset, chunks.first(size), size)
+            location = self.registry.append(self.name, at.location, at.offset, _told(chunks.first(size), pieces), size)
         except RangeInvalid as other:
             pieces.stands(Upload(location=at.location, offset=other.offset))
             raise Unavailable(f"{host} holds another part of an upload than was sent") from other

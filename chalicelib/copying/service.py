@@ -7,6 +7,7 @@ from .copier import Copier
 from .local import LocalRepository
 from .models import Effort, Interrupted, Outcome, Progress
 from .pace import Pace
+from .remote import RemoteRepository
 
 __all__ = [
     "CACHE",
@@ -19,6 +20,7 @@ __all__ = [
     "Outcome",
     "Pace",
     "Progress",
+    "RemoteRepository",
     "bringer",
     "reader",
 ]

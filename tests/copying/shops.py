@@ -110,6 +110,20 @@ class Route:
         return Copier(self.source, self.target, Effort()).copy(reference, reference, override=False, progress=progress)
 
 
+def stopping(after_bytes: int) -> Effort:
+    """Time is up once so many bytes went."""
+    went = 0
+
+    def pace(size: int) -> None:
+        nonlocal went
+        went += size
+        if went >= after_bytes:
+            effort.until = 0
+
+    effort = Effort(parallel=1, pace=pace)
+    return effort
+
+
 def two_instances(stack: Stack) -> tuple[Shop, Shop]:
     """Of one account; the target's namespace makes no repositories by itself."""
     here, there = make_instance(stack), make_instance(stack, "far")
