@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from . import accelerating, deleting, pushing, restoring, retaining, ruling, telling
+from . import accelerating, deleting, pushing, restoring, retaining, ruling, syncing, telling
 from .asking import Operation
 
 OPERATIONS: Final[Mapping[str, Operation]] = {
@@ -16,4 +16,5 @@ OPERATIONS: Final[Mapping[str, Operation]] = {
     **retaining.OPERATIONS,
     **telling.OPERATIONS,
     **accelerating.OPERATIONS,
+    **syncing.OPERATIONS,
 }

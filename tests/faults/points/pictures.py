@@ -27,7 +27,7 @@ Rows = dict[tuple[str, str], dict[str, Any]]
 # What may stand in the table when everything was deleted and every deadline has passed.
 LASTING: Final = re.compile(
     r"(INSTANCE#\w+ (INSTANCE|COUNT|USAGE#\d\d|ALLOWLIST|NAMESPACE#.*)|ADDRESS#.*|ACCOUNTS? .*|ACCOUNT#.*|INSTANCES .*"
-    r"|BUCKET#.*|SERIES#.*|TASKS?#.*|CONVERSIONS#.*|POLICY#.*|WEBHOOKS?#.*)",
+    r"|BUCKET#.*|SERIES#.*|TASKS?#.*|CONVERSIONS#.*|SYNCRULES#.*|SYNCED#.*|POLICY#.*|WEBHOOKS?#.*)",
     re.DOTALL,
 )
 _EMPTIED: Final = ("repositories", "storage_bytes", "binned_bytes")
@@ -126,7 +126,7 @@ class _Drawing:
 
     def draw(self, key: tuple[str, str], row: dict[str, Any]) -> None:
         pk, sk = key
-        kind = "" if pk.startswith("CONVERSIONS#") else sk.partition("#")[0]
+        kind = "" if pk.startswith(("CONVERSIONS#", "SYNCRULES#")) else sk.partition("#")[0]
         if drawn := _LINES.get(kind):
             where = self._names.get(pk) or self._namespaces.get(pk, "")
             self.finished.lines.append(drawn(where, row))
