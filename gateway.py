@@ -1,4 +1,4 @@
-"""The gateway: one ASGI application for /v2, /token and health; on one machine for the management API too.
+"""The gateway: one ASGI application for /v2, /charts, /token and health; on one machine for the management API too.
 
 uvicorn gateway:app --factory     from the environment; API Gateway serves the management API
 build(stack)                      on ports that somebody else opened, and closes
@@ -12,6 +12,8 @@ import asyncio
 import os
 from typing import Final
 
+from chalicelib.caching.pull_through import PullThrough
+from chalicelib.charts.application import ChartRepository
 from chalicelib.credentials.endpoint import TokenApplication
 from chalicelib.edge.asgi import Answer, Application, Body, Receive, Scope, Send, Visit, send_answer
 from chalicelib.edge.exposition import Exposition, may_read
@@ -40,7 +42,8 @@ class Gateway:
         self._stack = stack
         self._api = api
         self._owns = owns
-        self._registry = Protocol(stack)
+        self._registry = Protocol(stack, PullThrough(stack))
+        self._charts = ChartRepository(stack)
         self._token = TokenApplication(stack, Repositories(stack).permitted)
         self._flushing = Flushing(stack)
         self._traffic = Traffic(stack.clock, logs=stack.settings.logs_requests)
@@ -57,6 +60,8 @@ class Gateway:
             return self._registry
         if path == "/token":
             return self._token
+        if path.startswith("/charts/"):
+            return self._charts
         if self._api is not None and path.startswith("/api/"):
             return self._api
         return self._others

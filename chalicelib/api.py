@@ -16,6 +16,7 @@ from .billing import api as billing
 from .caching import api as caching
 from .bindings import api as bindings
 from .charts import api as charts
+from .charts import api as charts
 from .closing import api as closing
 from .credentials import api as credentials
 from .edge.documentation import documentation
@@ -72,6 +73,7 @@ API: Final[tuple[Routes, ...]] = (
     vulnerability_database.routes,
     advice.routes,
     acceleration.routes,
+    charts.routes,
     caching.routes,
     remotes.routes,
     sync.routes,

@@ -190,6 +190,8 @@ def _shape(path: str) -> str:
             return "referrers"
     elif path.startswith("/api/"):
         return "api"
+    elif path.startswith("/charts/"):
+        return "charts"
     elif path in _HEALTH:
         return "health"
     return _PLAIN.get(path, "other")

@@ -233,6 +233,16 @@ class Instances:
             raise NotFound("no instance is reached at this host name", host=host[:300])
         return self._at(NOBODY)
 
+    def names_nobody(self, host: str, port: int) -> bool:
+        """Whether an address says nothing of an instance, so that on one machine `find` answers the default one."""
+        if not self._stack.settings.one_machine or port in self._by_port:
+            return False
+        label = rules.label_of(host, self._domain)
+        try:
+            return label is None or not self._at(labelled(label))
+        except NotFound:
+            return True
+
     def named(self, account_id: str, name: str) -> Instance:
         """Raises NotFound."""
         return self._load(store.id_named(self._stack.table, account_id, name))

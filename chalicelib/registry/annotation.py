@@ -1,7 +1,8 @@
 """Summaries of manifests on their rows, so that a list reads rows and no configs.
 
     event of a push ─► annotate ─┐
-    list, before the event came ─┴─► look into config or index ─► MANIFEST platforms, whole_size   if still this life
+    list, before the event came ─┴─► look into config or index ─► MANIFEST platforms, whole_size, chart
+                                                                           if it is this life of it still
 
 What was looked at is content, which never changes: doing it twice, late, or in two places writes the same.
 """
@@ -10,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from chalicelib.kernel import media
 from chalicelib.kernel.errors import ManifestUnknown, NotFound
@@ -22,6 +23,7 @@ from chalicelib.repositories.service import Repositories
 
 from . import store
 from .bodies import Bodies
+from .chart_facts import chart_facts
 from .description import document, is_image, mapping, platform, platforms_of_index, text
 from .models import ManifestRecord
 from .rules import MOST_CONTENT_BYTES
@@ -34,8 +36,11 @@ MOST_CHILDREN: Final = 100
 
 @dataclass(frozen=True, slots=True)
 class Summary:
+    """chart: as of `ManifestRecord`; "" for what is none."""
+
     platforms: tuple[str, ...]
     whole_size: int
+    chart: str = ""
 
 
 class Annotations:
@@ -47,13 +52,16 @@ class Annotations:
 
     def of(self, instance_id: str, record: ManifestRecord) -> Summary:
         """From the row, or looked up and remembered there."""
-        if record.platforms is not None:
-            return Summary(record.platforms, record.whole_size or 0)
+        is_chart = kind_of(record) == "chart"
+        if record.platforms is not None and (record.chart is not None or not is_chart):
+            return Summary(record.platforms, record.whole_size or 0, record.chart or "")
         try:
             summary = self._look(instance_id, record)
         except ManifestUnknown:
             return Summary((), record.content_size)
-        change = {"platforms": list(summary.platforms), "whole_size": summary.whole_size}
+        change: dict[str, Any] = {"platforms": list(summary.platforms), "whole_size": summary.whole_size}
+        if is_chart:
+            change["chart"] = summary.chart
         same_life = equals("incarnation", record.incarnation)
         key = keys.manifest(record.repository_id, record.digest)
         try:
@@ -91,9 +99,12 @@ class Annotations:
         if record.media_type in media.INDEXES:
             platforms = platforms_of_index(document(self._bodies.of(instance_id, record)))
             return Summary(platforms, self.size_of(record))
-        if not is_image(record.media_type, record.artifact_type):
+        is_chart = kind_of(record) == "chart"
+        if not is_chart and not is_image(record.media_type, record.artifact_type):
             return Summary((), record.content_size)
         config = self.config(instance_id, record)
+        if is_chart:
+            return Summary((), record.content_size, chart_facts(config) if config is not None else "")
         found = platform(document(config)) if config is not None else ""
         return Summary((found,) if found else (), record.content_size)
 

@@ -43,6 +43,7 @@ class ManifestRecord(Record):
     size        of the body; content_size: of config and layers together (index: of its children's bodies), in bytes
     platforms   `linux/amd64`, `linux/arm64/v8` …; None until somebody has looked into its config
     whole_size  of all that its pull brings, children's layers included; None as long
+    chart       of a Helm chart: the fields of its Chart.yaml that lists show (`chart_facts`); None as long
     """
 
     repository_id: str
@@ -66,6 +67,7 @@ class ManifestRecord(Record):
     pushed_by: str
     platforms: tuple[str, ...] | None = None
     whole_size: int | None = None
+    chart: str | None = None
 
     @property
     def held(self) -> tuple[str, ...]:

@@ -1,0 +1,65 @@
+"""Versions of charts as rows have them: tags, each with what its manifest's row says of the chart.
+
+newest tags by push (one query) ─► their manifests (one batch read) ─► facts    looked up where a row has none yet
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from chalicelib.kernel.paging import Page
+from chalicelib.ports import keys
+from chalicelib.ports.stack import Stack
+from chalicelib.ports.table import Item
+from chalicelib.registry.annotation import Annotations, kind_of
+from chalicelib.registry.models import ManifestRecord
+from chalicelib.repositories.models import Repository
+
+
+@dataclass(frozen=True, slots=True)
+class Shelved:
+    """One version under one tag. text: what its row says of Chart.yaml, as JSON on one line; facts: the same, read.
+    row: of its manifest."""
+
+    tag: Item
+    row: Item
+    text: str
+    facts: Mapping[str, Any]
+
+    @property
+    def version(self) -> str:
+        return str(self.facts["version"])
+
+
+class Shelf:
+    def __init__(self, stack: Stack) -> None:
+        self._table = stack.table
+        self._annotations = Annotations(stack)
+
+    def tags(self, repository: Repository, most: int) -> Page[Item]:
+        """Rows of the tags pushed last, the newest first."""
+        return self._table.query(keys.pushed_order(repository.id), index="i1", limit=most, descending=True)
+
+    def versions(self, instance_id: str, tags: Sequence[Item]) -> list[Shelved]:
+        """Of tags of any repositories, in their order; those that are no charts are left out."""
+        places = [keys.manifest(tag["repository_id"], tag["digest"]) for tag in tags]
+        rows = self._table.get_many(places) if places else {}
+        texts = {place: self._text(instance_id, row) for place, row in rows.items()}
+        return [
+            Shelved(tag, rows[place], text, json.loads(text))
+            for tag, place in zip(tags, places, strict=True)
+            if (text := texts.get(place))
+        ]
+
+    def _text(self, instance_id: str, row: Item) -> str:
+        """Nothing for what is no chart."""
+        if row["state"] != "live":
+            return ""
+        noted: str | None = row.get("chart")
+        if noted is not None:
+            return noted
+        record = ManifestRecord.model_validate(row)
+        return self._annotations.of(instance_id, record).chart if kind_of(record) == "chart" else ""
