@@ -1,28 +1,23 @@
-"""Repositories in the management API (N3), and what Kubernetes needs to run their images (K1).
+"""Repositories in the management API (N3).
 
-Deleting one takes its content along: `registry/deletions_api.py`. Who else may pull: `shares_api.py`.
+Deleting one takes its content along: `registry/deletions_api.py`. Who else may pull: `shares_api.py`. What Kubernetes
+needs to run their images: `registry/kubernetes_api.py`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated
 
-from pydantic import BaseModel, Field
-
-from chalicelib.credentials.robots import Robots
-from chalicelib.edge.answers import Created, Listing, Text
+from chalicelib.edge.answers import Created, Listing
 from chalicelib.edge.apicall import Call
 from chalicelib.edge.endpoint import Routes
 from chalicelib.instances.models import instance_of
 from chalicelib.instances.service import Instances
 from chalicelib.kernel.errors import Invalid, NameInvalid
-from chalicelib.kernel.modelling import GIVEN
-from chalicelib.kernel.names import RepositoryName, TagName
-from chalicelib.kernel.roles import RIGHTS, Right
+from chalicelib.kernel.names import RepositoryName
+from chalicelib.kernel.roles import Right
 from chalicelib.namespaces.service import Namespaces
 
-from .kubernetes import USERNAME_PLACEHOLDER, manifests
 from .models import NewRepository, Repository, RepositoryEdit, RepositoryQuery, RepositoryView
 from .service import Repositories
 
@@ -30,15 +25,6 @@ routes = Routes("repositories")
 
 _OF_NAMESPACE = "/instances/{instance}/namespaces/{namespace}/repositories"
 REPOSITORY = _OF_NAMESPACE + "/{repository}"
-_MOST_CREDENTIALS = 200
-
-
-class KubernetesQuery(BaseModel):
-    """tag: which image the Deployment runs."""
-
-    model_config = GIVEN
-
-    tag: Annotated[TagName, Field(max_length=128)] = TagName("latest")
 
 
 def repository_of(call: Call) -> Repository:
@@ -108,27 +94,6 @@ def edit_repository(call: Call, body: RepositoryEdit) -> RepositoryView:
     """
     repository = repository_of(call)
     return _viewer(call)(Repositories(call.stack).edit(instance_of(call), repository.name, body))
-
-
-@routes.get(REPOSITORY + "/kubernetes", needs=Right.READ_CONTENT, media=("application/yaml",))
-def show_kubernetes_manifests(call: Call, query: KubernetesQuery) -> Text:
-    """Manifests for Kubernetes: a pull secret, and a Deployment that uses it.
-
-    Ready to apply once the password, and the user name where the caller may not see it, are filled in where the text
-    says so. Passwords are never shown here.
-    """
-    repository = repository_of(call)
-    address = Instances(call.stack).public_address(instance_of(call))
-    return Text("application/yaml", manifests(address, repository.name, query.tag, _username(call)))
-
-
-def _username(call: Call) -> str:
-    """Of the instance's primary credential, for who may see credentials at all; of very many, one page is looked at."""
-    role = call.principal.role
-    if role is None or Right.READ_SETTINGS not in RIGHTS[role]:
-        return USERNAME_PLACEHOLDER
-    page = Robots(call.stack).page(instance_of(call), "", None, _MOST_CREDENTIALS)
-    return next((found.username for found in page.items if found.kind == "primary"), USERNAME_PLACEHOLDER)
 
 
 def _listing(call: Call, namespace: str, query: RepositoryQuery) -> Listing[RepositoryView]:

@@ -157,3 +157,8 @@ def copy_tag(at: Place) -> Ask:
 @example
 def show_overview(_at: Place) -> Ask:
     return Ask(query={"days": 2})
+
+
+@example
+def create_kubernetes_manifests(at: Place) -> Ask:
+    return Ask(at.here(**at.image().parts), body={"tag": "stable-1", "pin": True})

@@ -5,16 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-import yaml
 
-from chalicelib.credentials.service import Credentials
 from chalicelib.instances.models import Instance
 from chalicelib.instances.service import Instances
-from chalicelib.kernel.names import RepositoryName, TagName
+from chalicelib.kernel.names import RepositoryName
 from chalicelib.kernel.roles import Role
 from chalicelib.ports import keys
 from chalicelib.ports.stack import Stack
-from chalicelib.repositories.kubernetes import PASSWORD_PLACEHOLDER, USERNAME_PLACEHOLDER, manifests
 from chalicelib.repositories.service import Repositories
 from tests.management import Api
 from tests.stacks import make_instance, make_namespace, with_table
@@ -239,43 +236,6 @@ def test_readers_and_auditors_change_nothing(stack: Stack, owner: Api) -> None:
         assert names(member) == ["library/x"]
         assert member.post(LIBRARY, {"name": "y"}).code == "DENIED"
         assert member.patch(f"{LIBRARY}/x", {"visibility": "private"}).code == "DENIED"
-
-
-def test_kubernetes_gets_a_secret_and_a_deployment_that_uses_it(owner: Api, stack: Stack, instance: Instance) -> None:
-    """K1"""
-    owner.post(LIBRARY, {"name": "nginx"})
-    Credentials(stack).create(instance, "pusher", "correct-horse-battery")
-    reply = owner.get(f"{LIBRARY}/nginx/kubernetes", tag="v1.2")
-    assert (reply.status, reply.headers["Content-Type"]) == (200, "application/yaml")
-    secret, deployment = yaml.safe_load_all(reply.text)
-    address = Instances(stack).public_address(instance)
-    assert (secret["kind"], secret["type"]) == ("Secret", "kubernetes.io/dockerconfigjson")
-    login = yaml.safe_load(secret["stringData"][".dockerconfigjson"])
-    assert list(login["auths"]) == [address]
-    assert login["auths"][address] == {"username": "pusher", "password": PASSWORD_PLACEHOLDER}
-    assert "correct-horse" not in reply.text
-    pod = deployment["spec"]["template"]
-    assert pod["spec"]["imagePullSecrets"] == [{"name": secret["metadata"]["name"]}]
-    assert pod["spec"]["containers"][0]["image"] == f"{address}/library/nginx:v1.2"
-    assert deployment["spec"]["selector"]["matchLabels"] == pod["metadata"]["labels"]
-    unknowing = Api.signed_in(stack, Role.DEVELOPER).get(f"{LIBRARY}/nginx/kubernetes")
-    assert "pusher" not in unknowing.text
-    assert USERNAME_PLACEHOLDER in unknowing.text
-    refused = owner.get(f"{LIBRARY}/nginx/kubernetes", tag="no tag")
-    assert (refused.status, refused.json()["errors"][0]["field"]) == (400, "tag")
-
-
-@pytest.mark.parametrize("short", ["123", "null", "yes", "1e3", "a_b.c/d--e", "x" * 200, "0x10"])
-def test_kubernetes_reads_every_name_as_text_it_takes(short: str) -> None:
-    """K1"""
-    name = RepositoryName.parse(f"library/{short}")
-    secret, deployment = yaml.safe_load_all(manifests("ci-12345678.localhost:5000", name, TagName.parse("1.0")))
-    container = deployment["spec"]["template"]["spec"]["containers"][0]
-    for label in (secret["metadata"]["name"], deployment["metadata"]["name"], container["name"]):
-        assert isinstance(label, str)
-        assert len(label) <= 63
-        assert label.replace("-", "").isalnum() and label == label.lower().strip("-")
-    assert container["image"] == f"ci-12345678.localhost:5000/{name}:1.0"
 
 
 class _Counting:
