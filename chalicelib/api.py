@@ -73,6 +73,7 @@ API: Final[tuple[Routes, ...]] = (
     vulnerability_database.routes,
     advice.routes,
     acceleration.routes,
+    caching.routes,
     charts.routes,
     caching.routes,
     remotes.routes,

@@ -10,7 +10,7 @@
     one that reads layers                 ─► ContinueScan ─► continue_task ─► ContinueScan   (a queue of its own)
     one that converts an image            ─► ContinueAcceleration ─► continue_task ─► …   (the same)
     one that brings images elsewhere      ─► ContinueTransfer ─► continue_task ─► …   (the same)
-    something was pulled through a cache  ─► FillCache ─► fill_cache ─► FillCache   (later, while others bring parts of it)
+    something was pulled through a cache  ─► FillCache ─► fill_cache ─► FillCache   (while others bring it)
     a layer is wanted lazily loadable     ─► ConvertLayer ─► convert_layer ─► ContinueAcceleration
     a database came     ─► vulnerability_database ─► RescanImages ─► rescan_images ─► RescanImages
     an instance's time is over ─► life    ─► ReleaseInstance ─► release_instance ─► ContinueTask

@@ -33,6 +33,7 @@ class Settings(BaseModel):
     upload_ttl_s        how long an upload waits for its next bytes, and a blob for a manifest that names it
     redirect_ttl_s      lets pulls of allowlisted instances leave as links that live this long; 0: stream instead
     allow_private_addresses   calls to addresses that users write down may go into private networks, and over plain HTTP
+    cache_upstreams     hosts that namespaces may pull through: `host[:port]` and `*.domain` by commas; "": any
     instance_requests_per_s   requests of /v2 that one instance may make in a second; 0: as many as it likes
     vulndb              folder with `trivy.db` and `metadata.json`, taken over whenever they are newer
     vulndb_source       reference under which a registry has the vulnerability database; "": nothing is downloaded
@@ -76,6 +77,7 @@ class Settings(BaseModel):
     sweep_interval_s: float = Field(default=10.0, gt=0)
     redirect_ttl_s: int = Field(default=0, ge=0, le=60)
     allow_private_addresses: bool = False
+    cache_upstreams: str = ""
     instance_requests_per_s: int = Field(default=0, ge=0)
     vulndb: Path | None = None
     vulndb_source: str = ""

@@ -10,15 +10,18 @@ missing until all its repositories have their names again; then the mark goes.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from chalicelib.instances.models import Instance
 from chalicelib.instances.service import Instances
 from chalicelib.ports import keys
 from chalicelib.ports.stack import Stack
-from chalicelib.ports.table import Check, Delete, Put, Update, Write, absent, all_of, any_of, equals
+from chalicelib.ports.table import Check, Condition, Delete, Put, Update, Write, absent, all_of, any_of, equals
 
 from .models import Namespace
+
+# What a namespace's row says of the rooms above. Rows from before there was such a thing do not say that it has none.
+_MARKS: Final = ("pull_policy", "upstream")
 
 
 class Departure:
@@ -33,11 +36,8 @@ class Departure:
     def mark(self, namespace: Namespace, deletion: str) -> Update:
         """A write for somebody's transaction; it fails where the namespace is not as it was seen, or marked already."""
         record = self.record(namespace)
-        # Rows from before there were pull policies do not say that they have none.
-        guarded = equals("pull_policy", True)
-        unguarded = any_of(absent("pull_policy"), equals("pull_policy", False))
-        judged = guarded if record.pop("pull_policy") else unguarded
-        as_seen = all_of(absent("deletion"), judged, *(equals(name, value) for name, value in sorted(record.items())))
+        marks = [_as_marked(name, record.pop(name)) for name in _MARKS]
+        as_seen = all_of(absent("deletion"), *marks, *(equals(name, value) for name, value in sorted(record.items())))
         return Update(keys.namespace(namespace.instance_id, namespace.name), set={"deletion": deletion}, when=as_seen)
 
     def leave(self, instance: Instance, name: str, deletion: str) -> list[Write]:
@@ -65,11 +65,21 @@ class Departure:
 
     def guard(self, namespace: Namespace, guarded: bool) -> Update:
         """A write for somebody's transaction that makes or ends its pull policy. It fails where `stands` would."""
+        return self._marking(namespace, "pull_policy", guarded)
+
+    def pull_through(self, namespace: Namespace, through: bool) -> Update:
+        """The same about its upstream."""
+        return self._marking(namespace, "upstream", through)
+
+    def _marking(self, namespace: Namespace, mark: str, holds: bool) -> Update:
         same = all_of(equals("id", namespace.id), absent("deletion"))
-        key = keys.namespace(namespace.instance_id, namespace.name)
-        return Update(key, set={"pull_policy": guarded}, when=same)
+        return Update(keys.namespace(namespace.instance_id, namespace.name), set={mark: holds}, when=same)
 
     def stands(self, namespace: Namespace) -> Check:
         """For somebody's transaction: it is the same, and neither leaves nor is on its way back."""
         same = all_of(equals("id", namespace.id), absent("deletion"))
         return Check(keys.namespace(namespace.instance_id, namespace.name), same)
+
+
+def _as_marked(name: str, holds: bool) -> Condition:
+    return equals(name, True) if holds else any_of(absent(name), equals(name, False))

@@ -59,8 +59,8 @@ class NamespaceView(BaseModel):
 
 
 class Namespace(BaseModel):
-    """pull_policy: a pull policy holds in it (`pull_policies`), so whatever leaves it is judged. The row says so as
-    every pull reads it anyway."""
+    """pull_policy: a pull policy holds in it (`pull_policies`), so whatever leaves it is judged. upstream: what is not
+    here is looked for in another registry (`caching`). The row says so as every pull reads it anyway."""
 
     model_config = KEPT
 
@@ -74,6 +74,7 @@ class Namespace(BaseModel):
     allow_sparse_indexes: bool
     created_at: Moment
     pull_policy: bool = False
+    upstream: bool = False
     schema_version: int = 1
 
     @property

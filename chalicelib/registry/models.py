@@ -220,13 +220,14 @@ class Caller:
 @dataclass(frozen=True, slots=True)
 class Pulled:
     """A manifest as it goes out. `body` is byte for byte what was pushed. judged: a pull policy let it go now, which
-    says nothing of later."""
+    says nothing of later. upstream: its namespace pulls through another registry, where its tag may have moved."""
 
     repository_id: str
     digest: Digest
     media_type: str
     body: bytes
     judged: bool = False
+    upstream: bool = False
 
 
 @dataclass(frozen=True, slots=True)

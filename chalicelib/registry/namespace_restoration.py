@@ -19,7 +19,7 @@ from chalicelib.kernel.errors import Conflict, Invalid, NotFound, QuotaExceeded
 from chalicelib.kernel.names import NamespaceName, RepositoryName
 from chalicelib.kernel.paging import every
 from chalicelib.namespaces.departure import Departure
-from chalicelib.ports import keys
+from chalicelib.ports import cache_keys, keys
 from chalicelib.ports.stack import Stack
 from chalicelib.ports.table import (
     Check,
@@ -85,8 +85,9 @@ class NamespaceRestoration:
             cancellable=False,
         )
         record = {**(entry.record or {}), "name": str(wanted)}
-        # Not as it left: an older version of this code, which may have taken it along, knew of no such mark.
+        # Not as it left: an older version of this code, which may have taken it along, knew of no such marks.
         record["pull_policy"] = self._policies.holds(record["id"])
+        record["upstream"] = self._table.get(cache_keys.upstream(record["id"])) is not None
         writes: list[Write] = [
             self._departure.come_back(record, task.id),
             Update(keys.bin_entry(instance.id, entry.id), set={"returns": task.id}, when=may_return()),

@@ -18,10 +18,19 @@ from chalicelib.edge.asgi import Answer, Body, ClientGone, Headers, Receive, Sco
 from chalicelib.edge.log import logger
 from chalicelib.edge.refusals import error, refusal
 from chalicelib.edge.requests import request_id_of
-from chalicelib.kernel.errors import NameInvalid, RangeInvalid, Refused, Unauthenticated, Unavailable
+from chalicelib.kernel.errors import (
+    NameInvalid,
+    NotFound,
+    PullBlocked,
+    RangeInvalid,
+    Refused,
+    Unauthenticated,
+    Unavailable,
+)
 from chalicelib.kernel.names import RepositoryName
 from chalicelib.ports.stack import Stack
 
+from .beyond import Beyond, Flowing
 from .callers import Admitted, Callers
 from .models import Caller
 from .pulls import pull_tally
@@ -78,10 +87,11 @@ class MethodNotAllowed(Refused):
 
 
 class Protocol:
-    """The ASGI application."""
+    """The ASGI application. beyond: asked for what namespaces with an upstream do not hold."""
 
-    def __init__(self, stack: Stack) -> None:
+    def __init__(self, stack: Stack, beyond: Beyond | None = None) -> None:
         self._stack = stack
+        self._beyond = beyond
         self._memory = stack.memory
         self._callers = Callers(stack)
         self._ceilings = self._callers.ceilings
@@ -116,6 +126,9 @@ class Protocol:
                 self._pulls.add(answer.pull)
             if b"if-none-match" in visit.headers:
                 answer = _unless_matching(visit, answer)
+            if isinstance(answer, Flowing) and answer.flow is not None and visit.method == "GET":
+                await answer.flow(receive, send, own)
+                return
             if isinstance(answer, BlobAnswer) and visit.method == "GET":
                 await send_blob(self._wire, visit, admitted, answer, receive, send, own)
                 return
@@ -142,7 +155,16 @@ class Protocol:
             return await self._stack.write(read, self._wire, fresh.caller, found, visit)
         renews = found.kind == "blob" and visit.method == "HEAD" and may_push(admitted.caller, found.name)
         run = self._stack.write if renews else self._stack.read
-        return await run(read, self._wire, admitted.caller, found, visit)
+        try:
+            answer = await run(read, self._wire, admitted.caller, found, visit)
+        except (NotFound, Unauthenticated, PullBlocked) as refused:
+            if self._beyond is None or found.kind not in ("manifest", "blob"):
+                raise
+            return await self._beyond.find(visit, admitted, found, refused)
+        by_tag = not names_content(found)
+        if self._beyond is not None and by_tag and isinstance(answer, ManifestAnswer) and answer.upstream:
+            return await self._beyond.renew(visit, admitted, found, answer)
+        return answer
 
     async def _write(self, visit: Visit, receive: Receive, send: Send, own: Headers) -> None:
         body = Body(receive, None, taken=False)

@@ -57,6 +57,11 @@ class PullGate:
         judged = [child for child in dict.fromkeys(children) if Digest.fits(child)][:MOST_CHILDREN]
         _require(repository, self._policies.judge(policy, repository.instance_id, pulled.digest, judged))
 
+    def require_image(self, policy: Policy, repository: Repository, digest: Digest) -> None:
+        """Of an image that is not here, and so is judged by what is known of its digest. Raises PullBlocked,
+        Unavailable."""
+        _require(repository, self._policies.judge(policy, repository.instance_id, digest))
+
     def require_records(self, policy: Policy, repository: Repository, records: Iterable[ManifestRecord]) -> None:
         """Of what is about to be copied elsewhere. Raises PullBlocked, Unavailable, ManifestUnknown."""
         for record in records:

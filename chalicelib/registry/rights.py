@@ -10,10 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Final
 
 from chalicelib.instances.models import Instance
 from chalicelib.instances.service import Instances
-from chalicelib.kernel.errors import Denied, NotFound, Refused, RepositoryMissing, Unauthenticated
+from chalicelib.kernel.errors import Conflict, Denied, NotFound, Refused, RepositoryMissing, Unauthenticated
 from chalicelib.kernel.names import RepositoryName
 from chalicelib.kernel.principal import Action, Principal
 from chalicelib.namespaces.service import Namespaces
@@ -22,6 +23,9 @@ from chalicelib.repositories.models import Repository
 from chalicelib.repositories.service import Repositories
 
 from .models import Caller
+
+# Who fills namespaces that pull through an upstream. No login has a name with a colon.
+CACHE: Final = "system:cache"
 
 
 class Rights:
@@ -42,7 +46,15 @@ class Rights:
         return repository
 
     def writable(self, caller: Caller, name: RepositoryName) -> Repository | None:
-        """The repository as the table has it, None if a push would have to make it. Raises what `readable` raises."""
+        """The repository as the table has it, None if a push would have to make it. Raises CacheNamespace, and what
+        `readable` raises."""
+        repository = self.renewable(caller, name)
+        if repository is not None and repository.upstream and not _fills_caches(caller):
+            raise CacheNamespace(name)
+        return repository
+
+    def renewable(self, caller: Caller, name: RepositoryName) -> Repository | None:
+        """The same, for what changes nothing of its content."""
         repository = self._fresh(caller, name)
         self._require(caller, repository, name, Action.PUSH)
         return repository
@@ -99,6 +111,8 @@ class Rights:
             namespace = self._namespaces.get(caller.instance.id, name.namespace, fresh=True)
         except NotFound:
             raise RepositoryMissing(name, namespace_missing=True) from None
+        if namespace.upstream and not _fills_caches(caller):
+            raise CacheNamespace(name)
         if not namespace.auto_create_repository and not caller.makes:
             raise RepositoryMissing(name)
 
@@ -107,6 +121,7 @@ class Rights:
             return self._namespaces.get(caller.instance.id, name.namespace, fresh=True).allow_sparse_indexes
         except NotFound:
             raise RepositoryMissing(name, namespace_missing=True) from None
+        return namespace.allow_sparse_indexes or namespace.upstream
 
 
 class PermissionMissing(Denied):
@@ -122,8 +137,27 @@ class PermissionMissing(Denied):
         )
 
 
+class CacheNamespace(Conflict):
+    """Content comes into the namespace from its upstream alone."""
+
+    code = "CACHE_NAMESPACE"
+
+    def __init__(self, name: RepositoryName) -> None:
+        super().__init__(
+            f"namespace {name.namespace} holds what is pulled through it from another registry, and nothing is pushed "
+            "into it; push to another namespace",
+            namespace=name.namespace,
+            repository=name,
+        )
+
+
 class RepositoryUnknown(NotFound):
     """It really is not there: told to whoever could read it if it were."""
+
+
+def _fills_caches(caller: Caller) -> bool:
+    """The service's own images about images are welcome too; what it was told to bring from elsewhere is not."""
+    return caller.principal.kind == "system" and (not caller.makes or caller.principal.name == CACHE)
 
 
 def _in_namespace(holder: Principal, instance: Instance, name: RepositoryName) -> bool:

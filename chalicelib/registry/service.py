@@ -77,6 +77,8 @@ class Registry:
                 raise ManifestUnknown(reference)
             digest = tag["digest"]
         pulled = self._remembered_manifest(caller, repository, digest, reference)
+        if repository.upstream:
+            pulled = replace(pulled, upstream=True)
         policy = self._gate.policy(repository) if judged else None
         if policy is None:
             return pulled
@@ -265,9 +267,11 @@ class Registry:
 
     def mount(self, caller: Caller, name: RepositoryName, digest: Digest, source: RepositoryName | None) -> bool:
         """Whether the blob now belongs to the repository too, without having moved. False: upload it."""
-        self._rights.writable(caller, name)
+        standing = self._rights.writable(caller, name)
         if not self._mountable(caller, digest, source):
             return False
+        if standing is None:
+            self._rights.refuse_unmakeable(caller, name)
         repository = self._rights.home(caller, name)
         try:
             self._blobs.lease(caller.instance.id, repository.id, digest, self._stack.clock.now())
@@ -315,7 +319,7 @@ class Registry:
 
     def renew(self, caller: Caller, name: RepositoryName, digest: Digest) -> None:
         """A pusher was told that a blob is here: it stays a day for the manifest to come. Raises BlobUnknown."""
-        repository = self._rights.writable(caller, name)
+        repository = self._rights.renewable(caller, name)
         if repository is None:
             raise BlobUnknown(digest)
         self._blobs.renew(caller.instance.id, repository.id, digest, self._stack.clock.now())

@@ -29,9 +29,10 @@ class TooManyTags(Invalid):
 
 @dataclass(frozen=True, slots=True)
 class ManifestAnswer(Answer):
-    """pull: what is to be counted as it goes out; None for a HEAD, which pulls nothing."""
+    """pull: what is to be counted as it goes out; None for a HEAD, which pulls nothing. upstream: as of `Pulled`."""
 
     pull: Pull | None = None
+    upstream: bool = False
 
 
 def manifest_answer(pulled: Pulled, pull: Pull | None) -> ManifestAnswer:
@@ -42,7 +43,7 @@ def manifest_answer(pulled: Pulled, pull: Pull | None) -> ManifestAnswer:
         (b"docker-content-digest", digest),
         (b"etag", b'"' + digest + b'"'),
     )
-    return ManifestAnswer(200, headers, pulled.body, pull, fleeting=pulled.judged)
+    return ManifestAnswer(200, headers, pulled.body, pull, pulled.upstream, fleeting=pulled.judged)
 
 
 def pull_manifest(wire: Wire, caller: Caller, route: Route, visit: Visit) -> Answer:

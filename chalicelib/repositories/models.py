@@ -28,7 +28,8 @@ class RepositoryEdit(BaseModel):
 class Repository(BaseModel):
     """name: the full one, unique in its instance. Content hangs on the id, so that a new repository of an old name
     holds nothing of the old one. kind: of what was pushed into it first; "" while it is empty. guarded: a pull policy
-    holds in its namespace, whose row says so; None where that row was not read."""
+    holds in its namespace, whose row says so; None where that row was not read. upstream: the same of a registry that
+    its namespace pulls through."""
 
     model_config = KEPT
 
@@ -43,6 +44,7 @@ class Repository(BaseModel):
     created_at: Moment
     created_by: str
     guarded: Annotated[bool | None, Field(exclude=True)] = None
+    upstream: Annotated[bool | None, Field(exclude=True)] = None
     schema_version: int = 1
 
     def __eq__(self, other: object) -> bool:

@@ -211,15 +211,30 @@ class Repositories:
         """What the principal may do with a name: the repository's id, "" if there is none, and the actions.
 
         A name without a repository allows pull and push to whoever may push; whether a push may make it is told to
-        the push itself, which can say why not.
+        the push itself, which can say why not. Where the namespace pulls through an upstream, it allows what the
+        repository would that a pull makes.
         """
         try:
             repository = self._load(instance.id, name)
         except NotFound:
             pushes = self.may(principal, instance, None, name, Action.PUSH)
-            return "", frozenset({Action.PULL, Action.PUSH} if pushes else ())
+            imagined = None if pushes else self.imagined(instance, name)
+            pulls = imagined is not None and self.may(principal, instance, imagined, name, Action.PULL)
+            return "", frozenset({Action.PULL, Action.PUSH} if pushes else {Action.PULL} if pulls else ())
         actions = frozenset(action for action in Action if self.may(principal, instance, repository, name, action))
         return repository.id, actions
+
+    def imagined(self, instance: Instance, name: str) -> Repository | None:
+        """The repository of this name that a pull through its namespace's upstream would make; None where nothing is
+        pulled through. Its id is ""."""
+        try:
+            namespace = self._namespaces.get(instance.id, name.partition("/")[0])
+        except NotFound:
+            return None
+        if not namespace.upstream or not is_repository_name(name):
+            return None
+        made = self._new(namespace, RepositoryName(name), namespace.default_visibility, "")
+        return made.model_copy(update={"id": "", "guarded": namespace.pull_policy, "upstream": True})
 
     def _new(self, namespace: Namespace, name: RepositoryName, visibility: Visibility, by: str) -> Repository:
         return Repository(

@@ -49,7 +49,8 @@ def read(found: Mapping[Key, Item], key: Key, namespace: Key) -> Repository | No
     home = found.get(namespace, {})
     if key not in found or "deletion" in home:
         return None
-    return Repository.model_validate({**found[key], "guarded": bool(home.get("pull_policy"))})
+    marks = {"guarded": bool(home.get("pull_policy")), "upstream": bool(home.get("upstream"))}
+    return Repository.model_validate({**found[key], **marks})
 
 
 def load_by_id(table: Table, repository_id: str) -> Repository | None:

@@ -1,0 +1,31 @@
+"""What a caching namespace holds itself, asked before and instead of its upstream."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+from chalicelib.immutability.service import Immutability
+from chalicelib.kernel.errors import NotFound
+from chalicelib.kernel.names import TagName
+from chalicelib.ports.stack import Stack
+from chalicelib.registry.service import Registry
+
+from .places import Place
+
+
+class Here:
+    def __init__(self, stack: Stack) -> None:
+        self._registry = Registry(stack)
+        self._immutability = Immutability(stack)
+
+    def digest(self, place: Place, tag: TagName) -> str:
+        """What the tag points to, whatever the pull policy says of it; "" where there is none."""
+        if place.repository.id:
+            with suppress(NotFound):
+                return self._registry.tag(place.repository, tag).digest
+        return ""
+
+    def stays(self, place: Place, tag: TagName) -> bool:
+        """Whether a rule keeps the tag where it is, wherever it is at the upstream."""
+        repository = place.repository
+        return bool(self._immutability.told(repository.namespace_id, repository.name)(tag))
