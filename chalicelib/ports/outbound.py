@@ -25,7 +25,7 @@ import httpcore
 import httpx
 
 from chalicelib.kernel import strict_json
-from chalicelib.kernel.errors import Invalid, Unavailable
+from chalicelib.kernel.errors import Invalid, TooLarge, Unavailable
 from chalicelib.kernel.names import LONGEST_URL
 from chalicelib.kernel.settings import Settings
 
@@ -79,6 +79,15 @@ class Streamed:
     headers: Mapping[str, str]
     chunks: Iterator[bytes]
 
+    def whole(self, field: str, limit_bytes: int) -> bytes:
+        """Raises TooLarge naming the field, as soon as more came."""
+        body = bytearray()
+        for piece in self.chunks:
+            body += piece
+            if len(body) > limit_bytes:
+                raise TooLarge(field, limit_bytes)
+        return bytes(body)
+
 
 class Outbound:
     """
@@ -86,6 +95,7 @@ class Outbound:
     resolve         host and port → every address of it
     trust           whose certificates are believed; the usual authorities if None
     longest_s       from the look-up of the name to the last byte
+    stalled_s       an answer that has begun may be silent for so long, and drip for so long
     """
 
     def __init__(
@@ -95,8 +105,10 @@ class Outbound:
         resolve: Resolve | None = None,
         trust: ssl.SSLContext | None = None,
         longest_s: float = LONGEST_S,
+        stalled_s: float = STALLED_S,
     ) -> None:
         self._longest_s = longest_s
+        self._stalled_s = stalled_s
         self._addresses = Addresses(allow_private=allow_private, resolve=resolve)
         self._trust = trust
         self._connecting = Connecting(self._addresses)
@@ -134,15 +146,12 @@ class Outbound:
         with self.request("GET", url, {"Accept": "application/json"}) as answer:
             if answer.status != 200 or answer.headers.get("content-encoding", "identity").lower() != "identity":
                 raise Unavailable(f"{wanted.host} answered with status {answer.status}", retry_after_s=60)
-            body = bytearray()
-            for piece in answer.chunks:
-                body += piece
-                if len(body) > LIMIT_BYTES:
-                    raise Unavailable(f"{wanted.host} answered more than {LIMIT_BYTES} bytes", retry_after_s=60)
-        try:
-            return strict_json.parse(bytes(body), "url")
-        except Invalid as malformed:
-            raise Unavailable(f"{wanted.host} answered no JSON", retry_after_s=60) from malformed
+            try:
+                return strict_json.parse(answer.whole("url", LIMIT_BYTES), "url")
+            except TooLarge:
+                raise Unavailable(f"{wanted.host} answered more than {LIMIT_BYTES} bytes", retry_after_s=60) from None
+            except Invalid as malformed:
+                raise Unavailable(f"{wanted.host} answered no JSON", retry_after_s=60) from malformed
 
     def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
         """Sends the body once, and answers with whatever status came back.
@@ -184,7 +193,7 @@ class Outbound:
         vetting = self._addresses
         wanted = vetting.vet_url(url, LONGEST_ADDRESS) if isinstance(url, str) else vetting.vet(url, LONGEST_ADDRESS)
         longest_s = self._longest_s if longest_s is None else longest_s
-        deadlines = Deadlines(longest_s, _ANSWER_S if method in _READING else longest_s)
+        deadlines = Deadlines(longest_s, _ANSWER_S if method in _READING else longest_s, self._stalled_s)
         sent = body if isinstance(body, bytes) or body is None else Body(body, deadlines)
         with ExitStack() as held:
             try:
@@ -263,7 +272,7 @@ def _pieces(response: httpcore.Response, host: str, deadlines: Deadlines) -> Ite
             waited_s, size = waited_s + time.monotonic() - begun, size + len(piece)
             if not piece:
                 return
-            if waited_s > STALLED_S and size < waited_s * _SLOWEST:
+            if waited_s > deadlines.stalled_s and size < waited_s * _SLOWEST:
                 raise httpcore.ReadTimeout("it drips")
             left(deadlines.last)
             yield piece

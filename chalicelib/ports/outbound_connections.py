@@ -29,13 +29,15 @@ STALLED_S: Final = 60.0
 class Deadlines:
     """Of one request, as moments on `time.monotonic`: until its last byte, and until its answer begins.
 
-    answer_s   from when the request was sent whole
+    answer_s    from when the request was sent whole
+    stalled_s   how long an answer that has begun may be silent
     """
 
-    def __init__(self, longest_s: float, answer_s: float) -> None:
+    def __init__(self, longest_s: float, answer_s: float, stalled_s: float) -> None:
         begun = time.monotonic()
         self.last = begun + longest_s
         self._answer_s = answer_s
+        self.stalled_s = stalled_s
         self._read_by: dict[str, float] = {"connect": self.last, "write": self.last, "pool": longest_s}
         self.sent()
 
@@ -51,7 +53,7 @@ class Deadlines:
         """The answer has begun: its body may take as long as all of it."""
         self._read_by["read"] = self.last
         if isinstance(stream, _Stream):
-            stream.answered()
+            stream.answered(self.stalled_s)
 
 
 class Body:
@@ -133,8 +135,8 @@ class _Stream(httpcore.NetworkStream):
         except OSError as failed:
             raise httpcore.WriteError(failed) from failed
 
-    def answered(self) -> None:
-        self._before_answer, self._longest_wait_s = float("inf"), STALLED_S
+    def answered(self, stalled_s: float) -> None:
+        self._before_answer, self._longest_wait_s = float("inf"), stalled_s
 
     def close(self) -> None:
         self._inner.close()

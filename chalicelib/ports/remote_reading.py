@@ -23,7 +23,7 @@ from chalicelib.kernel.names import Digest, TagName
 from .outbound import Streamed
 from .remote_login import CATALOG, pull_from
 from .remote_refusals import TooManyThere
-from .remote_transport import ATTEMPTS, SMALL_S, Asking, Rate, Transport, whole
+from .remote_transport import ATTEMPTS, SMALL_S, Asking, Rate, Transport
 
 # Of a manifest, as the distribution specification has it.
 MANIFEST_BYTES: Final = 4 * 1024 * 1024
@@ -252,9 +252,9 @@ class RemoteReader:
     def _fetch(self, asking: Asking, what: str, limit: int) -> tuple[Streamed, bytes]:
         """A small answer whole; one that breaks off is asked for once more."""
         with suppress(_BrokenOff), self._transport.ask(asking) as answer:
-            return answer, whole(_unbroken(answer), what, limit)
+            return answer, _unbroken(answer).whole(what, limit)
         with self._transport.ask(asking) as answer:
-            return answer, whole(answer, what, limit)
+            return answer, answer.whole(what, limit)
 
     def _asking(
         self,
