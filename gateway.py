@@ -14,7 +14,6 @@ from typing import Final
 
 from chalicelib.caching.pull_through import PullThrough
 from chalicelib.charts.application import ChartRepository
-from chalicelib.caching.pull_through import PullThrough
 from chalicelib.credentials.endpoint import TokenApplication
 from chalicelib.edge.asgi import Answer, Application, Body, Receive, Scope, Send, Visit, send_answer
 from chalicelib.edge.exposition import Exposition, may_read

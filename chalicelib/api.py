@@ -13,9 +13,8 @@ from .accounts import api as accounts
 from .advice import api as advice
 from .audit import api as audit
 from .billing import api as billing
-from .caching import api as caching
 from .bindings import api as bindings
-from .charts import api as charts
+from .caching import api as caching
 from .charts import api as charts
 from .closing import api as closing
 from .credentials import api as credentials
@@ -73,8 +72,6 @@ API: Final[tuple[Routes, ...]] = (
     vulnerability_database.routes,
     advice.routes,
     acceleration.routes,
-    caching.routes,
-    charts.routes,
     caching.routes,
     remotes.routes,
     sync.routes,

@@ -118,7 +118,7 @@ class Rights:
 
     def sparse(self, caller: Caller, name: RepositoryName) -> bool:
         try:
-            return self._namespaces.get(caller.instance.id, name.namespace, fresh=True).allow_sparse_indexes
+            namespace = self._namespaces.get(caller.instance.id, name.namespace, fresh=True)
         except NotFound:
             raise RepositoryMissing(name, namespace_missing=True) from None
         return namespace.allow_sparse_indexes or namespace.upstream
