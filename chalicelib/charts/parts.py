@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
+import msgspec
+
 from chalicelib.kernel.names import Digest
 from chalicelib.registry.description import objects, text
 
@@ -17,6 +19,15 @@ class Part(NamedTuple):
     size: int
 
 
+class _Layer(msgspec.Struct):
+    mediaType: str = ""
+    digest: str = ""
+
+
+class _Layers(msgspec.Struct):
+    layers: list[_Layer] = []
+
+
 def archive_in(manifest: Mapping[str, Any]) -> Part | None:
     """The chart itself: `<chart>-<version>.tgz`."""
     return _part(manifest, _CONTENTS)
@@ -25,6 +36,15 @@ def archive_in(manifest: Mapping[str, Any]) -> Part | None:
 def provenance_in(manifest: Mapping[str, Any]) -> Part | None:
     """What `helm package --sign` put beside it."""
     return _part(manifest, (_PROVENANCE,))
+
+
+def archive_named(manifest: bytes) -> str:
+    """The archive's digest, "" without one: the same for thousands of manifests, of which the registry took each."""
+    try:
+        layers = msgspec.json.decode(manifest, type=_Layers).layers
+    except msgspec.MsgspecError:
+        return ""
+    return next((layer.digest for layer in layers if layer.mediaType in _CONTENTS and Digest.fits(layer.digest)), "")
 
 
 def _part(manifest: Mapping[str, Any], media_types: tuple[str, ...]) -> Part | None:

@@ -9,6 +9,7 @@ Source: semver.org 2.0.0, as helm reads it: a `v` may stand before, numbers may 
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 _IDENTIFIERS: Final = r"[0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*"
@@ -36,6 +37,7 @@ class ArchiveName(NamedTuple):
     version: str
 
 
+@lru_cache(maxsize=4096)
 def order_of(version: str) -> Order | None:
     """None for what is no version."""
     found = _VERSION.fullmatch(version)
@@ -65,6 +67,7 @@ def version_of(tag: str) -> str:
     return tag.replace("_", "+")
 
 
+@lru_cache(maxsize=4096)
 def archive_of(chart: str, version: str) -> str:
     """The name of the archive, "" where it could be read as another chart's: `a-1.0.0` of 2.0.0 and `a` of
     1.0.0-2.0.0 would be one file, and who may push the one would answer for the other."""
