@@ -96,7 +96,7 @@ class _Walk:
     def _concluded(self, total: int | None, failed: str = "", *, ended: bool = False) -> Step:
         found = self._found
         work = None if ended else self._work.model_dump(mode="json")
-        return Step(work, found.done, found.bytes, found.counts, total, found.items, found.wait_s, failed)
+        return Step(work, found.done, found.bytes, found.counts, total, found.items, found.wait_s, failed=failed)
 
     @property
     def _time_is_up(self) -> bool:
