@@ -7,6 +7,7 @@ So a remote that a rule needs is not deleted, and does not move elsewhere, howev
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from chalicelib.ports.remote import RemoteRegistry
     from chalicelib.ports.remote_login import Login
 
+# Between two attempts at one request. Whoever brings images waits longer by its task, and holds up nobody meanwhile.
+LONGEST_PAUSE_S = 1.0
 # Edits of one remote that meet each other.
 _ATTEMPTS: Final = 20
 # Any name: what is parsed is the address before it.
@@ -117,7 +120,8 @@ class Remotes:
         from chalicelib.ports.remote import RemoteRegistry
 
         reference = RemoteReference.parse(f"{remote.origin}/{_SOMETHING}")
-        return RemoteRegistry(reference, outbound(self._stack.settings), login=self.login(remote))
+        calls, login = outbound(self._stack.settings), self.login(remote)
+        return RemoteRegistry(reference, calls, login=login, pause=_pause)
 
     def login(self, remote: Remote) -> Login | None:
         """None where it asks for none."""
@@ -149,6 +153,10 @@ class Remotes:
             why = refused.fields[0][1] if refused.fields and refused.fields[0][0] == "url" else ""
             raise Invalid("address", why or "must be a host like registry.example:5000, and nothing more") from None
         return reference
+
+
+def _pause(seconds: float) -> None:
+    time.sleep(min(seconds, LONGEST_PAUSE_S))
 
 
 def _about(remote: Remote) -> str:

@@ -27,8 +27,8 @@ BLOB = os.urandom(1024 * 1024)
 class Served:
     """The gateway of a stack on a port of its own, in a thread of this process."""
 
-    def __init__(self, stack: Stack) -> None:
-        self.socket = socket.create_server(("127.0.0.1", 0))
+    def __init__(self, stack: Stack, port: int = 0) -> None:
+        self.socket = socket.create_server(("127.0.0.1", port))
         self.address: tuple[str, int] = self.socket.getsockname()
         config = uvicorn.Config(
             gateway.build(stack), http=SendfileProtocol, ws="none", access_log=False, log_level="error", lifespan="off"
