@@ -174,6 +174,6 @@ class _Unanswered(Exception):
 
 def _asked(upstream: Upstream, call: Callable[[RemoteRegistry], T]) -> T:
     try:
-        return upstream.ask_patiently(call)
+        return upstream.ask(call)
     except (Unavailable, Denied, NotFound) as refused:
         raise _Unanswered(refused.message) from refused

@@ -16,6 +16,8 @@ from chalicelib.ports.objects import ObjectExists, ObjectMissing
 from chalicelib.registry.models import Caller
 from chalicelib.registry.service import Registry, UploadWriter
 
+from .upstreams import patience
+
 # Of one step in a thread: fewer cost more steps, more keep a slow client waiting.
 PIECE_BYTES: Final = 256 * 1024
 _TROUBLE: Final = (Refused, OSError, ObjectExists, ObjectMissing)
@@ -53,7 +55,8 @@ class Inflow:
 
     def following(self) -> bytes:
         """The next piece; b"" at the end, when all that came before is right."""
-        return self._passed(self._gathered())
+        with patience():
+            return self._passed(self._gathered())
 
     def close(self) -> None:
         """What is not whole does not stay."""

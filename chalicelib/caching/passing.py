@@ -211,4 +211,4 @@ class Passing:
                 pieces = registry.blob_pieces(name, asked.digest, part.start)
             return chain((next(pieces, b""),), pieces)
 
-        yield from upstream.ask_patiently(begun)
+        yield from upstream.ask(begun)

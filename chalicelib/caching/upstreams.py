@@ -12,8 +12,10 @@ import math
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable
-from typing import Final, NoReturn, TypeVar
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Final, TypeVar
 
 from chalicelib.kernel.errors import Conflict, Invalid, Refused, Unavailable
 from chalicelib.kernel.moment import Clock
@@ -84,43 +86,32 @@ class Moods:
 
 
 class Upstream:
-    """One registry and login. quick: gives up at once; patient: goes on with blobs that break off."""
+    """One registry and login."""
 
-    def __init__(self, quick: RemoteRegistry, patient: RemoteRegistry, moods: Moods) -> None:
+    def __init__(self, registry: RemoteRegistry, moods: Moods) -> None:
         self.moods = moods
-        self._quick = quick
-        self._patient = patient
+        self._registry = registry
 
     def ask(self, call: Callable[[RemoteRegistry], T]) -> T:
         """Raises what the call raises, and Unavailable without asking while the upstream is left alone."""
-        return self._told(call, self._quick)
-
-    def ask_patiently(self, call: Callable[[RemoteRegistry], T]) -> T:
-        return self._told(call, self._patient)
-
-    def _told(self, call: Callable[[RemoteRegistry], T], registry: RemoteRegistry) -> T:
         self.moods.require_open()
         try:
-            answer = call(registry)
+            answer = call(self._registry)
         except Unavailable as unavailable:
             self.moods.failed(unavailable.retry_after_s)
             raise
         except Invalid as wrong:
-            self._answered(registry)
+            self._answered()
             raise UpstreamUnusable(wrong.message, retry_after_s=60) from wrong
         except Refused:
-            self._answered(registry)
+            self._answered()
             raise
-        self._answered(registry)
+        self._answered()
         return answer
 
-    def _answered(self, registry: RemoteRegistry) -> None:
-        rate = registry.rate
+    def _answered(self) -> None:
+        rate = self._registry.rate
         self.moods.answered(None if rate is None else rate.remaining)
-
-    def close(self) -> None:
-        self._quick.close()
-        self._patient.close()
 
 
 class Upstreams:
@@ -165,17 +156,27 @@ class Upstreams:
             raise Unavailable(f"the login at {reference.host} can be read no more", retry_after_s=600) from lost
         login = Login(cache.username, password) if cache.username else None
         calls = outbound(self._stack.settings)
-        quick = RemoteRegistry(reference, calls, login=login, pause=_at_once)
-        patient = RemoteRegistry(reference, calls, login=login, pause=_shortly)
+        registry = RemoteRegistry(reference, calls, login=login, pause=_pause)
         known = (reference.origin, cache.username)
         moods = self._moods.setdefault(known, Moods(reference.host, self._stack.clock))
-        return Upstream(quick, patient, moods)
+        return Upstream(registry, moods)
 
 
-def _at_once(seconds: float) -> NoReturn:
-    """Whoever pulls is better served with what is here than after a while."""
-    raise Unavailable("the upstream does not answer", retry_after_s=math.ceil(seconds))
+@contextmanager
+def patience() -> Iterator[None]:
+    """Within it, what breaks off is gone on with after a while. Without it whoever asks learns at once that there is no
+    answer: who pulls is better served with what is here."""
+    token = _PATIENT.set(True)
+    try:
+        yield
+    finally:
+        _PATIENT.reset(token)
 
 
-def _shortly(seconds: float) -> None:
+_PATIENT: Final = ContextVar("_PATIENT", default=False)
+
+
+def _pause(seconds: float) -> None:
+    if not _PATIENT.get():
+        raise Unavailable("the upstream does not answer", retry_after_s=math.ceil(seconds))
     time.sleep(min(seconds, _LONGEST_PAUSE_S))
