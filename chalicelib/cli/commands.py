@@ -10,7 +10,9 @@ import click
 from .audits import audit
 from .dead_letters import dead_letters
 from .init import init
+from .migrate import migrate
 from .people import account, password_from_stdin, user
+from .programs import credential_helper, kubelet_credential_provider, login_programs
 from .recover import recover
 from .settings import Refusing, one_machine, opened_stack, settings
 from .vulndb import vulndb
@@ -150,8 +152,12 @@ def reset_password(instance_name: str, username: str, password_stdin: bool) -> N
 
 crs.add_command(account)
 crs.add_command(audit)
+crs.add_command(credential_helper)
 crs.add_command(dead_letters)
 crs.add_command(init)
+crs.add_command(kubelet_credential_provider)
+crs.add_command(login_programs)
+crs.add_command(migrate)
 crs.add_command(recover)
 crs.add_command(user)
 crs.add_command(vulndb)

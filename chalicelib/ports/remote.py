@@ -83,6 +83,8 @@ class RemoteRegistry(RemoteReader):
         super().__init__(Transport(httpx.URL(reference.origin), calls, home or calls, login, pause))
         # Repository → an upload of it, and when it was begun.
         self._begun: dict[str, tuple[str, float]] = {}
+        # Whether it makes blobs of what comes with the first request of an upload; None until that was tried.
+        self._takes_whole: bool | None = None
 
     def close(self) -> None:
         self._transport.close()
@@ -154,6 +156,21 @@ class RemoteRegistry(RemoteReader):
         """A blob whole. Raises SizeInvalid where the chunks are of another size, and as `finish_upload`."""
         self._put(repository, self.begin_upload(repository), digest, _exactly(chunks, size) if size else b"", size)
 
+    def put_small(self, repository: str, digest: Digest, body: bytes) -> None:
+        """A blob that is held in memory: by one request, where the registry takes it so."""
+        if not body or self._takes_whole is False:
+            self.put_blob(repository, digest, (body,), len(body))
+            return
+        url = self._uploads(repository).copy_with(params={"digest": digest})
+        asking = self._writing("POST", url, repository, f"{digest} of {repository}", body=body, size=len(body))
+        with self._transport.ask(asking) as answer:
+            self._takes_whole = answer.status == 201
+            if self._takes_whole:
+                self._compare(answer.headers, digest)
+                return
+            location = self._location(answer.headers, asking.url)
+        self._put(repository, location, digest, body, len(body))
+
     def push(
         self, repository: str, reference: str, media_type: str, body: bytes, *, synchronised: bool = False
     ) -> Digest:
@@ -192,9 +209,10 @@ class RemoteRegistry(RemoteReader):
 
     def _location(self, headers: Mapping[str, str], url: httpx.URL) -> str:
         """Absolute. Raises Unavailable where there is none; whether it may be called is `outbound`'s to say."""
+        named = headers.get("location", "")
         try:
-            location = str(url.join(headers["location"]))
-        except (KeyError, httpx.InvalidURL):
+            location = str(url.join(named)) if named else ""
+        except httpx.InvalidURL:
             location = ""
         if not location or len(location) > LONGEST_ADDRESS:
             raise Unavailable(f"{self.host} does not say where an upload goes", retry_after_s=60)
