@@ -49,7 +49,7 @@ class Hasty(Outbound):
 
 @dataclass(frozen=True)
 class Heard:
-    """One request: its head, and as much of its body as was read."""
+    """One request: its head, and its body unless that is large."""
 
     method: str
     path: str
@@ -93,12 +93,10 @@ class Hostile:
                 for piece in self.answer(head):
                     caller.sendall(piece)
                     self.sent += len(piece)
-                if head.headers.get("x-last"):
-                    return
 
     def _head(self, reading: BinaryIO) -> Heard | None:
         lines = list(itertools.takewhile(lambda line: line.strip(), iter(reading.readline, b"")))
-        if not lines:
+        if not lines or not lines[0].strip().endswith(b"HTTP/1.1"):
             return None
         method, path, _ = lines[0].decode().split(" ", 2)
         headers = dict(line.decode().strip().split(": ", 1) for line in lines[1:])
