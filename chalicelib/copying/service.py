@@ -1,4 +1,7 @@
-"""The door of the room: `Copier`, the two kinds of ends, in whose name they are reached, and how fast."""
+"""The door of the room: `Copier`, ends of this service, in whose name they are reached, and how fast.
+
+Ends elsewhere, which take an HTTP client to be loaded, are in `remote`.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,6 @@ from .copier import Copier
 from .local import LocalRepository
 from .models import Effort, Interrupted, Outcome, Progress
 from .pace import Pace
-from .remote import RemoteRepository
 
 __all__ = [
     "CACHE",
@@ -20,7 +22,6 @@ __all__ = [
     "Outcome",
     "Pace",
     "Progress",
-    "RemoteRepository",
     "bringer",
     "reader",
 ]
