@@ -18,10 +18,9 @@ from chalicelib.kernel.roles import Right
 from chalicelib.registry.tags_api import tag_of
 from chalicelib.repositories.models import Repository
 
-from .environments import MOST_SERVICES, Environments
-from .images import Images
+from .environments import MOST_SERVICES
 from .models import Environment, Service, Version
-from .services import Services
+from .service import Bindings
 from .shapes import (
     BindingView,
     BreakingConfirmation,
@@ -37,7 +36,6 @@ from .shapes import (
     ServiceView,
     VersionView,
 )
-from .versions import Versions
 
 routes = Routes("bindings")
 
@@ -49,7 +47,7 @@ _VERSION = _SERVICE + "/versions/{version}"
 @routes.get("/environments", needs=Right.READ_CONTENT)
 def list_environments(call: Call, query: SearchQuery) -> Listing[EnvironmentView]:
     """List the environments of your account, by name."""
-    page = Environments(call.stack).page(call.principal.account_id, query.search, query.cursor, query.limit)
+    page = Bindings(call.stack).environments.page(call.principal.account_id, query.search, query.cursor, query.limit)
     return Listing[EnvironmentView].of(page.map(_environment_view))
 
 
@@ -63,7 +61,7 @@ def create_environment(call: Call, body: NewEnvironment) -> Created[EnvironmentV
     """
     call.tell(object=body.name)
     instance = _reached(call, body.instance or _only_instance(call))
-    made = Environments(call.stack).create(instance, body, call.by)
+    made = Bindings(call.stack).environments.create(instance, body, call.by)
     return Created(_environment_view(made), f"/environments/{made.name}")
 
 
@@ -76,7 +74,7 @@ def show_environment(call: Call) -> EnvironmentView:
 @routes.patch(_ENVIRONMENT, needs=Right.CHANGE_CONTENT, changes="environment.edit")
 def edit_environment(call: Call, body: RemarkEdit) -> EnvironmentView:
     """Change an environment's remark."""
-    return _environment_view(Environments(call.stack).edit(_environment(call), body.remark))
+    return _environment_view(Bindings(call.stack).environments.edit(_environment(call), body.remark))
 
 
 @routes.delete(_ENVIRONMENT, needs=Right.CHANGE_CONTENT, changes="environment.delete", also=(409,))
@@ -85,14 +83,14 @@ def delete_environment(call: Call) -> None:
 
     409 IN_USE, which names them, while it has services. Namespace and repositories stay.
     """
-    Environments(call.stack).delete(_environment(call))
+    Bindings(call.stack).environments.delete(_environment(call))
 
 
 @routes.get(_ENVIRONMENT + "/services", needs=Right.READ_CONTENT)
 def list_services(call: Call, query: SearchQuery) -> Listing[ServiceView]:
     """List the services of an environment, by name."""
-    page = Services(call.stack).page(_environment(call), query.search, query.cursor, query.limit)
-    found = Services(call.stack).repositories(page.items)
+    page = Bindings(call.stack).services.page(_environment(call), query.search, query.cursor, query.limit)
+    found = Bindings(call.stack).services.repositories(page.items)
     return Listing[ServiceView].of(page.map(lambda service: _service_view(call, service, found)))
 
 
@@ -107,7 +105,7 @@ def create_service(call: Call, body: NewService) -> Created[ServiceView]:
     environment = _environment(call)
     call.tell(object=f"{environment.name}/{body.name}")
     instance = _reached(call, body.binding.instance or environment.instance_id)
-    made = Services(call.stack).create(environment, body, instance, call.by)
+    made = Bindings(call.stack).services.create(environment, body, instance, call.by)
     call.tell(namespace=made.repository.namespace, repository=made.repository)
     return Created(_service_shown(call, made), f"/environments/{made.environment}/services/{made.name}")
 
@@ -126,7 +124,7 @@ def edit_service(call: Call, body: ServiceEdit) -> ServiceView:
     """
     service = _service(call)
     _require_unchanged(service, body)
-    return _service_shown(call, Services(call.stack).edit(service, body.remark))
+    return _service_shown(call, Bindings(call.stack).services.edit(service, body.remark))
 
 
 @routes.delete(_SERVICE, needs=Right.CHANGE_CONTENT, changes="service.delete")
@@ -135,13 +133,13 @@ def delete_service(call: Call) -> None:
 
     Its repository stays with all images, and its place in the environment is free.
     """
-    Services(call.stack).delete(_service(call))
+    Bindings(call.stack).services.delete(_service(call))
 
 
 @routes.get(_SERVICE + "/versions", needs=Right.READ_CONTENT)
 def list_versions(call: Call, query: SearchQuery) -> Listing[VersionView]:
     """List the versions of a service, by name."""
-    service, versions = _service(call), Versions(call.stack)
+    service, versions = _service(call), Bindings(call.stack).versions
     page = versions.page(service, query.search, query.cursor, query.limit)
     digests = versions.digests(service, page.items)
     return Listing[VersionView].of(page.map(lambda version: VersionView.of(version, digests.get(version.tag, ""))))
@@ -156,8 +154,8 @@ def create_version(call: Call, body: NewVersion) -> Created[VersionView]:
     service = _service(call)
     call.tell(object=f"{service.environment}/{service.name}/{body.name}")
     _reached(call, service.instance_id)
-    repository = Services(call.stack).repository(service)
-    made = Versions(call.stack).create(service, repository, body, call.by)
+    repository = Bindings(call.stack).services.repository(service)
+    made = Bindings(call.stack).versions.create(service, repository, body, call.by)
     path = f"/environments/{made.environment}/services/{made.service}/versions/{made.name}"
     return Created(VersionView.of(made, made.digest), path)
 
@@ -166,14 +164,14 @@ def create_version(call: Call, body: NewVersion) -> Created[VersionView]:
 def show_version(call: Call) -> VersionView:
     """Show a version, and whether its image is still there."""
     service, version = _version(call)
-    return VersionView.of(version, Versions(call.stack).digests(service, [version]).get(version.tag, ""))
+    return VersionView.of(version, Bindings(call.stack).versions.digests(service, [version]).get(version.tag, ""))
 
 
 @routes.delete(_VERSION, needs=Right.CHANGE_CONTENT, changes="version.delete")
 def delete_version(call: Call) -> None:
     """Delete a version. Its image stays."""
     service, version = _version(call)
-    Versions(call.stack).delete(service, version)
+    Bindings(call.stack).versions.delete(service, version)
 
 
 @routes.get(_SERVICE + "/images", needs=Right.READ_CONTENT)
@@ -183,7 +181,7 @@ def list_service_images(call: Call, query: ImageQuery) -> Listing[ImageView]:
     As the list of the repository's tags, in the same orders and at the same costs. 404 while the repository is deleted.
     """
     instance, repository = _bound(call, _service(call))
-    return Listing[ImageView].of(Images(call.stack, instance, repository).page(query))
+    return Listing[ImageView].of(Bindings(call.stack).images(instance, repository).page(query))
 
 
 @routes.delete(
@@ -199,7 +197,7 @@ def delete_service_image(call: Call, query: BreakingConfirmation) -> ImageDeleti
     call.tell(namespace=repository.name.namespace, repository=repository.name)
     tag = tag_of(call, repository)
     call.tell(object=tag.name)
-    return Images(call.stack, instance, repository).delete(tag.name, query.confirm, call.by)
+    return Bindings(call.stack).images(instance, repository).delete(tag.name, query.confirm, call.by)
 
 
 def _reached(call: Call, ref: str, *, recorded: bool = False) -> Instance:
@@ -226,22 +224,22 @@ def _only_instance(call: Call) -> str:
 
 
 def _environment(call: Call) -> Environment:
-    return Environments(call.stack).get(call.principal.account_id, call.parts["environment"])
+    return Bindings(call.stack).environments.get(call.principal.account_id, call.parts["environment"])
 
 
 def _service(call: Call) -> Service:
-    return Services(call.stack).get(_environment(call), call.parts["service"])
+    return Bindings(call.stack).services.get(_environment(call), call.parts["service"])
 
 
 def _version(call: Call) -> tuple[Service, Version]:
     service = _service(call)
-    return service, Versions(call.stack).get(service, call.parts["version"])
+    return service, Bindings(call.stack).versions.get(service, call.parts["version"])
 
 
 def _bound(call: Call, service: Service) -> tuple[Instance, Repository]:
     """What the service is bound to, and where. The record of what follows belongs to the instance."""
     instance = _reached(call, service.instance_id, recorded=True)
-    return instance, Services(call.stack).repository(service)
+    return instance, Bindings(call.stack).services.repository(service)
 
 
 def _require_unchanged(service: Service, body: ServiceEdit) -> None:
@@ -271,7 +269,7 @@ def _environment_view(environment: Environment) -> EnvironmentView:
 
 
 def _service_shown(call: Call, service: Service) -> ServiceView:
-    return _service_view(call, service, Services(call.stack).repositories([service]))
+    return _service_view(call, service, Bindings(call.stack).services.repositories([service]))
 
 
 def _service_view(call: Call, service: Service, found: Mapping[str, Repository]) -> ServiceView:
