@@ -9,7 +9,6 @@ from typing import Any
 
 from chalicelib.kernel import media
 
-
 _LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
 
 
