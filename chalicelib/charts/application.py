@@ -141,17 +141,18 @@ class ChartRepository:
             namespace = self._namespaces.get(instance.id, folder.partition("/")[0])
         except NotFound:
             raise _nothing(caller) from None
-        charts = [
+        visible = [
             one
-            for one in self._indexes.charts(instance.id, folder)
+            for one in self._indexes.repositories(instance.id, folder)
             if self._repositories.may(principal, instance, one, one.name, Action.PULL)
         ]
+        index = self._indexes.document(instance.id, visible, to_text(namespace.created_at))
         # Who may pull whatever will be here is shown that nothing is; everybody else, that there is no such place.
         any_name = RepositoryName(f"{folder}/charts")
-        if not charts and not self._repositories.may(principal, instance, None, any_name, Action.PULL):
+        if not index.charts and not self._repositories.may(principal, instance, None, any_name, Action.PULL):
             raise _nothing(caller)
         self._instances.require_running(instance)
-        return self._indexes.document(instance.id, charts, to_text(namespace.created_at))
+        return index
 
     async def _send_archive(
         self, visit: Visit, admitted: Admitted, place: Place, receive: Receive, send: Send, own: Headers

@@ -61,11 +61,12 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """An index in parts, which are sent as they are."""
+    """An index in parts, which are sent as they are. charts: how many are in it."""
 
     parts: Sequence[bytes]
     size: int
     etag: bytes
+    charts: int
 
 
 class Pieces:
@@ -90,16 +91,17 @@ class Indexes:
         self._repositories = Repositories(stack)
         self._shelf = Shelf(stack)
 
-    def charts(self, instance_id: str, folder: str) -> tuple[Repository, ...]:
-        """Repositories of charts right below the folder, which is a namespace or lies in one; those further down have
-        an index of their own. From memory."""
-        return self._stack.memory.get(("charts", instance_id, folder), lambda: self._charts(instance_id, folder))
+    def repositories(self, instance_id: str, folder: str) -> tuple[Repository, ...]:
+        """Those right below the folder, which is a namespace or lies in one, that may hold charts: a repository has no
+        kind until the event of its first push was handled. Those further down have an index of their own. From memory.
+        """
+        return self._stack.memory.get(("charts", instance_id, folder), lambda: self._load(instance_id, folder))
 
-    def _charts(self, instance_id: str, folder: str) -> tuple[Repository, ...]:
+    def _load(self, instance_id: str, folder: str) -> tuple[Repository, ...]:
         below = f"{folder}/"
         rows = every(lambda cursor: self._repositories.list(instance_id, prefix=below, cursor=cursor, limit=_ROWS))
         return tuple(
-            one for one in islice(rows, MOST_REPOSITORIES) if one.kind == "chart" and "/" not in one.name[len(below) :]
+            one for one in islice(rows, MOST_REPOSITORIES) if one.kind != "image" and "/" not in one.name[len(below) :]
         )
 
     def document(self, instance_id: str, repositories: Sequence[Repository], nothing_since: str) -> Document:
@@ -113,7 +115,7 @@ class Indexes:
             parts.pop()
         parts.append(b'},\n"generated":%s}\n' % json.dumps(made).encode())
         mark = blake2b(b"".join(piece.mark for piece in pieces) + made.encode(), digest_size=16).hexdigest()
-        return Document(parts, sum(map(len, parts)), f'"{mark}"'.encode())
+        return Document(parts, sum(map(len, parts)), f'"{mark}"'.encode(), len(pieces))
 
     def _pieces(self, instance_id: str, repositories: Sequence[Repository]) -> list[Piece]:
         kept = self._stack.memory.get("pieces of chart indexes", Pieces)

@@ -17,7 +17,7 @@ from chalicelib.kernel.names import RepositoryName
 from tests.registry.library import Library
 from tests.registry.wire import Wire
 
-from .making import Chart, put_over
+from .making import Chart, push_chart, put_over
 
 INDEX = "/charts/default/library/index.yaml"
 
@@ -145,6 +145,13 @@ def test_texts_of_strangers_stay_texts_in_the_index(wire: Wire) -> None:
     newest, older = entries(wire.ask("GET", INDEX))["nginx"]
     assert newest["description"] == "\"'}]\n- evil: !!python/object *x &y\U0001f600 {{ }} %TAG # \\"
     assert older["description"] == "?!"
+
+
+def test_a_chart_is_in_the_index_as_soon_as_its_push_is_answered(wire: Wire) -> None:
+    """H1: before the event of the push was handled, which tells what kind of repository it made."""
+    library = Library(wire.stack, wire.instance)
+    push_chart(library.registry, library.owner, Chart())
+    assert list(entries(wire.ask("GET", INDEX))) == ["nginx"]
 
 
 def test_pulls_of_archives_count_as_pulls_of_the_tag(wire: Wire) -> None:

@@ -119,6 +119,14 @@ def test_an_empty_namespace_is_shown_to_those_who_may_pull_from_it(wire: Wire) -
     assert wire.ask("GET", f"{NONE}index.yaml").status_code == 404
 
 
+def test_a_public_repository_without_charts_shows_nobody_that_its_namespace_is_there(wire: Wire) -> None:
+    """R5"""
+    make_namespace(wire.stack, wire.instance, "bare", default_visibility="public")
+    Repositories(wire.stack).ensure(wire.instance, RepositoryName("bare/unused"), "admin")
+    there, missing = (wire.ask("GET", f"/charts/default/{one}/index.yaml", login=None) for one in ("bare", "none"))
+    assert told(there) == told(missing)
+
+
 def test_wrong_passwords_and_narrow_tokens_are_refused(wire: Wire) -> None:
     """R2: with the challenge of the one kind of login that helm knows here."""
     wrong = wire.ask("GET", f"{OPEN}index.yaml", login=(LOGIN[0], "wrong"))
