@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from chalicelib.edge.log import logger
-from chalicelib.kernel.errors import NotFound, PullBlocked, Refused, TagReserved, Unavailable
+from chalicelib.kernel.errors import ManifestBlobUnknown, NotFound, PullBlocked, Refused, TagReserved, Unavailable
 from chalicelib.kernel.names import Digest, TagName
 
 from .contents import contents
@@ -86,7 +86,7 @@ class _Copying:
         manifest = self.source.manifest(reference)
         for _ in range(MOST_ROUNDS):
             self.digest = manifest.digest
-            became = self._bring(manifest, reference)
+            became = self._bring_whole(manifest)
             if became is not None and became.verdict == "left":
                 return became
             verdict = "copied" if became is None else verdict
@@ -109,7 +109,14 @@ class _Copying:
 
     # One image
 
-    def _bring(self, manifest: Manifest, reference: str) -> Outcome | None:
+    def _bring_whole(self, manifest: Manifest) -> Outcome | None:
+        """What was there stays a day for its manifest to come. Whoever slept longer brings once more what is gone."""
+        try:
+            return self._bring(manifest)
+        except ManifestBlobUnknown:
+            return self._bring(manifest)
+
+    def _bring(self, manifest: Manifest) -> Outcome | None:
         """None: it is at the target now, and was not. Raises OutOfTime."""
         standing = self.target.standing(self.tag) if self.tag else None
         stands = standing is not None and _is(standing.digest, manifest)

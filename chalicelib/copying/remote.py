@@ -20,12 +20,16 @@ PIECE_BYTES: Final = 256 * 1024 * 1024
 
 
 class RemoteRepository:
-    """synchronised: what is pushed is told to be a copy, from which a service like this one makes no others."""
+    """
+    synchronised  what is pushed is told to be a copy, from which a service like this one makes no others
+    piece_bytes   sent by one request, and between two questions whether there is time; PIECE_BYTES if 0
+    """
 
-    def __init__(self, registry: RemoteRegistry, name: str, *, synchronised: bool = True) -> None:
+    def __init__(self, registry: RemoteRegistry, name: str, *, synchronised: bool = True, piece_bytes: int = 0) -> None:
         self.registry = registry
         self.name = name
         self._synchronised = synchronised
+        self._piece_bytes = piece_bytes or PIECE_BYTES
 
     # As a source
 
@@ -72,7 +76,7 @@ class RemoteRepository:
 
     def upload(self, digest: Digest, size: int, source: Source, before: Upload | None, pieces: Pieces) -> Upload | None:
         at = self._resumed(before)
-        if at is None and size <= PIECE_BYTES:
+        if at is None and size <= self._piece_bytes:
             chunks = source.read(digest, size)
             self.registry.put_blob(self.name, digest, _told(chunks, pieces), size)
             # Where all of it was sent before the source could say that it was another, the target says so.
@@ -84,7 +88,7 @@ class RemoteRepository:
         while at.offset < size:
             if at.offset > begun and not pieces.go_on():
                 return at
-            at = self._append(at, cut, min(PIECE_BYTES, size - at.offset), pieces)
+            at = self._append(at, cut, min(self._piece_bytes, size - at.offset), pieces)
         cut.end()
         self.registry.finish_upload(self.name, at.location, digest)
         return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from . import accelerating, deleting, pushing, restoring, retaining, ruling, syncing, telling
+from . import accelerating, deleting, pushing, restoring, retaining, ruling, syncing, taking, telling
 from .asking import Operation
 
 OPERATIONS: Final[Mapping[str, Operation]] = {
@@ -17,4 +17,5 @@ OPERATIONS: Final[Mapping[str, Operation]] = {
     **telling.OPERATIONS,
     **accelerating.OPERATIONS,
     **syncing.OPERATIONS,
+    **taking.OPERATIONS,
 }
