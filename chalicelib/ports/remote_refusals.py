@@ -75,7 +75,10 @@ class UploadUnknownThere(UploadUnknown):
 def refusal(host: str, what: str, status: int, headers: Mapping[str, str], body: bytes) -> Refused:
     """what: was asked for, like `the tags of a/b`; it stands in the message. body: its beginning."""
     code, reason, said = _told(body)
-    message = f"{host} refuses {what}: {said or f'status {status}'}"
+    if status == 404:
+        message = f"{host} does not know {what}" + (f": {said}" if said else "")
+    else:
+        message = f"{host} refuses {what}: {said or f'status {status}'}"
     if status == 429 or status >= 500:
         busy = f"{host} is asked too often" if status == 429 else f"{host} answers with status {status}"
         return Unavailable(busy + (f": {said}" if said else ""), retry_after_s=asked_pause_s(headers) or 60)

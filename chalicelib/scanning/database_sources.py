@@ -74,13 +74,13 @@ def from_reference(
     Raises Invalid, and what `RemoteRegistry` does.
     """
     reference = RemoteReference.parse(text)
-    remote = registry(reference) if registry else operators_registry(reference, settings)
-    manifest = remote.pull(reference.repository, reference.wanted)
-    if manifest.digest in known:
-        return None
-    layer = packed_layer(manifest.body, str(reference))
-    chunks = remote.read_blob(reference.repository, Digest.parse(layer["digest"]), int(layer["size"]))
-    unpack(chunks, into, bounds)
+    with registry(reference) if registry else operators_registry(reference, settings) as remote:
+        manifest = remote.pull(reference.repository, reference.wanted)
+        if manifest.digest in known:
+            return None
+        layer = packed_layer(manifest.body, str(reference))
+        chunks = remote.read_blob(reference.repository, Digest.parse(layer["digest"]), int(layer["size"]))
+        unpack(chunks, into, bounds)
     return Arrived(into, str(reference), manifest.digest)
 
 

@@ -226,7 +226,8 @@ def test_a_refusal_keeps_its_kind_and_its_words(status: int, code: str, reason: 
             registry.push(NAME, "v1", JSON, MANIFEST)
         assert len(server.heard) == 1
     assert type(refused.value).__mro__.index(kind) <= 1
-    assert refused.value.message == f"127.0.0.1 refuses v1 of {NAME}: because of this"
+    verb = "does not know" if status == 404 else "refuses"
+    assert refused.value.message == f"127.0.0.1 {verb} v1 of {NAME}: because of this"
 
 
 # Writing

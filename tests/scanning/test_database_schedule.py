@@ -83,7 +83,7 @@ def test_a_source_that_does_not_answer_is_told_of_and_asked_an_hour_later(
     clock.advance(6 * HOURS)
     tags, registry.tags = registry.tags, {}
     keep_current(synced)
-    assert "has no manifests/2" in (told(synced).last_error or "")
+    assert "does not know 2 of owner/app" in (told(synced).last_error or "")
     assert told(synced).state == "current"
     registry.tags = tags
     clock.advance(HOURS)
