@@ -136,6 +136,7 @@ class Filling:
         return True
 
     def _fetch(self, place: Place, upstream: Upstream, there: str, digest: Digest, size: int) -> None:
+        self._instances.require_room(place.caller.instance, size)
         pieces = _asked(upstream, lambda registry: registry.read_blob(there, digest, size))
         inflow = Inflow(self._registry, pieces, digest, place.name, place.filler)
         try:

@@ -19,7 +19,9 @@ from itertools import chain
 from typing import Final
 
 from chalicelib.edge.asgi import Answer, Headers, Receive, Send, Visit
-from chalicelib.kernel.errors import BlobUnknown, Invalid, NotFound, PullBlocked
+from chalicelib.edge.log import logger
+from chalicelib.instances.service import Instances
+from chalicelib.kernel.errors import BlobUnknown, Invalid, NotFound, PullBlocked, QuotaExceeded
 from chalicelib.kernel.names import Digest
 from chalicelib.ports.remote import RemoteRegistry
 from chalicelib.ports.stack import Stack
@@ -68,6 +70,7 @@ class Passing:
         self._patience_s = patience_s
         self._leases = Leases(stack)
         self._gate = PullGate(stack)
+        self._instances = Instances(stack)
         self._upstreams = Upstreams.of(stack)
         self._coming: dict[Hashable, asyncio.Event] = {}
 
@@ -132,7 +135,18 @@ class Passing:
         except (NotFound, PullBlocked):
             return None
 
+    def _has_room(self, asked: _Asked) -> bool:
+        try:
+            self._instances.require_room(asked.place.caller.instance, asked.lease.size)
+        except QuotaExceeded as full:
+            logger.warning(
+                "failed to keep a blob that was pulled through", repository=asked.place.name, reason=full.code
+            )
+            return False
+        return True
+
     async def _bring(self, asked: _Asked, send: Send, extra: Headers, *, keeps: bool) -> None:
+        keeps = keeps and await self._flights.run(self._has_room, asked)
         place, filler = asked.place, asked.place.filler if keeps else None
         with self._flights.seat(place.cache.namespace_id):
             if keeps:

@@ -7,6 +7,7 @@ look for it. The row hangs on the namespace's id: it goes with it, and comes bac
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from chalicelib.identity.sealing import seal, unseal
@@ -124,11 +125,12 @@ class Caches:
     # Between
 
     def _find(self, instance: Instance, name: str) -> tuple[Namespace, Cache]:
-        namespace = self._namespaces.get(instance.id, name, fresh=True)
-        cache = store.read(self._table.get(cache_keys.upstream(namespace.id)))
-        if cache is None:
-            raise NotFound(f"namespace {name} pulls through no other registry", namespace=name)
-        return namespace, cache
+        with suppress(NotFound):
+            namespace = self._namespaces.get(instance.id, name, fresh=True)
+            cache = store.read(self._table.get(cache_keys.upstream(namespace.id)))
+            if cache is not None:
+                return namespace, cache
+        raise NotFound(f"there is no namespace {name} that pulls through another registry", namespace=name)
 
     def _write(self, namespace: Namespace, wanted: Cache | None, writes: Sequence[Write]) -> None:
         try:

@@ -13,7 +13,7 @@ from chalicelib.kernel.errors import Unauthenticated
 from chalicelib.kernel.ids import new_id
 from chalicelib.kernel.names import RepositoryName, TagName
 from chalicelib.namespaces.service import Namespaces
-from chalicelib.ports import acceleration_keys, keys
+from chalicelib.ports import acceleration_keys, cache_keys, keys
 from chalicelib.ports.stack import Stack
 from chalicelib.ports.table import Update
 from chalicelib.registry.models import BinEntry
@@ -36,6 +36,8 @@ def crowded(stack: Stack, clock: FrozenClock, name: str) -> Instance:
     instance = make_instance(stack, name, bucket=stack.settings.bucket)
     for namespace in (make_namespace(stack, instance), make_namespace(stack, instance, "binned")):
         _rules(stack, namespace.id)
+        lease = cache_keys.lease(instance.id, namespace.id, NAME, "sha256:" + "0" * 64)
+        stack.table.put({**lease._asdict(), "instance_id": instance.id, "expires": 4_000_000_000})
     _webhook(stack, instance)
     registry, caller = Registry(stack), owner_of(instance)
     push_image(registry, caller, b"one", tag="v1")
@@ -62,6 +64,7 @@ def _rules(stack: Stack, namespace_id: str) -> None:
     rows = [keys.policy(namespace_id, shard) for shard in range(keys.POLICY_SHARDS)] + runs
     stack.table.put_many([{**key._asdict(), "namespace_id": namespace_id, "version": 1, "rules": []} for key in rows])
     stack.table.put({**keys.retention(namespace_id)._asdict(), "version": 1, **due})
+    stack.table.put({**cache_keys.upstream(namespace_id)._asdict(), "version": 1})
 
 
 def _webhook(stack: Stack, instance: Instance) -> None:
