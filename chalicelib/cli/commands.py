@@ -7,6 +7,7 @@ from typing import Final
 
 import click
 
+from .adopt import adopt
 from .audits import audit
 from .dead_letters import dead_letters
 from .init import init
@@ -151,6 +152,7 @@ def reset_password(instance_name: str, username: str, password_stdin: bool) -> N
 
 
 crs.add_command(account)
+crs.add_command(adopt)
 crs.add_command(audit)
 crs.add_command(credential_helper)
 crs.add_command(dead_letters)

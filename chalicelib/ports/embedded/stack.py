@@ -11,13 +11,16 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import functools
+import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, ParamSpec, TypeVar
 
 from chalicelib.kernel.errors import Invalid, NotFound
+from chalicelib.kernel.ids import new_id
 from chalicelib.kernel.moment import Clock
 from chalicelib.kernel.settings import Settings
 from chalicelib.ports.stack import Stack
@@ -77,6 +80,22 @@ class Buckets:
 def create_bucket(settings: Settings, bucket: str) -> None:
     """Makes a bucket in the data folder, for the operator's command. Raises Invalid on a bad name."""
     Buckets(open_data_folder(settings)).create(bucket)
+
+
+@contextmanager
+def visited(settings: Settings, folder: Path) -> Iterator[str]:
+    """The name of a bucket that leads to a folder elsewhere, as a source of copies, for a while.
+
+    Linked, its files count as written: so whatever others wrote there is on the disk first.
+    """
+    os.sync()
+    name = f"visited-{new_id().lower()}"
+    link = settings.data.resolve() / "buckets" / name
+    link.symlink_to(folder, target_is_directory=True)
+    try:
+        yield name
+    finally:
+        link.unlink()
 
 
 def open_data_folder(settings: Settings) -> Path:

@@ -21,6 +21,9 @@ _sync_file_range = getattr(_libc, "sync_file_range", None)
 if _sync_file_range is not None:
     _sync_file_range.argtypes = (ctypes.c_int, ctypes.c_int64, ctypes.c_int64, ctypes.c_uint)
 
+# Past the file system's limit of names (65 000 on ext4), on another file system, of another owner's file.
+_UNLINKABLE: Final = (errno.EMLINK, errno.EXDEV, errno.EPERM)
+
 
 class NewFile(NamedTuple):
     descriptor: int
@@ -67,14 +70,14 @@ def start_writeback(descriptor: int, offset: int, size: int) -> None:
 
 
 def link_or_copy(source: str, path: str, spare: str) -> None:
-    """Gives a whole file one more name; past the file system's limit of names (65 000 on ext4) a copy, made in `spare`.
+    """Gives a whole file one more name; where it can have none a copy, made in `spare`.
 
     Raises FileExistsError if the name is taken, FileNotFoundError without its folder.
     """
     try:
         os.link(source, path)
     except OSError as error:
-        if error.errno != errno.EMLINK:
+        if error.errno not in _UNLINKABLE:
             raise
         with new_file(spare) as copy, open(source, "rb") as reader:
             offset = 0
