@@ -10,6 +10,7 @@ import base64
 import contextlib
 import zlib
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC
 from typing import TYPE_CHECKING, Final
 
@@ -32,6 +33,7 @@ _WRITER: Final = "writer"
 # CopyObject's limit; what is larger is copied in parts of 1 GiB, of which S3 takes 10 000.
 COPY_LIMIT_BYTES: Final = 5 * 1024**3
 _COPY_PART_BYTES: Final = 1024**3
+_COPIES_AT_ONCE: Final = 8
 
 _ERRORS: Final[dict[str, type[Exception]]] = {
     "404": ObjectMissing,
@@ -200,11 +202,16 @@ class S3Objects:
     def _copy_in_parts(self, source: CopySourceTypeDef, size: int, key: str) -> None:
         multipart = self.begin(key)
         try:
-            parts = [
-                self._copied_part(source, key, multipart, number, start, min(start + self._copy_part_bytes, size))
-                for number, start in enumerate(range(0, size, self._copy_part_bytes), start=1)
-            ]
-            self.complete(key, multipart, parts)
+            starts = range(0, size, self._copy_part_bytes)
+            # S3 takes seconds for each, and this process only waits.
+            with ThreadPoolExecutor(min(_COPIES_AT_ONCE, len(starts)), "copy-part") as threads:
+                copying = [
+                    threads.submit(
+                        self._copied_part, source, key, multipart, number, at, min(at + self._copy_part_bytes, size)
+                    )
+                    for number, at in enumerate(starts, start=1)
+                ]
+            self.complete(key, multipart, [one.result() for one in copying])
         except BaseException:
             self.abort(key, multipart)
             raise
