@@ -6,12 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from chalicelib.copying.models import PARALLEL
 from chalicelib.kernel import media, strict_json
 from chalicelib.kernel.errors import Invalid
 from chalicelib.kernel.patterns import Pattern
 
 from .models import Content, Order, Role, Rule
 
+MOST_PIECE_BYTES: Final = 32 * 1024 * 1024
+_LEAST_PIECE_BYTES: Final = 256 * 1024
+_PIECES_S: Final = 20
 # Between two attempts at a target that does not answer; the longest is taken from then on.
 PAUSES_S: Final = (5, 15, 60, 180, 600)
 # Changed, a rule is for later pushes only.
@@ -78,6 +82,13 @@ def changed(seen: Claim | None, wanted: Role | None, rule: Rule) -> Claim | None
     if not rules or seen is None:
         return None
     return Claim(seen.role, rules)
+
+
+def piece_bytes(bandwidth: int) -> int:
+    """What one request may send, so that a step ends in time: all that are sent at once take as long as a piece of each
+    takes. bandwidth: bytes a second, 0 where nothing is said of it; then links of a MB a second are slow enough."""
+    at_once = bandwidth * _PIECES_S // PARALLEL if bandwidth else MOST_PIECE_BYTES
+    return max(_LEAST_PIECE_BYTES, min(at_once, MOST_PIECE_BYTES))
 
 
 def pause_s(waits: int, asked_s: int) -> int:

@@ -25,7 +25,7 @@ from chalicelib.copying.pace import Pace
 from chalicelib.edge.consume import encode
 from chalicelib.instances.models import Instance
 from chalicelib.instances.service import Instances
-from chalicelib.kernel.errors import NotFound, PullBlocked, Unavailable
+from chalicelib.kernel.errors import NotFound, PullBlocked, Refused, Unavailable
 from chalicelib.kernel.messages import ContinueTransfer
 from chalicelib.kernel.names import Digest, RepositoryName
 from chalicelib.ports.stack import Stack
@@ -109,7 +109,15 @@ class _Steps:
     # One image
 
     def _bring(self, order: Order, target: Opened, wanted: Wanted, effort: Effort) -> Outcome:
-        """Raises Unavailable."""
+        """Whatever either end refuses is an outcome. Raises Unavailable."""
+        try:
+            return self._brought(order, target, wanted, effort)
+        except Unavailable:
+            raise
+        except Refused as refused:
+            return Outcome("failed", wanted.digest, reason=refused.code.lower(), message=refused.message)
+
+    def _brought(self, order: Order, target: Opened, wanted: Wanted, effort: Effort) -> Outcome:
         name = RepositoryName(wanted.repository)
         source = LocalRepository(self._stack, reader(self._instance, name, SYNC), name)
         goal, reference = target.repository(name), wanted.tag or wanted.digest

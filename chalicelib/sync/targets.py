@@ -25,6 +25,7 @@ from chalicelib.remotes.models import Remote
 from chalicelib.remotes.service import Remotes
 
 from .models import Order, Rule, TargetKind
+from .rules import piece_bytes
 
 FEATURE: Final = "sync"
 
@@ -97,7 +98,7 @@ class Targets:
     def opened(self, order: Order, source: Instance) -> Opened:
         """Raises NotFound, EditionRequired, InstanceFrozen, Conflict where a password has to be given anew."""
         if order.target_kind == "remote":
-            return Opened(self._stack, order.target_namespace, self._remotes.get(source, order.target_id))
+            return Opened(self._stack, order, self._remotes.get(source, order.target_id))
         instance = (
             source if order.target_id == source.id else self._instances.of_account(source.account_id, order.target_id)
         )
@@ -108,7 +109,7 @@ class Targets:
             self._namespaces.get(instance.id, order.target_namespace, fresh=True)
         except NotFound:
             raise NotFound(f"instance {instance.name} has no namespace {order.target_namespace}") from None
-        return Opened(self._stack, order.target_namespace, instance)
+        return Opened(self._stack, order, instance)
 
     # To be shown
 
@@ -148,9 +149,9 @@ class Targets:
 class Opened:
     """A target for the steps of one task: one connection, whatever the number of repositories."""
 
-    def __init__(self, stack: Stack, namespace: str, at: Instance | Remote) -> None:
+    def __init__(self, stack: Stack, order: Order, at: Instance | Remote) -> None:
         self._stack = stack
-        self._namespace = namespace
+        self._order = order
         self._at = at if isinstance(at, Instance) else Remotes(stack).registry(at)
 
     def __enter__(self) -> Self:
@@ -162,13 +163,13 @@ class Opened:
 
     def repository(self, source: RepositoryName) -> Target:
         """Where what lies in the source's repository goes: under the same name, in the target's namespace."""
-        name = f"{self._namespace}/{source.short}"
+        name = f"{self._order.target_namespace}/{source.short}"
         if isinstance(self._at, Instance):
             where = RepositoryName.parse(name)
             return LocalRepository(self._stack, bringer(self._at, where, SYNC), where, how="sync")
         from chalicelib.copying.remote import RemoteRepository
 
-        return RemoteRepository(self._at, name)
+        return RemoteRepository(self._at, name, piece_bytes=piece_bytes(self._order.bandwidth))
 
 
 def _at_instance(instance: Instance) -> Place:

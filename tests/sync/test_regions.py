@@ -3,12 +3,15 @@ is pushed in one of them is brought to the other."""
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from moto import mock_aws
+from moto.core.botocore_stubber import BotocoreStubber
 
 from chalicelib.credentials.service import Credentials
 from chalicelib.kernel.names import RepositoryName, TagName
@@ -52,9 +55,24 @@ def region(name: str) -> Iterator[Stack]:
         yield stack
 
 
+@contextmanager
+def one_call_at_a_time() -> Iterator[None]:
+    """moto's tables are no place for two threads, and the gateway has many."""
+    turn, process = threading.Lock(), BotocoreStubber.process_request
+
+    def in_turn(stubber: BotocoreStubber, request: Any) -> Any:
+        with turn:
+            return process(stubber, request)
+
+    with pytest.MonkeyPatch.context() as replaced:
+        replaced.setattr(BotocoreStubber, "process_request", in_turn)
+        yield
+
+
 @pytest.fixture
 def regions() -> Iterator[tuple[Stack, Stack]]:
     with ExitStack() as opened:
+        opened.enter_context(one_call_at_a_time())
         opened.enter_context(mock_aws())
         first, second = (opened.enter_context(region(name)) for name in REGIONS)
         yield first, second

@@ -14,6 +14,7 @@ from chalicelib.ports.stack import Stack
 from chalicelib.registry.companions import BY as ACCELERATION
 from chalicelib.sync import listing, steps
 from chalicelib.sync.models import Work
+from chalicelib.sync.rules import piece_bytes
 from chalicelib.tasks.models import Step, Task
 from chalicelib.tasks.service import Tasks
 from tests.acceleration.shelf import BASE, Shelf
@@ -195,3 +196,23 @@ def test_accelerated_image_comes_with_its_original_and_is_not_made_again(stack: 
     conversions = {task.subject["namespace"]: task.counts for task in shelf.tasks()}
     assert conversions["dev"] == {"accelerated": 1}
     assert not conversions.get("fast"), "it came"
+
+
+def test_name_that_is_too_long_there_fails_alone(estate: Estate) -> None:
+    """The target's namespace has a longer name than the source's."""
+    long, target = RepositoryName("dev/" + "x" * 240), "a-target-with-a-long-name"
+    make_namespace(estate.stack, estate.instance, target)
+    estate.push("v1", b"one", name=long)
+    estate.task(target_namespace=target)
+    estate.work()
+    (task,) = estate.tasks()
+    assert task["counts"] == {"copied": 6, "failed": 1}
+    assert estate.became()[f"{long}:v1"] == ("failed", "name_invalid")
+
+
+@pytest.mark.parametrize(
+    ("bandwidth", "wanted"), [(0, 32 << 20), (10**12, 32 << 20), (1 << 20, 5 << 20), (1, 256 << 10)]
+)
+def test_pieces_are_as_small_as_a_slow_link_asks_for(bandwidth: int, wanted: int) -> None:
+    """A step ends within its claim."""
+    assert piece_bytes(bandwidth) == wanted
