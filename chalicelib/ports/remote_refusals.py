@@ -28,6 +28,7 @@ from chalicelib.kernel.errors import (
     Refused,
     SizeInvalid,
     TagImmutable,
+    TagReserved,
     TooLarge,
     Unavailable,
     UploadUnknown,
@@ -67,6 +68,11 @@ class TagImmutableThere(TagImmutable):
         Conflict.__init__(self, message, host=host)
 
 
+class TagReservedThere(TagReserved):
+    def __init__(self, message: str, host: str) -> None:
+        Conflict.__init__(self, message, host=host)
+
+
 class UploadUnknownThere(UploadUnknown):
     def __init__(self, message: str, host: str) -> None:
         NotFound.__init__(self, message, host=host)
@@ -88,6 +94,8 @@ def refusal(host: str, what: str, status: int, headers: Mapping[str, str], body:
         return QuotaExceededThere(message, host)
     if reason == "TAG_IMMUTABLE":
         return TagImmutableThere(message, host)
+    if reason == "TAG_RESERVED":
+        return TagReservedThere(message, host)
     if status in (401, 403):
         return Denied(message, host=host)
     if status == 404:

@@ -149,3 +149,12 @@ def test_a_service_elsewhere_that_keeps_the_name_makes_its_own(shelf: Shelf, tmp
         assert Route(shop(shelf).source(), keeps.end()).copy().verdict == "copied"
         assert keeps.shop().target().standing("v1-accelerated") is None
         assert isinstance(keeps.shop().digest("v1"), Digest)
+
+
+def test_a_name_that_a_service_elsewhere_keeps_is_left_to_it(stack: Stack, tmp_path: Path) -> None:
+    """Somebody's own tag, which happens to be called so."""
+    plain = Shelf.opened(stack)
+    plain.push(BASE, tag="v1-accelerated")
+    with house(tmp_path / "keeps", acceleration=True) as keeps:
+        outcome = Route(shop(plain).source(), keeps.end()).copy("v1-accelerated")
+    assert (outcome.verdict, outcome.reason) == ("left", "tag_reserved")
