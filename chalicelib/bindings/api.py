@@ -27,12 +27,12 @@ from .shapes import (
     EnvironmentView,
     ImageDeletion,
     ImageQuery,
-    ImageView,
     NewEnvironment,
     NewService,
     NewVersion,
     RemarkEdit,
     ServiceEdit,
+    ServiceImageView,
     ServiceView,
     VersionView,
 )
@@ -175,13 +175,13 @@ def delete_version(call: Call) -> None:
 
 
 @routes.get(_SERVICE + "/images", needs=Right.READ_CONTENT)
-def list_service_images(call: Call, query: ImageQuery) -> Listing[ImageView]:
+def list_service_images(call: Call, query: ImageQuery) -> Listing[ServiceImageView]:
     """List the images of a service's repository, and which versions of which services use them.
 
     As the list of the repository's tags, in the same orders and at the same costs. 404 while the repository is deleted.
     """
     instance, repository = _bound(call, _service(call))
-    return Listing[ImageView].of(Bindings(call.stack).images(instance, repository).page(query))
+    return Listing[ServiceImageView].of(Bindings(call.stack).images(instance, repository).page(query))
 
 
 @routes.delete(

@@ -25,7 +25,7 @@ from chalicelib.repositories.models import Repository
 
 from . import store
 from .models import Use
-from .shapes import LONGEST_CONFIRMATION, ImageDeletion, ImageQuery, ImageView, UseView
+from .shapes import LONGEST_CONFIRMATION, ImageDeletion, ImageQuery, ServiceImageView, UseView
 
 # Longer than a deletion takes.
 _MARK_LASTS: Final = timedelta(minutes=2)
@@ -39,7 +39,7 @@ class Images:
         self._instance = instance
         self._repository = repository
 
-    def page(self, query: ImageQuery) -> Page[ImageView]:
+    def page(self, query: ImageQuery) -> Page[ServiceImageView]:
         """What the list of the repository's tags shows, with who uses each. Raises Invalid naming `cursor`."""
         asked = TagsAsked(self._repository.id, query.sort, query.prefix, query.search, query.limit)
         page = TagLists(self._stack.table).page(asked, query.cursor)
@@ -74,9 +74,9 @@ class Images:
             self._stack.table.delete(key, relaxed=True)
 
 
-def _view(row: TagView, uses: Sequence[Use]) -> ImageView:
+def _view(row: TagView, uses: Sequence[Use]) -> ServiceImageView:
     shown = tuple(UseView.of(use) for use in uses[:MOST_SHOWN])
-    return ImageView(**row.model_dump(), used_by=shown, uses=len(uses))
+    return ServiceImageView(**row.model_dump(), used_by=shown, uses=len(uses))
 
 
 def _require_confirmed(tag: str, uses: Sequence[Use], confirm: str) -> None:

@@ -181,7 +181,7 @@ class UseView(View):
         return cls(**use.model_dump())
 
 
-class ImageView(TagView):
+class ServiceImageView(TagView):
     """used_by: versions that name the tag, of all services that are bound to the repository; 100 at most of `uses`."""
 
     used_by: tuple[UseView, ...]
