@@ -1,7 +1,8 @@
 """Every key of the table, in one place.
 
 Entities (one table; scans: `scan_keys.py`, accelerated images: `acceleration_keys.py`, environments and services:
-`binding_keys.py`; audit has its own: `audit_keys.py`)
+`binding_keys.py`, synchronisation: `sync_keys.py`, registries elsewhere: `remotes_keys.py`; audit has its own:
+`audit_keys.py`)
 
   pk                          sk                                     what stands there
   ADDRESS#<label>             ADDRESS                                host label → instance id
