@@ -57,6 +57,8 @@ _FINISH_S: Final = 600.0
 # What a large body may take on top of `BLOB_S`, in bytes a second.
 _SLOWEST: Final = 512 * 1024
 _OCTETS: Final = "application/octet-stream"
+# Of a blob that comes with the request that begins its upload, where the registry takes it so.
+_SMALL_BYTES: Final = 64 * 1024
 # An upload that a refused mount has begun is used by the next one, if that comes soon.
 _BEGUN_S: Final = 60.0
 _MOST_BEGUN: Final = 64
@@ -83,8 +85,8 @@ class RemoteRegistry(RemoteReader):
         super().__init__(Transport(httpx.URL(reference.origin), calls, home or calls, login, pause))
         # Repository → an upload of it, and when it was begun.
         self._begun: dict[str, tuple[str, float]] = {}
-        # Whether it makes blobs of what comes with the first request of an upload; None until that was tried.
-        self._takes_whole: bool | None = None
+        # Whether it makes blobs of what comes with the first request of an upload; until that was tried.
+        self._takes_whole = True
 
     def close(self) -> None:
         self._transport.close()
@@ -154,22 +156,18 @@ class RemoteRegistry(RemoteReader):
 
     def put_blob(self, repository: str, digest: Digest, chunks: Iterable[bytes], size: int) -> None:
         """A blob whole. Raises SizeInvalid where the chunks are of another size, and as `finish_upload`."""
-        self._put(repository, self.begin_upload(repository), digest, _exactly(chunks, size) if size else b"", size)
+        sent = _exactly(chunks, size)
+        if size > _SMALL_BYTES:
+            self._put(repository, self.begin_upload(repository), digest, sent, size)
+        else:
+            self.put_small(repository, digest, b"".join(sent))
 
     def put_small(self, repository: str, digest: Digest, body: bytes) -> None:
         """A blob that is held in memory: by one request, where the registry takes it so."""
-        if not body or self._takes_whole is False:
-            self.put_blob(repository, digest, (body,), len(body))
-            return
-        url = self._uploads(repository).copy_with(params={"digest": digest})
-        asking = self._writing("POST", url, repository, f"{digest} of {repository}", body=body, size=len(body))
-        with self._transport.ask(asking) as answer:
-            self._takes_whole = answer.status == 201
-            if self._takes_whole:
-                self._compare(answer.headers, digest)
-                return
-            location = self._location(answer.headers, asking.url)
-        self._put(repository, location, digest, body, len(body))
+        begun = repository in self._begun or not self._takes_whole
+        location = self.begin_upload(repository) if begun else self._post(repository, digest, body)
+        if location:
+            self._put(repository, location, digest, body, len(body))
 
     def push(
         self, repository: str, reference: str, media_type: str, body: bytes, *, synchronised: bool = False
@@ -186,6 +184,19 @@ class RemoteRegistry(RemoteReader):
         with self._transport.ask(asking) as answer:
             self._compare(answer.headers, digest)
         return digest
+
+    def _post(self, repository: str, digest: Digest, body: bytes) -> str:
+        """ "" where the registry took the blob with the request; else where it is to be put."""
+        url, octets = self._uploads(repository).copy_with(params={"digest": digest}), {"Content-Type": _OCTETS}
+        asking = self._writing("POST", url, repository, f"{digest} of {repository}", octets, body, len(body))
+        with self._transport.ask(asking, 405, 415) as answer:
+            self._takes_whole = answer.status == 201
+            if answer.status == 201:
+                self._compare(answer.headers, digest)
+                return ""
+            if answer.status == 202:
+                return self._location(answer.headers, asking.url)
+        return self.begin_upload(repository)
 
     def _put(self, repository: str, location: str, digest: Digest, body: Body, size: int) -> None:
         url = httpx.URL(location).copy_merge_params({"digest": digest})

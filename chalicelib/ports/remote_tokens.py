@@ -54,6 +54,7 @@ class Tokens:
         self._held: dict[tuple[str, ...], tuple[str, float]] = {}
         self._logging_in = threading.Lock()
         self._refused_until = float("-inf")
+        self._proven = False
 
     def headers(self, scopes: tuple[str, ...]) -> Mapping[str, str]:
         """What is sent to the registry itself: from the second request on what its first challenge asked for."""
@@ -76,14 +77,24 @@ class Tokens:
             # Tokens name repositories: some registries list all of them to the password alone.
             self._held[scopes] = (self._login.basic, float("inf"))
             return True
-        if before and self._challenge is not None and self._challenge.scheme == "basic":
-            raise LoginRefused(f"{self._origin.host} does not know this login", host=self._origin.host)
-        if before:
-            return False
         sent = self._held.get(scopes, ("", 0.0))[0]
-        self._challenge = Challenge.parse(header)
-        self._log_in(scopes, self._challenge, sent)
+        challenge = Challenge.parse(header)
+        if challenge.scheme == "basic" and sent and not self._proven:
+            self._refused_until = self._clock() + _REFUSED_S
+            self._held.clear()
+            raise self._unknown()
+        if before or (challenge.scheme == "basic" and sent):
+            return False
+        self._challenge = challenge
+        self._log_in(scopes, challenge, sent)
         return True
+
+    def worked(self, scopes: tuple[str, ...]) -> None:
+        """What was sent was taken: if it is not taken elsewhere, it is that which is not allowed."""
+        self._proven = self._proven or scopes in self._held
+
+    def _unknown(self) -> LoginRefused:
+        return LoginRefused(f"{self._origin.host} does not know this login", host=self._origin.host)
 
     def _log_in(self, scopes: tuple[str, ...], challenge: Challenge, refused: str) -> str:
         """What is to be sent. refused: what was, which is not taken again."""
@@ -98,10 +109,10 @@ class Tokens:
             return text
 
     def _answer_to(self, challenge: Challenge, scopes: tuple[str, ...]) -> tuple[str, float]:
+        if self._clock() < self._refused_until:
+            raise self._unknown()
         if challenge.scheme == "basic" and self._login is not None:
             return self._login.basic, float("inf")
-        if self._clock() < self._refused_until:
-            raise LoginRefused(f"{self._origin.host} does not know this login", host=self._origin.host)
         url = challenge.token_url(*scopes)
         if not url:
             raise LoginRefused(f"{self._origin.host} wants a user name and a password", host=self._origin.host)
@@ -115,7 +126,7 @@ class Tokens:
         with calls.get(url, {"Accept": "application/json", **sent}, _ANSWER_S) as answer:
             if answer.status == 401:
                 self._refused_until = self._clock() + _REFUSED_S if sent else float("-inf")
-                raise LoginRefused(f"{self._origin.host} does not know this login", host=self._origin.host)
+                raise self._unknown()
             if answer.status == 403:
                 raise Denied(
                     f"{self._origin.host} gives this login no token for {' and '.join(scopes)}", host=self._origin.host

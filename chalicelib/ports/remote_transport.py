@@ -131,6 +131,7 @@ class Transport:
                 self.pause(min(2.0**failures, unreachable.retry_after_s))
                 continue
             if 200 <= answer.status < 300 or answer.status in also:
+                self._tokens.worked(asking.scopes)
                 return answer
             refused = self._refused(asking, answer)
             held.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +14,7 @@ from chalicelib.ports.outbound import Outbound
 from chalicelib.ports.remote import RemoteRegistry
 from chalicelib.ports.remote_login import LoginRefused
 from chalicelib.ports.remote_reference import RemoteReference
+from tests.identity.test_outbound import secured
 
 from .hostile import LOGIN, MANIFEST, NAME, Heard, challenge, hostile, said
 
@@ -162,11 +164,13 @@ def test_what_is_no_token_is_not_sent(token: bytes) -> None:
         assert all("x-injected" not in one.headers for one in server.heard)
 
 
-def test_a_login_that_is_refused_is_not_tried_again_and_again() -> None:
+@pytest.mark.parametrize("scheme", ["Bearer", "Basic"])
+def test_a_login_that_is_refused_is_not_tried_again_and_again(scheme: str) -> None:
     """Registries count failures, and lock out who makes many."""
 
     def answer(asked: Heard) -> Iterable[bytes]:
-        return [said(401) if asked.path.startswith("/token") else challenge(f"{server.url}/token")]
+        header = {"WWW-Authenticate": f'{scheme} realm="{server.url}/token"'}
+        return [said(401) if asked.path.startswith("/token") else said(401, header)]
 
     with hostile(answer) as server:
         registry = server.registry(ANYWHERE)
@@ -174,6 +178,22 @@ def test_a_login_that_is_refused_is_not_tried_again_and_again() -> None:
             with pytest.raises(LoginRefused):
                 registry.pull(NAME, tag)
         assert len(server.secrets_heard()) == 1
+
+
+def test_a_login_that_may_not_do_one_thing_may_do_others() -> None:
+    """Some registries answer 401 to whom they know."""
+
+    def answer(asked: Heard) -> Iterable[bytes]:
+        known = "authorization" in asked.headers and not asked.path.endswith("secret")
+        return [said(200, {}, MANIFEST) if known else said(401, {"WWW-Authenticate": 'Basic realm="x"'})]
+
+    with hostile(answer) as server:
+        registry = server.registry(ANYWHERE)
+        for _ in range(2):
+            registry.pull(NAME, "v1")
+            with pytest.raises(Denied) as refused:
+                registry.pull(NAME, "secret")
+            assert not isinstance(refused.value, LoginRefused)
 
 
 # Uploads
@@ -280,3 +300,18 @@ def test_a_name_with_a_private_address_among_others_is_not_called() -> None:
         with pytest.raises(Invalid, match="private network"):
             registry.pull(NAME, "v1")
         assert server.connections == 0
+
+
+def test_a_registry_whose_certificate_is_somebody_elses_hears_nothing(tmp_path: Path) -> None:
+    """And one whose certificate fits is read."""
+    with secured(tmp_path, "registry.example") as (port, trust):
+        for name, trusted in (("registry.example", None), ("other.example", trust)):
+            calls = Outbound(allow_private=True, resolve=lambda host, port: ["127.0.0.1"], trust=trusted)
+            reference = RemoteReference.parse(f"https://{name}:{port}/{NAME}")
+            registry = RemoteRegistry(reference, calls, login=LOGIN, pause=lambda _: None)
+            with pytest.raises(Unavailable, match="certificate"):
+                registry.pull(NAME, "v1")
+        calls = Outbound(allow_private=True, resolve=lambda host, port: ["127.0.0.1"], trust=trust)
+        with RemoteRegistry(RemoteReference.parse(f"https://registry.example:{port}/{NAME}"), calls) as trusting:
+            told = json.loads(trusting.pull(NAME, "v1").body)
+    assert told == {"host": f"registry.example:{port}", "path": f"/v2/{NAME}/manifests/v1"}

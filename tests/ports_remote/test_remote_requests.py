@@ -247,6 +247,8 @@ def test_a_body_of_another_size_is_not_made_to_fit(chunks: list[bytes]) -> None:
         with pytest.raises(SizeInvalid):
             registry.put_blob(NAME, BLOB, chunks, 4)
         with pytest.raises(SizeInvalid):
+            registry.put_blob(NAME, BLOB, [b"x" * 70_000, *chunks], 70_004)
+        with pytest.raises(SizeInvalid):
             registry.append(NAME, f"{server.url}{UPLOAD}", 0, chunks, 4)
 
 
@@ -258,8 +260,27 @@ def test_what_a_source_raises_is_the_sources_own(failure: Exception) -> None:
 
     with hostile(lambda _: [said(202, {"Location": UPLOAD})]) as server, server.registry() as registry:
         with pytest.raises(type(failure)) as raised:
-            registry.put_blob(NAME, BLOB, chunks(), 4)
+            registry.put_blob(NAME, BLOB, chunks(), 100_000)
         assert raised.value is failure
+
+
+def test_a_small_blob_comes_with_one_request_where_the_registry_takes_it() -> None:
+    with hostile(lambda _: [said(201)]) as server, server.registry() as registry:
+        registry.put_blob(NAME, BLOB, [b"bl", b"ob"], 4)
+        assert [(one.method, one.body) for one in server.heard] == [("POST", b"blob")]
+
+
+def test_a_small_blob_is_put_where_the_registry_wants_it() -> None:
+    """Distribution takes none with the first request; it is asked that once."""
+
+    def answer(asked: Heard) -> Iterable[bytes]:
+        return [said(202, {"Location": UPLOAD}) if asked.method == "POST" else said(201)]
+
+    with hostile(answer) as server, server.registry() as registry:
+        for _ in range(2):
+            registry.put_blob(NAME, BLOB, [b"blob"], 4)
+        kinds = [(one.method, one.body) for one in server.heard]
+        assert kinds == [("POST", b"blob"), ("PUT", b"blob"), ("POST", b""), ("PUT", b"blob")]
 
 
 def test_what_is_streamed_is_sent_once() -> None:
@@ -268,7 +289,7 @@ def test_what_is_streamed_is_sent_once() -> None:
 
     with hostile(answer) as server, server.registry() as registry:
         with pytest.raises(Unavailable):
-            registry.put_blob(NAME, BLOB, [b"blob"], 4)
+            registry.put_blob(NAME, BLOB, [bytes(100_000)], 100_000)
         assert [one.method for one in server.heard] == ["POST", "PUT"]
 
 
