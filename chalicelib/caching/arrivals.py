@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
-from collections.abc import Hashable
 from dataclasses import replace
 from typing import Final
 
@@ -23,15 +20,15 @@ from chalicelib.registry.rights import CACHE
 from chalicelib.repositories.models import Repository
 from chalicelib.repositories.service import Repositories
 
-from .leases import Leases
+from .leases import LEASE_S, Leases
 from .places import Place
+from .recent import Once
 from .upstreams import UpstreamUnusable
 
 # Whoever pulls an image takes its layers first: what they bring is not fetched twice.
 FIRST_LOOK_S: Final = 10
 # The same is not asked for again within that.
 _ASKED_S: Final = 60.0
-_MOST_ASKED: Final = 10_000
 
 
 class Arrivals:
@@ -40,8 +37,8 @@ class Arrivals:
         self._repositories = Repositories(stack)
         self._gate = PullGate(stack)
         self._leases = Leases(stack)
-        self._lock = threading.Lock()
-        self._asked: OrderedDict[Hashable, float] = OrderedDict()
+        self._asked = Once(stack.clock, _ASKED_S)
+        self._granted = Once(stack.clock, LEASE_S / 2)
 
     def accept(self, place: Place, manifest: RemoteManifest, tag: str) -> Pulled:
         """What is served. From now on its blobs may be pulled, and it is brought here if there is room.
@@ -56,8 +53,9 @@ class Arrivals:
             raise UpstreamUnusable(message, retry_after_s=600) from refused
         tag = tag or self._tag_of(place, manifest.digest)
         repository, kept = self._home(place)
-        judged = runs(parsed.media_type, document(manifest.body))
-        self._leases.grant(repository, manifest.digest, parsed.blobs, runs=judged)
+        if self._granted.first((place.known, manifest.digest)):
+            judged = runs(parsed.media_type, document(manifest.body))
+            self._leases.grant(repository, manifest.digest, parsed.blobs, runs=judged)
         if kept:
             self.ask_for(replace(place, repository=repository), manifest.digest, tag)
         pulled = Pulled(repository.id, manifest.digest, parsed.media_type, manifest.body, upstream=True)
@@ -68,14 +66,8 @@ class Arrivals:
 
     def ask_for(self, place: Place, digest: Digest, tag: str) -> None:
         """Has it brought here, soon. A hint, so nothing is lost with it."""
-        about, now = (place.known, digest, tag), self._stack.clock.now().timestamp()
-        with self._lock:
-            if now - self._asked.get(about, float("-inf")) < _ASKED_S:
-                return
-            self._asked[about] = now
-            self._asked.move_to_end(about)
-            if len(self._asked) > _MOST_ASKED:
-                self._asked.popitem(last=False)
+        if not self._asked.first((place.known, digest, tag)):
+            return
         message = FillCache(instance_id=place.caller.instance.id, repository=place.name, digest=digest, tag=tag)
         self._stack.queues.send(FillCache.queue, [encode(message)], delay_s=FIRST_LOOK_S)
 

@@ -33,10 +33,10 @@ from chalicelib.registry.wire_manifests import ManifestAnswer, manifest_answer
 from .arrivals import Arrivals
 from .flights import Flights
 from .here import Here
-from .leases import Leases
+from .leases import LEASE_S, Leases
 from .passing import Passing
 from .places import Place, Places
-from .recent import Recent
+from .recent import Once, Recent
 from .upstreams import Upstreams
 
 # Source: RFC 9111, section 5.5.1 (obsolete there, and read by people all the same).
@@ -57,6 +57,7 @@ class PullThrough:
         self._upstreams = Upstreams.of(stack)
         self._flights = Flights()
         self._recent = Recent(stack.clock)
+        self._tagged = Once(stack.clock, LEASE_S / 2)
         self._anybody = Ceilings(_ANYBODY_PER_S, stack.clock)
         self._passing = Passing(stack, Wire(stack, Registry(stack), Callers(stack)), self._flights)
 
@@ -161,7 +162,7 @@ class PullThrough:
                     return await self._flights.run(self._look, place, digest)
 
             head = await self._flights.shared(("head", place.known, digest), ask)
-        if tag:
+        if tag and self._tagged.first((place.known, digest, tag)):
             await self._stack.write(self._leases.remember_tag, place.repository, digest, tag)
         headers = (
             (b"content-type", head.media_type.encode("latin-1", "replace")),

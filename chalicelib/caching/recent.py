@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import OrderedDict
 from collections.abc import Hashable
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from chalicelib.kernel.moment import Clock
 from chalicelib.ports.remote import RemoteHead, RemoteManifest
 
 _MOST_TAGS: Final = 20_000
+_MOST_DONE: Final = 10_000
 _MOST_BODIES_BYTES: Final = 16 * 1024 * 1024
 # A tag that has moved is on its way here: whoever brings it may find that it has moved on.
 _MOVED_S: Final = 60
@@ -67,3 +69,25 @@ class Recent:
 
     def _now(self) -> float:
         return self._clock.now().timestamp()
+
+
+class Once:
+    """What was done within so many seconds, and need not be done again. Any thread may ask."""
+
+    def __init__(self, clock: Clock, seconds: float) -> None:
+        self._clock = clock
+        self._seconds = seconds
+        self._lock = threading.Lock()
+        self._done: OrderedDict[Hashable, float] = OrderedDict()
+
+    def first(self, about: Hashable) -> bool:
+        """Whether it is to be done now; from now on it was."""
+        now = self._clock.now().timestamp()
+        with self._lock:
+            if now - self._done.get(about, float("-inf")) < self._seconds:
+                return False
+            self._done[about] = now
+            self._done.move_to_end(about)
+            if len(self._done) > _MOST_DONE:
+                self._done.popitem(last=False)
+        return True
