@@ -12,7 +12,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from hashlib import blake2b
@@ -35,8 +34,6 @@ MOST_VERSIONS: Final = 500
 MOST_BYTES: Final = 48 * 1024 * 1024
 # Repositories looked at for one folder. Quotas are below that.
 MOST_REPOSITORIES: Final = 20_000
-# Where the table is far away, charts are asked for side by side; one in this process answers one at a time.
-_AT_ONCE: Final = 8
 _CHART: Final = re.compile(r"[a-zA-Z0-9._-]{1,250}", re.ASCII)
 _ROWS: Final = 1000
 
@@ -122,17 +119,13 @@ class Indexes:
         found = {one.id: piece for one in repositories if (piece := kept.get(one.id)) is not None}
         missing = [one for one in repositories if one.id not in found]
         left = MOST_BYTES - sum(len(piece.text) for piece in found.values())
-        at_once = 1 if self._stack.exact else min(_AT_ONCE, max(1, len(missing)))
-        with ThreadPoolExecutor(at_once) as pool:
-            make = partial(self._piece, instance_id)
-            made = map(make, missing) if at_once == 1 else pool.map(make, missing)
-            for repository, piece in zip(missing, made, strict=True):
-                left -= len(piece.text)
-                if left < 0:
-                    pool.shutdown(wait=False, cancel_futures=True)
-                    raise IndexTooLarge
-                found[repository.id] = piece
-                kept.keep(repository.id, piece)
+        made = self._shelf.of_each(partial(self._piece, instance_id), missing)
+        for repository, piece in zip(missing, made, strict=True):
+            left -= len(piece.text)
+            if left < 0:
+                raise IndexTooLarge
+            found[repository.id] = piece
+            kept.keep(repository.id, piece)
         return [found[one.id] for one in repositories]
 
     def _piece(self, instance_id: str, repository: Repository) -> Piece:

@@ -54,7 +54,7 @@ class Charts:
             kind="chart", search=query.search, sort=query.sort, limit=query.limit, cursor=query.cursor
         )
         page = self._repositories.search(instance.id, query.namespace or "", asked)
-        tags = [self._shelf.tags(repository, MOST_SUMMED) for repository in page.items]
+        tags = list(self._shelf.of_each(lambda one: self._shelf.tags(one, MOST_SUMMED), page.items))
         tried = [tag for some in tags for tag in _highest(some.items)]
         newest: dict[str, Shelved] = {}
         for version in self._shelf.versions(instance.id, tried):

@@ -6,10 +6,11 @@ newest tags by push (one query) ─► their manifests (one batch read) ─► f
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Final, TypeVar
 
 import msgspec
 
@@ -20,6 +21,10 @@ from chalicelib.ports.table import Item
 from chalicelib.registry.annotation import Annotations, kind_of
 from chalicelib.registry.models import ManifestRecord
 from chalicelib.repositories.models import Repository
+
+T = TypeVar("T")
+
+_AT_ONCE: Final = 8
 
 
 class _Named(msgspec.Struct):
@@ -46,8 +51,20 @@ class Shelved:
 
 class Shelf:
     def __init__(self, stack: Stack) -> None:
+        self._stack = stack
         self._table = stack.table
         self._annotations = Annotations(stack)
+
+    def of_each(self, work: Callable[[Repository], T], repositories: Sequence[Repository]) -> Iterator[T]:
+        """What `work` reads of each repository, in their order; where the table is far away several at a time."""
+        if self._stack.exact or len(repositories) < 2:
+            yield from map(work, repositories)
+            return
+        pool = ThreadPoolExecutor(min(_AT_ONCE, len(repositories)))
+        try:
+            yield from pool.map(work, repositories)
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
 
     def tags(self, repository: Repository, most: int) -> Page[Item]:
         """Rows of the tags pushed last, the newest first."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 from collections.abc import Iterator
@@ -12,10 +13,12 @@ import httpx
 import pytest
 import yaml
 
+from chalicelib.charts.index import Indexes, Piece
 from chalicelib.edge.tally import flush_tallies
 from chalicelib.kernel.names import RepositoryName
+from chalicelib.repositories.models import Repository
 from tests.registry.library import Library
-from tests.registry.wire import Wire
+from tests.registry.wire import LOGIN, Wire
 
 from .making import Chart, push_chart, put_over
 
@@ -110,6 +113,7 @@ def test_folders_below_a_namespace_have_an_index_of_their_own(wire: Wire) -> Non
     assert list(entries(wire.ask("GET", INDEX))) == ["redis"]
     assert list(entries(wire.ask("GET", "/charts/default/library/team-a/index.yaml"))) == ["nginx"]
     assert wire.ask("GET", "/charts/default/library/team-a/nginx-1.0.0.tgz").content == Chart().archive
+    assert wire.ask("GET", "/charts/default/library%2Fteam-a/index.yaml").status_code == 404
 
 
 def test_nobody_can_pass_off_a_chart_as_another(wire: Wire) -> None:
@@ -152,6 +156,27 @@ def test_a_chart_is_in_the_index_as_soon_as_its_push_is_answered(wire: Wire) -> 
     library = Library(wire.stack, wire.instance)
     push_chart(library.registry, library.owner, Chart())
     assert list(entries(wire.ask("GET", INDEX))) == ["nginx"]
+
+
+def test_of_many_who_ask_at_once_one_makes_the_index(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
+    """H1: and nobody makes anew what did not change since."""
+    for name in ("nginx", "redis"):
+        put_over(wire, Chart(name=name))
+    made: list[str] = []
+    piece = Indexes._piece
+
+    def counted(self: Indexes, instance_id: str, repository: Repository) -> Piece:
+        made.append(repository.name)
+        return piece(self, instance_id, repository)
+
+    monkeypatch.setattr(Indexes, "_piece", counted)
+
+    async def all_at_once() -> list[httpx.Response]:
+        return await asyncio.gather(*(wire.client.get(INDEX, auth=LOGIN) for _ in range(10)))
+
+    answers = wire.loop.run_until_complete(all_at_once())
+    assert {answer.content for answer in answers} == {wire.ask("GET", INDEX).content}
+    assert sorted(made) == ["library/nginx", "library/redis"]
 
 
 def test_pulls_of_archives_count_as_pulls_of_the_tag(wire: Wire) -> None:
