@@ -1,6 +1,7 @@
 """One id from the client to the last queue, in the log lines of every process of a running service (REQUIREMENTS: G1).
 
-A push and a deletion that takes a task, with a webhook that is told of both; then what the log says of each.
+A push that a rule brings elsewhere, and a deletion that takes a task, with a webhook that is told of all; then what the
+log says of each.
 """
 
 from __future__ import annotations
@@ -34,15 +35,22 @@ class Story:
         session = self._client.post("/api/v1/session", json=signed_in).json()["token"]
         self._api = {"Authorization": f"Bearer {session}"}
         self._manage("POST", "/webhooks", {"url": receiver.url, "events": EVENTS}).raise_for_status()
-        self._manage("POST", "/namespaces", {"name": "going", "auto_create_repository": True}).raise_for_status()
+        for name in ("going", "arriving"):
+            self._manage("POST", "/namespaces", {"name": name, "auto_create_repository": True}).raise_for_status()
+        order = {"source_namespace": "going", "target_instance": "default", "target_namespace": "arriving"}
+        rule = self._manage("POST", "/sync-rules", {"name": "along", **order}).raise_for_status().json()["id"]
         self.push_id = self._push()
-        self._wait(lambda: "image.pushed" in receiver.types)
+        self._wait(lambda: receiver.types.count("image.pushed") == 2 and "task.finished" in receiver.types)
+        self._manage("DELETE", f"/sync-rules/{rule}").raise_for_status()
         deleted = self._manage("DELETE", "/namespaces/going?confirm=going")
         assert deleted.status_code == 202, deleted.text
         self.deletion_id, self.task_id = deleted.headers["x-request-id"], deleted.json()["id"]
-        self._wait(lambda: set(receiver.types) == set(EVENTS))
-        # The line of the last delivery is written after its server answered.
-        self._wait(lambda: sum(line["message"] == "webhook tried" for line in self.lines()) >= len(EVENTS))
+        # The namespace went, and the task ended: the line of a delivery is written after its server answered.
+        self._wait(lambda: self.tried(self.deletion_id) == 2)
+
+    def tried(self, request_id: str) -> int:
+        """Deliveries of what followed from a request."""
+        return sum(line["message"] == "webhook tried" for line in self.lines(request_id))
 
     def _manage(self, method: str, path: str, body: object = None) -> httpx.Response:
         return self._client.request(method, f"/api/v1/instances/default{path}", json=body, headers=self._api)
@@ -92,15 +100,21 @@ def test_a_push_is_found_by_its_request_id_from_the_gateway_to_the_delivery_of_i
     # The image is looked over meanwhile; its layer is no archive.
     assert found <= {
         "request answered", "ImagePushed", "DeliverWebhook", "webhook tried",
-        "ContinueScan", "layer refused", "task ended",
+        "ContinueScan", "ContinueTransfer", "layer refused", "task ended",
     }  # fmt: skip
+
+
+def test_a_push_is_found_where_a_rule_brought_it_too(story: Story) -> None:
+    """Y1: by another process, whose push is told of in its turn."""
+    kinds = [line["kind"] for line in story.lines(story.push_id) if line["message"] == "message handled"]
+    assert (kinds.count("ContinueTransfer") >= 1, kinds.count("ImagePushed")) == (True, 2)
 
 
 def test_an_api_call_is_found_by_its_request_id_through_all_messages_of_its_task(story: Story) -> None:
     lines = story.lines(story.deletion_id)
     assert {"request answered", "ContinueTask", "task ended", "webhook tried"} <= events(lines)
     assert [line["task_id"] for line in lines if line["message"] == "task ended"] == [story.task_id]
-    assert sum(line["message"] == "webhook tried" for line in lines) == 2  # the namespace went, the task ended
+    assert story.tried(story.deletion_id) == 2
 
 
 def test_messages_say_what_they_were_caused_by_back_to_the_request(story: Story) -> None:
@@ -122,4 +136,5 @@ def test_every_line_of_a_request_says_which_function_it_came_from(story: Story) 
     functions = {line["kind"]: line["function"] for line in story.lines() if line["message"] == "message handled"}
     assert functions["ImagePushed"] == "object_created"
     assert functions["ContinueTask"] == "tasks"
+    assert functions["ContinueTransfer"] == "transfers"
     assert functions["DeliverWebhook"] == "webhooks"
