@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +13,10 @@ import pytest
 from chalicelib.kernel.names import RepositoryName
 from chalicelib.ports.stack import Stack
 from chalicelib.remotes import service as remotes
+from chalicelib.sync import rules
 from chalicelib.sync.models import NewSyncRule
 from chalicelib.sync.service import Sync
+from chalicelib.sync.steps import step
 from chalicelib.tasks.service import Tasks
 from tests.background import run_background
 from tests.copying.served import LOGIN, House, house
@@ -196,11 +200,33 @@ def test_remote_is_tried_with_the_login_that_it_has(estate: Estate, far: House) 
 
 def test_bandwidth_is_kept(estate: Estate, far: House) -> None:
     """Half a second's bytes beyond the first second's take half a second."""
-    import time
-
     rule(estate, bandwidth=100_000)
     estate.push("v1", b"x" * 150_000)
     begun = time.monotonic()
     estate.work()
     assert far.shop(THERE).layers("v1") == [b"x" * 150_000]
     assert time.monotonic() - begun > 0.4
+
+
+def test_large_layer_goes_on_in_the_next_step_where_the_one_before_had_no_time_left(
+    estate: Estate, far: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Y5: no byte is sent twice, and the task says how far it has come."""
+    monkeypatch.setattr(rules, "MOST_PIECE_BYTES", 256 * 1024)
+    rule(estate, bandwidth=400_000)
+    size = 700_000
+    digest = estate.push("v1", b"x" * size)
+    estate.events()
+    (task,) = estate.tasks()
+    sofar: list[int] = []
+    while task["state"] in ("queued", "running") and len(sofar) < 10:
+        Tasks(estate.stack).carry_out(estate.instance.id, task["id"], {"sync": partial(step, step_s=0.05)})
+        task = estate.api.get(f"{estate.path}/tasks/{task['id']}").json()
+        sofar.append(task["progress"]["bytes"])
+    assert task["state"] == "succeeded"
+    assert len(sofar) > 1
+    assert sofar == sorted(sofar)
+    assert 0 < sofar[0] < sofar[-1] == size + 2
+    (record,) = estate.records(task)
+    assert (record["verdict"], record["size"]) == ("copied", size + 2)
+    assert far.shop(THERE).digest("v1") == digest
