@@ -82,16 +82,16 @@ class _Copying:
     def outcome(self, reference: str) -> Outcome:
         if self._is_companion(reference):
             return Outcome("left", reason="companion", message=_GOES_ALONG)
-        verdict: Verdict = "unchanged"
+        # What an earlier attempt of this very copy pushed was not there before.
+        verdict: Verdict = "copied" if self.moving.whole else "unchanged"
         manifest = self.source.manifest(reference)
         for _ in range(MOST_ROUNDS):
             self.digest = manifest.digest
             became = self._bring_whole(manifest)
             if became is not None and became.verdict == "left":
                 return became
-            verdict = "copied" if became is None else verdict
-            if self._bring_companion(reference, manifest):
-                verdict = "copied"
+            came = self._bring_companion(reference, manifest)
+            verdict = "copied" if became is None or came else verdict
             if verdict == "unchanged" or reference == manifest.digest:
                 return self.ended(verdict)
             now = self._now(reference, manifest)
