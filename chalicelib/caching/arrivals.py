@@ -22,7 +22,7 @@ from chalicelib.repositories.service import Repositories
 
 from .leases import LEASE_S, Leases
 from .places import Place
-from .recent import Once
+from .recent import Done
 from .upstreams import UpstreamUnusable
 
 # Whoever pulls an image takes its layers first: what they bring is not fetched twice.
@@ -37,8 +37,8 @@ class Arrivals:
         self._repositories = Repositories(stack)
         self._gate = PullGate(stack)
         self._leases = Leases(stack)
-        self._asked = Once(stack.clock, _ASKED_S)
-        self._granted = Once(stack.clock, LEASE_S / 2)
+        self._asked = Done(stack.clock, _ASKED_S)
+        self._granted = Done(stack.clock, LEASE_S / 2)
 
     def accept(self, place: Place, manifest: RemoteManifest, tag: str) -> Pulled:
         """What is served. From now on its blobs may be pulled, and it is brought here if there is room.
@@ -53,9 +53,11 @@ class Arrivals:
             raise UpstreamUnusable(message, retry_after_s=600) from refused
         tag = tag or self._tag_of(place, manifest.digest)
         repository, kept = self._home(place)
-        if self._granted.first((place.known, manifest.digest)):
+        granted = (place.known, manifest.digest)
+        if granted not in self._granted:
             judged = runs(parsed.media_type, document(manifest.body))
             self._leases.grant(repository, manifest.digest, parsed.blobs, runs=judged)
+            self._granted.add(granted)
         if kept:
             self.ask_for(replace(place, repository=repository), manifest.digest, tag)
         pulled = Pulled(repository.id, manifest.digest, parsed.media_type, manifest.body, upstream=True)
@@ -66,10 +68,12 @@ class Arrivals:
 
     def ask_for(self, place: Place, digest: Digest, tag: str) -> None:
         """Has it brought here, soon. A hint, so nothing is lost with it."""
-        if not self._asked.first((place.known, digest, tag)):
+        about = (place.known, digest, tag)
+        if about in self._asked:
             return
         message = FillCache(instance_id=place.caller.instance.id, repository=place.name, digest=digest, tag=tag)
         self._stack.queues.send(FillCache.queue, [encode(message)], delay_s=FIRST_LOOK_S)
+        self._asked.add(about)
 
     def _tag_of(self, place: Place, digest: Digest) -> str:
         lease = self._leases.find(place.repository, digest)

@@ -36,7 +36,7 @@ from .here import Here
 from .leases import LEASE_S, Leases
 from .passing import Passing
 from .places import Place, Places
-from .recent import Once, Recent
+from .recent import Done, Recent
 from .upstreams import Upstreams
 
 # Source: RFC 9111, section 5.5.1 (obsolete there, and read by people all the same).
@@ -57,7 +57,7 @@ class PullThrough:
         self._upstreams = Upstreams.of(stack)
         self._flights = Flights()
         self._recent = Recent(stack.clock)
-        self._tagged = Once(stack.clock, LEASE_S / 2)
+        self._tagged = Done(stack.clock, LEASE_S / 2)
         self._anybody = Ceilings(_ANYBODY_PER_S, stack.clock)
         self._passing = Passing(stack, Wire(stack, Registry(stack), Callers(stack)), self._flights)
 
@@ -162,8 +162,10 @@ class PullThrough:
                     return await self._flights.run(self._look, place, digest)
 
             head = await self._flights.shared(("head", place.known, digest), ask)
-        if tag and self._tagged.first((place.known, digest, tag)):
+        about = (place.known, digest, tag)
+        if tag and about not in self._tagged:
             await self._stack.write(self._leases.remember_tag, place.repository, digest, tag)
+            self._tagged.add(about)
         headers = (
             (b"content-type", head.media_type.encode("latin-1", "replace")),
             (b"content-length", b"%d" % head.size),

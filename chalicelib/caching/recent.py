@@ -71,8 +71,8 @@ class Recent:
         return self._clock.now().timestamp()
 
 
-class Once:
-    """What was done within so many seconds, and need not be done again. Any thread may ask."""
+class Done:
+    """What was done within so many seconds, and need not be done again. Any thread may ask and tell."""
 
     def __init__(self, clock: Clock, seconds: float) -> None:
         self._clock = clock
@@ -80,14 +80,13 @@ class Once:
         self._lock = threading.Lock()
         self._done: OrderedDict[Hashable, float] = OrderedDict()
 
-    def first(self, about: Hashable) -> bool:
-        """Whether it is to be done now; from now on it was."""
-        now = self._clock.now().timestamp()
+    def __contains__(self, about: Hashable) -> bool:
+        return self._clock.now().timestamp() - self._done.get(about, float("-inf")) < self._seconds
+
+    def add(self, about: Hashable) -> None:
+        """Once it is done: whoever asks meanwhile does it too."""
         with self._lock:
-            if now - self._done.get(about, float("-inf")) < self._seconds:
-                return False
-            self._done[about] = now
+            self._done[about] = self._clock.now().timestamp()
             self._done.move_to_end(about)
             if len(self._done) > _MOST_DONE:
                 self._done.popitem(last=False)
-        return True
