@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 
 import pytest
@@ -12,8 +13,9 @@ from chalicelib.kernel import media
 from chalicelib.kernel.names import Digest
 from chalicelib.ports.stack import Stack
 from tests.registry.images import image, index
+from tests.stacks import make_instance, make_namespace
 
-from .shops import Route, Shop, one_instance, two_instances
+from .shops import COPY, Route, Shop, one_instance, two_instances
 
 Pair = Callable[[Stack], tuple[Shop, Shop]]
 PAIRS = pytest.mark.parametrize("pair", [one_instance, two_instances], ids=["one instance", "two instances"])
@@ -64,7 +66,7 @@ def test_indexes_of_indexes_come_whole(pair: Pair, stack: Stack) -> None:
     here.push_index("inner", b"amd64")
     inner = here.body("inner")
     described = {"mediaType": media.OCI_INDEX, "digest": Digest.of(inner), "size": len(inner)}
-    here.put(index().replace(b'"manifests": []', b'"manifests": [' + _json(described) + b"]"), "v1")
+    here.put(index().replace(b'"manifests": []', b'"manifests": [' + json.dumps(described).encode() + b"]"), "v1")
     assert copying.copy().verdict == "copied"
     assert there.layers(Digest.of(image(b"amd64"))) == [b"amd64"]
 
@@ -165,7 +167,31 @@ def test_each_instance_counts_its_own_copy(stack: Stack) -> None:
     assert usage(there.instance).storage.used == usage(here.instance).storage.used == 1002
 
 
-def _json(value: object) -> bytes:
-    import json
+def test_layers_that_their_author_keeps_elsewhere_are_left_out(stack: Stack) -> None:
+    """As a client leaves them out of a push."""
+    here, there, copying = route(two_instances, stack)
+    here.blob(b"{}")
+    here.blob(b"ours")
+    foreign = {
+        "mediaType": "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip",
+        "digest": Digest.of(b"theirs"),
+        "size": 6,
+        "urls": ["https://example.com/theirs"],
+    }
+    document = json.loads(image(b"ours"))
+    here.put(json.dumps({**document, "layers": [*document["layers"], foreign]}).encode(), "v1")
+    outcome = copying.copy()
+    assert (outcome.verdict, outcome.skipped) == ("copied", 6)
+    assert there.body("v1") == here.body("v1")
 
-    return json.dumps(value).encode()
+
+def test_an_index_that_is_not_whole_comes_so_where_the_target_allows_it(stack: Stack) -> None:
+    here, there = make_instance(stack), make_instance(stack, "far")
+    make_namespace(stack, here, allow_sparse_indexes=True)
+    make_namespace(stack, there, "shelf", allow_sparse_indexes=True)
+    source, target = Shop(stack, here), Shop(stack, there, COPY)
+    source.push(layers=(b"amd64",))
+    digest = source.put(index(image(b"amd64"), image(b"nobody has this")), "v1")
+    assert Route(source.source(), target.target()).copy().verdict == "copied"
+    assert target.digest("v1") == digest
+    assert target.layers(Digest.of(image(b"amd64"))) == [b"amd64"]
