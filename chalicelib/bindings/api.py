@@ -153,8 +153,8 @@ def create_version(call: Call, body: NewVersion) -> Created[VersionView]:
     """
     service = _service(call)
     call.tell(object=f"{service.environment}/{service.name}/{body.name}")
-    _reached(call, service.instance_id)
-    repository = Bindings(call.stack).services.repository(service)
+    instance = _reached(call, service.instance_id)
+    repository = Bindings(call.stack).services.repository(instance, service)
     made = Bindings(call.stack).versions.create(service, repository, body, call.by)
     path = f"/environments/{made.environment}/services/{made.service}/versions/{made.name}"
     return Created(VersionView.of(made, made.digest), path)
@@ -239,7 +239,7 @@ def _version(call: Call) -> tuple[Service, Version]:
 def _bound(call: Call, service: Service) -> tuple[Instance, Repository]:
     """What the service is bound to, and where. The record of what follows belongs to the instance."""
     instance = _reached(call, service.instance_id, recorded=True)
-    return instance, Bindings(call.stack).services.repository(service)
+    return instance, Bindings(call.stack).services.repository(instance, service)
 
 
 def _require_unchanged(service: Service, body: ServiceEdit) -> None:

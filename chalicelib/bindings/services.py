@@ -16,7 +16,7 @@ from chalicelib.kernel.errors import Conflict, Invalid, NameInvalid, NotFound, Q
 from chalicelib.kernel.ids import is_id, new_id
 from chalicelib.kernel.names import RepositoryName
 from chalicelib.kernel.paging import Page
-from chalicelib.ports import binding_keys
+from chalicelib.ports import binding_keys, keys
 from chalicelib.ports.stack import Stack
 from chalicelib.ports.table import ConditionFailed, OutcomeUnknown, TransactionCancelled
 from chalicelib.repositories.models import Repository
@@ -127,22 +127,24 @@ class Services:
         return store.page(self._table, first, Service, ServiceName, search, cursor, limit)
 
     def repositories(self, services: Sequence[Service]) -> dict[str, Repository]:
-        """Those that are there of what the services are bound to, by id: two batch reads an instance."""
+        """Those that are there of what the services are bound to, by id, from memory: two batch reads an instance."""
         found: dict[str, Repository] = {}
         for instance in {service.instance_id for service in services}:
             ids = [service.repository_id for service in services if service.instance_id == instance]
             found |= {repository.id: repository for repository in self._repositories.of_ids(instance, ids)}
         return found
 
-    def repository(self, service: Service) -> Repository:
-        """What the service is bound to. Raises NotFound while it is deleted."""
-        found = self.repositories([service])
-        if not found:
+    def repository(self, instance: Instance, service: Service) -> Repository:
+        """What the service is bound to, from the table itself. Raises NotFound while it is deleted."""
+        pointer = self._table.get(keys.repository_by_id(service.repository_id))
+        namespace = pointer["name"].partition("/")[0] if pointer else ""
+        try:
+            return self._repositories.of_namespace(instance, namespace, service.repository_id)
+        except NotFound as deleted:
             raise NotFound(
                 f"repository {service.repository}, to which the service is bound, was deleted; restore it, or make the "
                 "service anew"
-            )
-        return found[service.repository_id]
+            ) from deleted
 
     def edit(self, seen: Service, remark: str | None) -> Service:
         """Raises NotFound."""

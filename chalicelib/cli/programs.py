@@ -12,7 +12,7 @@ from typing import Final
 import click
 
 # What each needs of this package, beside the standard library: nothing else.
-_MODULES: Final = ("login_file", "login_sources", "workload_login", "credential_helper", "kubelet_provider")
+MODULES: Final = ("login_file", "login_sources", "workload_login", "credential_helper", "kubelet_provider")
 PROGRAMS: Final = {
     "docker-credential-crs": "credential_helper",
     "crs-kubelet-credential-provider": "kubelet_provider",
@@ -58,7 +58,7 @@ def write_program(target: Path, module: str) -> None:
         package = Path(held) / "crs_logins"
         package.mkdir()
         (package / "__init__.py").write_text("")
-        for one in _MODULES:
+        for one in MODULES:
             (package / f"{one}.py").write_text((own / f"{one}.py").read_text(encoding="utf-8"), encoding="utf-8")
         zipapp.create_archive(held, target, interpreter="/usr/bin/env python3", main=f"crs_logins.{module}:run")
     target.chmod(0o755)

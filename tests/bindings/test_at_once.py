@@ -22,20 +22,26 @@ from chalicelib.namespaces.service import Namespaces
 from chalicelib.ports.stack import Stack
 from chalicelib.registry.service import Registry
 from tests.faults.ports import FAIL_AFTER, FAIL_BEFORE, Fault, Faults, faulty
-from tests.ports_aws.adapters import open_moto_table
+from tests.ports_aws.adapters import TABLES
 from tests.registry.images import owner_of, push_image
 from tests.stacks import embedded_stack, make_instance, with_table
 
 THREADS = 12
 
 
-@pytest.fixture(params=["embedded", "dynamodb"])
+# moto's transactions are not atomic among threads.
+ENGINE = "dynoxide"
+
+
+@pytest.fixture(params=["embedded", ENGINE])
 def on(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stack]:
+    if request.param == ENGINE and ENGINE not in TABLES:
+        pytest.skip("no table engine: run .ci/install-emulators")
     with embedded_stack(tmp_path) as opened:
         if request.param == "embedded":
             yield opened
             return
-        with open_moto_table(tmp_path) as table:
+        with TABLES[ENGINE](tmp_path) as table:
             yield with_table(opened, table)
 
 
@@ -149,7 +155,7 @@ def test_a_deletion_that_broke_off_is_shown_and_goes_on(stack: Stack) -> None:
     versions, services = Versions(stack), Services(stack)
     counted = service(stack, home, instance, "web")
     push_image(Registry(stack), owner_of(instance), b"a layer", name=counted.repository)
-    repository, half_way = services.repository(counted), 0
+    repository, half_way = services.repository(instance, counted), 0
     versions.create(counted, repository, first, "ada")
     for call, kind in broken_calls(stack, lambda on: Services(on).delete(counted)):
         made = service(stack, home, instance, "web")
@@ -197,7 +203,7 @@ def test_versions_of_a_service_have_a_limit(stack: Stack, monkeypatch: pytest.Mo
     instance = make_instance(stack)
     made = service(stack, environment(stack, instance), instance, "web")
     push_image(Registry(stack), owner_of(instance), b"a layer", name=made.repository)
-    repository = Services(stack).repository(made)
+    repository = Services(stack).repository(instance, made)
     new = [NewVersion(name=f"v-{number}", tag=TagName("v1")) for number in range(THREADS)]  # type: ignore[arg-type]
     outcomes = at_once(lambda number: Versions(stack).create(made, repository, new[number], "ada"))
     assert outcomes == {"done": 3, "QuotaExceeded": 9}
@@ -206,3 +212,24 @@ def test_versions_of_a_service_have_a_limit(stack: Stack, monkeypatch: pytest.Mo
 def test_a_binding_says_by_default_nothing_but_its_mode() -> None:
     """B2"""
     assert NewService.model_validate({"name": "web"}).binding == NewBinding(mode="default")
+
+
+def test_the_limits_hold_one_after_another(on: Stack) -> None:
+    """B1–B4: conditions and transactions mean on DynamoDB what they mean on one machine."""
+    instance = make_instance(on)
+    home = environment(on, instance)
+    made = [service(on, home, instance, f"s-{number}") for number in range(5)]
+    with pytest.raises(Conflict):
+        service(on, home, instance, "s-0")
+    with pytest.raises(QuotaExceeded):
+        service(on, home, instance, "s-5")
+    push_image(Registry(on), owner_of(instance), b"a layer", name=made[0].repository)
+    repository, versions = Services(on).repository(instance, made[0]), Versions(on)
+    versions.create(made[0], repository, NewVersion.model_validate({"name": "one", "tag": "v1"}), "ada")
+    with pytest.raises(InUse):
+        Environments(on).delete(home)
+    for one in made:
+        Services(on).delete(one)
+    assert versions.page(made[0], "", None, 10).items == ()
+    assert service(on, home, instance, "s-0").reused
+    assert stands(on) == (1, ["s-0"])

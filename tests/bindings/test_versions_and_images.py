@@ -10,6 +10,7 @@ import pytest
 from chalicelib.audit.models import Filter
 from chalicelib.audit.service import Audit
 from chalicelib.ports import binding_keys
+from tests.faults.ports import Faults, faulty
 from tests.stacks import FrozenClock, TableWith, make_namespace, with_table
 
 from .desk import Desk, path_of, used
@@ -213,3 +214,19 @@ def test_the_record_of_a_deleted_image_is_the_instances_and_that_of_a_service_th
     assert (entry.namespace, entry.repository, entry.object) == ("library", "library/shop", "v1")
     services = audit.search("default", Filter("service"), None, 10).items
     assert {one.object for one in services} == {"dev/web", "prod/web", "prod/alone"}
+
+
+def test_who_uses_a_page_of_images_costs_one_query_however_many_they_are(shop: Desk) -> None:
+    """B3"""
+    shop.push("library/shop", *(f"v{number}" for number in range(30)))
+    for number in range(40):
+        shop.version(f"release-{number}", f"v{number % 30}", service="dev/web" if number % 2 else "prod/web")
+
+    def queries(path: str) -> int:
+        faults = Faults()
+        reply = replace(shop.owner, stack=faulty(shop.stack, faults)).get(path, limit=30)
+        assert len(reply.json()["items"]) == 30
+        return faults.calls.count("table.query")
+
+    of_tags = queries("/instances/ci/namespaces/library/repositories/shop/tags")
+    assert queries(path_of("dev/web") + "/images") == of_tags + 1

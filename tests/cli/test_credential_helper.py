@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import stat
@@ -16,6 +17,7 @@ from click.testing import CliRunner
 
 from chalicelib.cli.commands import crs
 from chalicelib.cli.credential_helper import main
+from chalicelib.cli.programs import MODULES
 from tests.house.project import ROOT
 
 HOST = "registry.example.com:5000"
@@ -147,6 +149,12 @@ def test_it_starts_fast_because_it_loads_little() -> None:
     loaded = [name for name in json.loads(told.stdout.replace("'", '"')) if not name.startswith("_")]
     own = {"login_file", "login_sources", "workload_login", "credential_helper", "kubelet_provider"}
     assert set(loaded) <= {"chalicelib", "chalicelib.cli", *(f"chalicelib.cli.{name}" for name in own)}
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_what_other_machines_run_is_written_in_what_their_python_reads(name: str) -> None:
+    """G3: 3.9 is the oldest that is looked after."""
+    ast.parse((ROOT / f"chalicelib/cli/{name}.py").read_text(encoding="utf-8"), feature_version=(3, 9))
 
 
 def test_the_program_of_one_file_needs_nothing_of_the_service(tmp_path: Path) -> None:

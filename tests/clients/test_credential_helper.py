@@ -69,3 +69,24 @@ def test_podman_uses_it_for_every_registry_where_it_is_told_so(helped: Shell, ta
     assert told.run("podman", "login", "--get-login", target.host).strip() == target.username
     told.run("podman", "logout", target.host)
     assert kept(told) == {}
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("crane", "digest", "--insecure"),
+        ("oras", "resolve", "--plain-http"),
+    ],
+    ids=lambda command: command[0],
+)
+def test_crane_and_oras_read_through_the_helper_that_dockers_file_names(
+    helped: Shell, target: Target, pushed: Repository, command: tuple[str, ...]
+) -> None:
+    """R3, X4"""
+    folder = helped.home / ".docker"
+    folder.mkdir()
+    (folder / "config.json").write_text(json.dumps({"credHelpers": {target.host: "crs"}}))
+    given = {"CRS_LOGIN_REGISTRY": target.host, "CRS_LOGIN_USERNAME": target.username}
+    job = replace(helped, more={**helped.more, **given, "CRS_LOGIN_PASSWORD": target.password})
+    helped.run(*command, target.name(pushed, "v1"), fails=True)
+    assert job.run(*command, target.name(pushed, "v1")).startswith("sha256:")
