@@ -12,8 +12,7 @@ from chalicelib.kernel.messages import FillCache
 from chalicelib.kernel.names import Digest, TagName
 from chalicelib.ports.remote import RemoteManifest
 from chalicelib.ports.stack import Stack
-from chalicelib.registry import rules
-from chalicelib.registry.description import document, runs
+from chalicelib.registry.foreign import read_manifest
 from chalicelib.registry.models import Pulled
 from chalicelib.registry.pull_gate import PullGate
 from chalicelib.registry.rights import CACHE
@@ -47,7 +46,7 @@ class Arrivals:
         Raises UpstreamUnusable, PullBlocked, Unavailable.
         """
         try:
-            parsed = rules.parse_manifest(manifest.body, manifest.media_type)
+            parsed = read_manifest(manifest.body, manifest.media_type)
         except Invalid as refused:
             message = f"what {place.cache.upstream} has as {manifest.digest} cannot be kept: {refused.message}"
             raise UpstreamUnusable(message, retry_after_s=600) from refused
@@ -55,8 +54,7 @@ class Arrivals:
         repository, kept = self._home(place)
         granted = (place.known, manifest.digest)
         if granted not in self._granted:
-            judged = runs(parsed.media_type, document(manifest.body))
-            self._leases.grant(repository, manifest.digest, parsed.blobs, runs=judged)
+            self._leases.grant(repository, manifest.digest, parsed.blobs, runs=parsed.runs)
             self._granted.add(granted)
         if kept:
             self.ask_for(replace(place, repository=repository), manifest.digest, tag)

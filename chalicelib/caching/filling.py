@@ -30,7 +30,7 @@ from chalicelib.kernel.names import Digest, RepositoryName, TagName
 from chalicelib.kernel.principal import SYSTEM
 from chalicelib.ports.remote import RemoteManifest, RemoteRegistry
 from chalicelib.ports.stack import Stack
-from chalicelib.registry import rules
+from chalicelib.registry.foreign import ForeignManifest, read_manifest
 from chalicelib.registry.models import Caller
 from chalicelib.registry.service import Registry
 
@@ -94,7 +94,7 @@ class Filling:
         if tag and (wanted == local or (local and self._here.stays(place, TagName(tag)))):
             return False
         manifest = _asked(upstream, lambda registry: registry.pull(there, wanted))
-        parsed = rules.parse_manifest(manifest.body, manifest.media_type)
+        parsed = read_manifest(manifest.body, manifest.media_type)
         if not self._brought(place, upstream, there, parsed):
             self._again(message)
             return False
@@ -109,7 +109,7 @@ class Filling:
     def _pointed(self, upstream: Upstream, there: str, tag: str) -> Digest:
         return _asked(upstream, lambda registry: registry.head(there, tag)).digest
 
-    def _brought(self, place: Place, upstream: Upstream, there: str, parsed: rules.Parsed) -> bool:
+    def _brought(self, place: Place, upstream: Upstream, there: str, parsed: ForeignManifest) -> bool:
         """Whether all blobs are here. False: somebody else brings some, or there is no time for more."""
         missing = {digest: size for digest, size in parsed.blobs.items() if not self._holds(place, Digest(digest))}
         if not missing:

@@ -58,7 +58,7 @@ class Caches:
         )
         cache = self._with_password(cache, new.password)
         self._write(namespace, cache, [self._departure.pull_through(namespace, True), store.put(cache, absent())])
-        return self.view(instance, namespace, cache)
+        return self._view(instance, namespace, cache)
 
     def edit(self, instance: Instance, name: str, change: CacheEdit) -> CacheView:
         """Raises NotFound, Conflict where it was changed meanwhile, Invalid."""
@@ -74,7 +74,7 @@ class Caches:
         # The mark too: a namespace that another version of this code brought back may have lost it.
         marked = self._departure.pull_through(namespace, True)
         self._write(namespace, cache, [marked, store.put(cache, equals("version", seen.version))])
-        return self.view(instance, namespace, cache)
+        return self._view(instance, namespace, cache)
 
     def delete(self, instance: Instance, name: str) -> None:
         """What it holds stays, as content of an ordinary namespace. Raises NotFound, Conflict."""
@@ -84,7 +84,7 @@ class Caches:
     def get(self, instance: Instance, name: str) -> CacheView:
         """Raises NotFound."""
         namespace, cache = self._find(instance, name)
-        return self.view(instance, namespace, cache)
+        return self._view(instance, namespace, cache)
 
     def list(self, instance: Instance, cursor: str | None, limit: int) -> Page[CacheView]:
         """In the order of namespaces' names, of which a page looks at `limit`; it may be short though more follow."""
@@ -93,13 +93,13 @@ class Caches:
         keys = {namespace.id: cache_keys.upstream(namespace.id) for namespace in marked}
         found = self._table.get_many(list(keys.values())) if keys else {}
         shown = [
-            self.view(instance, namespace, Cache.model_validate(found[keys[namespace.id]]))
+            self._view(instance, namespace, Cache.model_validate(found[keys[namespace.id]]))
             for namespace in marked
             if keys[namespace.id] in found
         ]
         return Page(tuple(shown), page.next)
 
-    def view(self, instance: Instance, namespace: Namespace, cache: Cache) -> CacheView:
+    def _view(self, instance: Instance, namespace: Namespace, cache: Cache) -> CacheView:
         return CacheView(
             namespace=namespace.name,
             address=f"{self._instances.public_address(instance)}/{namespace.name}",
