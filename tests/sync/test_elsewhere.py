@@ -219,14 +219,14 @@ def test_large_layer_goes_on_in_the_next_step_where_the_one_before_had_no_time_l
     estate.events()
     (task,) = estate.tasks()
     sofar: list[int] = []
-    while task["state"] in ("queued", "running") and len(sofar) < 10:
-        Tasks(estate.stack).carry_out(estate.instance.id, task["id"], {"sync": partial(step, step_s=0.05)})
+    while task["state"] in ("queued", "running") and len(sofar) < 50:
+        Tasks(estate.stack).carry_out(estate.instance.id, task["id"], {"sync": partial(step, step_s=0.2)})
         task = estate.api.get(f"{estate.path}/tasks/{task['id']}").json()
         sofar.append(task["progress"]["bytes"])
     assert task["state"] == "succeeded"
     assert len(sofar) > 1
     assert sofar == sorted(sofar)
-    assert 0 < sofar[0] < sofar[-1] == size + 2
+    assert sofar[0] < sofar[-1] == size + 2
     (record,) = estate.records(task)
     assert (record["verdict"], record["size"]) == ("copied", size + 2)
     assert far.shop(THERE).digest("v1") == digest

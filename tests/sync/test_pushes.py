@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from chalicelib.audit.models import Filter
 from chalicelib.audit.service import Audit
 from chalicelib.collection.service import Fsck
+from chalicelib.copying.copier import Copier
+from chalicelib.copying.models import Outcome
 from chalicelib.kernel import media
 from chalicelib.kernel.names import Digest, RepositoryName
 from chalicelib.ports.stack import Stack
 from chalicelib.registry.service import Registry
+from chalicelib.sync import steps
+from tests.background import run_tasks
 from tests.pull_policies.gated import scanned, set_policy
 from tests.registry.images import image, index, owner_of, push_manifest
 from tests.stacks import FrozenClock, make_instance, make_namespace
@@ -134,6 +140,28 @@ def test_referrer_of_what_is_not_there_is_left(estate: Estate) -> None:
     assert [became for task in estate.tasks() for became in estate.became(task).values()] == [
         ("left", "subject_missing")
     ]
+
+
+def test_referrer_that_comes_while_its_subject_is_copied_is_not_lost(
+    estate: Estate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Y5: its own task finds nothing there yet, and leaves it."""
+    signed: list[Digest] = []
+
+    class Meanwhile(Copier):
+        def copy(self, *arguments: Any, **more: Any) -> Outcome:
+            outcome = super().copy(*arguments, **more)
+            if not signed:
+                signed.append(_sign(estate, subject, image(b"one"), b"signature"))
+            return outcome
+
+    monkeypatch.setattr(steps, "Copier", Meanwhile)
+    estate.rule()
+    subject = estate.push("v1", b"one")
+    estate.events()
+    run_tasks(estate.stack)
+    there = Registry(estate.stack).referrers(owner_of(estate.instance), THERE, subject).items
+    assert [one.digest for one in there] == signed
 
 
 def _sign(estate: Estate, subject: Digest, body: bytes, layer: bytes) -> Digest:
