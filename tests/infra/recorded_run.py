@@ -3,7 +3,7 @@
     python -m tests.infra.recorded_run             writes `recorded_calls.json` beside this file
     python -m tests.infra.recorded_run other.json  writes another file
 
-It takes about a minute and a half. Ids, times and order leave no trace in what is written.
+It takes about four minutes. Ids, times and order leave no trace in what is written.
 """
 
 from __future__ import annotations
@@ -15,11 +15,13 @@ from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Final
 
 from chalicelib.access.service import Access
 from chalicelib.billing.models import NewTopUp
 from chalicelib.billing.service import Billing
+from chalicelib.collection import service as collection
 from chalicelib.credentials.service import Credentials
 from chalicelib.instances.models import Instance
 from chalicelib.instances.service import Instances
@@ -31,6 +33,7 @@ from tests.management import PASSWORD
 from tests.notifications.receiver import Receiver, receiving
 from tests.ports_remote.foreign import foreign
 from tests.registry.wire import sha256
+from tests.serving import Service, serving
 from tests.stacks import make_instance, make_namespace
 
 from .functions import Functions, functions
@@ -48,7 +51,7 @@ from .story_of_clients import (
 )
 from .story_of_owners import Owner, are_refused, ask_everything
 from .story_of_scans import Source, images_are_judged_again, images_are_scanned
-from .story_of_transfers import nobodys_transfer
+from .story_of_transfers import images_travel
 
 DAY_S: Final = 86_400
 # Nobody reads these logs.
@@ -57,13 +60,14 @@ _CUSTOMER_PREFIX: Final = "customer-"
 
 
 def record() -> Rights:
-    with foreign() as registry, receiving() as receiver:
+    with foreign() as registry, receiving() as receiver, TemporaryDirectory() as folder:
         source = Source(registry)
         source.publish()
-        return _recorded(source, receiver)
+        with serving(Path(folder) / "elsewhere") as elsewhere:
+            return _recorded(source, receiver, elsewhere)
 
 
-def _recorded(source: Source, receiver: Receiver) -> Rights:
+def _recorded(source: Source, receiver: Receiver, elsewhere: Service) -> Rights:
     with functions(source.reference) as aws:
         world = World(aws.stack, aws.make_bucket, aws.api)
         make_namespace(aws.stack, world.home.instance, "open", default_visibility="public")
@@ -78,7 +82,7 @@ def _recorded(source: Source, receiver: Receiver) -> Rights:
             clients_come_and_go(clients)
         _time_passes(aws, world, receiver, (world.home, at_customers, personal))
         images_are_judged_again(aws, source)
-        nobodys_transfer(aws)
+        images_travel(aws, world, (world.home, at_customers), elsewhere)
         _instances_end(aws, world, at_customers)
         return aws.record.rights
 
@@ -137,7 +141,8 @@ def _lives(aws: Functions, world: World, place: Place, receiver: Receiver, sourc
 
 
 def _time_passes(aws: Functions, world: World, receiver: Receiver, places: tuple[Place, ...]) -> None:
-    """Servers of users are down for a while; events get lost; what is due comes due."""
+    """Servers of users are down for a while; events get lost; what is due comes due, more than one message clears."""
+    aws.variables.setattr(collection, "BATCH", 10)
     receiver.statuses += [500, 503]
     for place in places:
         owner = Owner(aws, world.carried(place.owner), place.path)
