@@ -218,8 +218,8 @@ class LocalRepository:
         if before is not None:
             try:
                 return self._registry.resume(self._caller, self.name, before.location, None)
-            except UploadUnknown:
-                pass  # It was given up; what was sent of it is gone.
+            except (UploadUnknown, Conflict):
+                pass  # It was given up, and what was sent of it is gone; or a step that stood still goes on with it.
         upload = self._registry.start_upload(self._caller, self.name, digest.algorithm)
         return self._registry.resume(self._caller, self.name, upload.id, 0)
 
