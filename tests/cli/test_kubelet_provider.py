@@ -87,7 +87,7 @@ def served(node: Node) -> Iterator[None]:
             node.asked.append(self.path)
             body = self.rfile.read(int(self.headers["content-length"]))
             if node.redirect:
-                self.send_response(307)
+                self.send_response(302)
                 self.send_header("location", node.redirect)
                 self.end_headers()
                 return
@@ -95,6 +95,10 @@ def served(node: Node) -> Iterator[None]:
             self.send_response(reply.status)
             self.end_headers()
             self.wfile.write(reply.text.encode())
+
+        def do_GET(self) -> None:
+            node.asked.append(self.path)
+            self.send_error(404)
 
         def log_message(self, *_: object) -> None:
             pass
