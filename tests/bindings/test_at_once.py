@@ -24,7 +24,7 @@ from chalicelib.registry.service import Registry
 from tests.faults.ports import FAIL_AFTER, FAIL_BEFORE, Fault, Faults, faulty
 from tests.ports_aws.adapters import TABLES
 from tests.registry.images import owner_of, push_image
-from tests.stacks import embedded_stack, make_instance, with_table
+from tests.stacks import TableWith, embedded_stack, make_instance, make_namespace, with_table
 
 THREADS = 12
 
@@ -233,3 +233,20 @@ def test_the_limits_hold_one_after_another(on: Stack) -> None:
     assert versions.page(made[0], "", None, 10).items == ()
     assert service(on, home, instance, "s-0").reused
     assert stands(on) == (1, ["s-0"])
+
+
+def test_a_namespace_that_another_chose_meanwhile_is_everybodys(stack: Stack) -> None:
+    """B2"""
+    instance = make_instance(stack)
+    for name in ("tcb-first", "tcb-second"):
+        make_namespace(stack, instance, name)
+    rivals = iter(["rival"])
+
+    def quicker() -> None:
+        for name in rivals:
+            environment(stack, instance, name, "tcb-second")
+
+    raced = with_table(stack, TableWith(stack.table, quicker))
+    assert environment(raced, instance).namespace == "tcb-second"
+    with pytest.raises(Conflict):
+        environment(stack, instance, "third", "tcb-first")
