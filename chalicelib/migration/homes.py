@@ -6,7 +6,8 @@ An instance of the account is named by its id, or by an address of its own; no b
 from __future__ import annotations
 
 import time
-from functools import cached_property
+from collections.abc import Callable
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Final
 
 from chalicelib.copying.callers import MIGRATION, bringer, reader
@@ -31,12 +32,16 @@ if TYPE_CHECKING:
 class Homes:
     """account: whose instances may be read from."""
 
-    def __init__(self, stack: Stack, account_id: str, entrances: Entrances) -> None:
+    def __init__(
+        self, stack: Stack, account_id: str, entrances: Entrances, pause: Callable[[float], None] = time.sleep
+    ) -> None:
+        self._pause = pause
         self._stack = stack
         self._account_id = account_id
         self._entrances = entrances
         self._instances = Instances(stack)
         self._known: dict[str, Instance | None] = {}
+        self._elsewhere: dict[Place, Source] = {}
 
     def instance(self, place: Place) -> Instance | None:
         """The instance that a place names; None for registries elsewhere. Raises NotFound for an id of none."""
@@ -48,7 +53,9 @@ class Homes:
         """Raises NameInvalid, NotFound, Denied, InstanceFrozen."""
         instance = self.instance(place)
         if instance is None:
-            return self._registries.repository(place)
+            if place not in self._elsewhere:
+                self._elsewhere[place] = self._departure(place)
+            return self._elsewhere[place]
         self._instances.require_running(instance)
         name = RepositoryName.parse(place.repository)
         return LocalRepository(self._stack, reader(instance, name, MIGRATION), name, how="migration")
@@ -58,13 +65,21 @@ class Homes:
         parsed = RepositoryName.parse(name)
         return LocalRepository(self._stack, bringer(instance, parsed, MIGRATION), parsed, how="migration")
 
-    def refused(self, place: Place, message: str) -> None:
-        """Its registry knows nothing of the login."""
-        self._registries.refused(place, message)
-
     def close(self) -> None:
         if "_registries" in self.__dict__:
             self._registries.close()
+
+    def _departure(self, place: Place) -> Source:
+        from .travelling import Departure
+
+        registry, name = self._registries.registry(place)
+        refused = partial(self._refused, place)
+        return Departure(registry, name, {}, None, refused)
+
+    def _refused(self, place: Place, message: str) -> None:
+        """Its registry knows nothing of the login: no other image is tried with it."""
+        self._registries.refused(place, message)
+        self._elsewhere.clear()
 
     @cached_property
     def _registries(self) -> Registries:
@@ -73,7 +88,7 @@ class Homes:
 
         from .registries import Registries
 
-        return Registries(self._entrances, outbound(self._stack.settings), time.sleep)
+        return Registries(self._entrances, outbound(self._stack.settings), self._pause)
 
     def _look_up(self, host: str) -> Instance | None:
         if is_id(host):

@@ -8,7 +8,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
-from chalicelib.copying.remote import RemoteRepository
 from chalicelib.kernel.names import Digest
 from chalicelib.ports.outbound import Outbound
 from chalicelib.ports.remote import RemoteRegistry
@@ -46,13 +45,8 @@ class Registries:
         self._open: dict[tuple[str, Entrance], Known] = {}
         self._refused: dict[tuple[str, Entrance], str] = {}
 
-    def repository(self, place: Place) -> RemoteRepository:
-        """Raises LoginRefused where its registry has refused this login already."""
-        registry, name = self.registry(place)
-        return RemoteRepository(registry, name)
-
     def registry(self, place: Place) -> tuple[Known, str]:
-        """With what it calls the place's repository. Raises as `repository`."""
+        """With what it calls the place's repository. Raises LoginRefused where it has refused this login already."""
         entrance, reference = self._found(place)
         key = (reference.origin, entrance)
         with self._guard:

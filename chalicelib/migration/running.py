@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
-from chalicelib.copying.models import Effort, Outcome
+from chalicelib.copying.models import Effort, Interrupted, Outcome, Progress
 from chalicelib.copying.service import Copier
 from chalicelib.kernel.errors import Refused
 from chalicelib.kernel.names import Digest
@@ -85,6 +85,7 @@ class Run:
         self._sizes: dict[Digest, int] = {}
         self._holdings: defaultdict[Known, Holdings] = defaultdict(Holdings)
         self._tags: dict[Place, frozenset[str]] = {}
+        self._progress: dict[Image, Progress] = {}
 
     def stop(self) -> None:
         """Nothing more is begun; what is under way ends with the piece that is on its way."""
@@ -181,8 +182,14 @@ class Run:
         with self._guard:
             holdings = self._holdings[target]
         arrival = Arrival(target, name, self._sizes, holdings, refused)
+        copier = Copier(departure, arrival, self._effort)
         try:
-            return Copier(departure, arrival, self._effort).copy(image.reference, image.tag, override=True)
+            # What an attempt before has sent of a large blob is not sent again.
+            before = self._progress.pop(image, None)
+            return copier.copy(image.reference, image.tag, override=True, progress=before)
+        except Interrupted as interrupted:
+            self._progress[image] = interrupted.progress
+            raise
         finally:
             arrival.release()
 

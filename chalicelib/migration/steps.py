@@ -22,7 +22,6 @@ from chalicelib.copying.service import Copier
 from chalicelib.instances.models import Instance
 from chalicelib.instances.service import Instances
 from chalicelib.kernel.errors import Refused, Unavailable
-from chalicelib.ports.remote_login import LoginRefused
 from chalicelib.ports.stack import Stack
 from chalicelib.tasks.models import Step, Task, TaskItem
 
@@ -44,14 +43,17 @@ _IMPATIENT: Final = len(PAUSES_S)
 _MOST_COUNTED: Final = 1000
 
 
-def step(stack: Stack, task: Task) -> Step:
-    """Raises Conflict where what it was told is gone, NotFound and InstanceFrozen for its instances."""
+def step(stack: Stack, task: Task, pause: Callable[[float], None] = time.sleep) -> Step:
+    """pause: between two attempts at one request.
+
+    Raises Conflict where what it was told is gone, NotFound and InstanceFrozen for its instances.
+    """
     order = store.order(stack.table, task)
     instances = Instances(stack)
     home, target = instances.load(task.instance_id), instances.load(order.target_id)
     instances.require_running(home)
     instances.require_running(target)
-    homes = Homes(stack, home.account_id, entrances_of(stack, task, order))
+    homes = Homes(stack, home.account_id, entrances_of(stack, task, order), pause)
     try:
         return _Walk(stack, task, order, target, homes).step()
     finally:
@@ -65,6 +67,7 @@ class _Found:
     done: int = 0
     bytes: int = 0
     wait_s: int = 0
+    waits_for: str = ""
 
 
 class _Walk:
@@ -96,7 +99,17 @@ class _Walk:
     def _concluded(self, total: int | None, failed: str = "", *, ended: bool = False) -> Step:
         found = self._found
         work = None if ended else self._work.model_dump(mode="json")
-        return Step(work, found.done, found.bytes, found.counts, total, found.items, found.wait_s, failed=failed)
+        return Step(
+            work,
+            found.done,
+            found.bytes,
+            found.counts,
+            total,
+            found.items,
+            wait_s=found.wait_s,
+            waits_for=found.waits_for,
+            failed=failed,
+        )
 
     @property
     def _time_is_up(self) -> bool:
@@ -121,8 +134,6 @@ class _Walk:
         except Unavailable as unavailable:
             return self._wait_or_fail(route.itself, unavailable)
         except Refused as refused:
-            if isinstance(refused, LoginRefused):
-                self._homes.refused(route.place, refused.message)
             self._count(1)
             self._tell(route.itself, Outcome("failed", reason=refused.code.lower(), message=refused.message))
             return True
@@ -130,7 +141,7 @@ class _Walk:
         for image in images:
             if (image.tag or image.reference) <= self._work.tag:
                 continue
-            if self._time_is_up or not self._try(image, route.place, route.source):
+            if self._time_is_up or not self._try(image, route.source):
                 return False
             self._work = self._work.model_copy(update={"tag": image.tag or image.reference, "progress": None})
         return True
@@ -139,7 +150,7 @@ class _Walk:
         if not self._work.counted:
             self._work = self._work.model_copy(update={"listed": self._work.listed + images, "counted": True})
 
-    def _try(self, image: Wanted, place: Place, source: Callable[[], Source]) -> bool:
+    def _try(self, image: Wanted, source: Callable[[], Source]) -> bool:
         """Whether it is known what became of it; else the step ends here."""
         effort = Effort(until=self._until)
         try:
@@ -155,8 +166,6 @@ class _Walk:
         if outcome.verdict == "unfinished":
             self._work = self._work.model_copy(update={"progress": outcome.progress, "waits": 0})
             return False
-        if outcome.reason == LoginRefused.code.lower():
-            self._homes.refused(place, outcome.message)
         self._work = self._work.model_copy(update={"waits": 0})
         self._tell(image, outcome)
         return True
@@ -165,6 +174,7 @@ class _Walk:
         waits = self._work.waits
         if waits < len(PAUSES_S):
             self._work = self._work.model_copy(update={"waits": waits + 1})
+            self._found.waits_for = unavailable.message
             self._found.wait_s = max(PAUSES_S[waits], min(unavailable.retry_after_s, PAUSES_S[-1]))
             return False
         self._work = self._work.model_copy(update={"waits": _IMPATIENT})
@@ -207,7 +217,7 @@ class _Walk:
         """Whether it is known what became of it."""
         self._retried = image.id
         if image.reference:
-            return self._try(image, Place.parse(image.source), lambda: self._homes.source(Place.parse(image.source)))
+            return self._try(image, lambda: self._homes.source(Place.parse(image.source)))
         every = routes(self._stack, self._order, self._homes, "")
         route = next((one for one in every if one.itself.id == image.id), None)
         if route is not None and not self._follow(route):

@@ -32,7 +32,8 @@ _MOST_HOMES: Final = 500_000
 
 
 class Departure(RemoteRepository):
-    """tags: all that the repository has, where they were listed anyway. refused: told of a login not known."""
+    """tags: all that the repository has, where that is known before they are listed here. refused: told of a login that
+    is not known."""
 
     def __init__(
         self,
@@ -48,6 +49,12 @@ class Departure(RemoteRepository):
         self._sizes = sizes
         self._tags = tags
         self._read: tuple[str, float, Manifest] | None = None
+
+    def tags(self) -> Iterator[str]:
+        with _noticing(self._refused):
+            listed = list(super().tags())
+        self._tags = frozenset(listed)
+        return iter(listed)
 
     def manifest(self, reference: str) -> Manifest:
         now = time.monotonic()

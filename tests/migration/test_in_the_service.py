@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +14,19 @@ from chalicelib.edge.consume import handle
 from chalicelib.instances.models import Instance
 from chalicelib.instances.service import Instances
 from chalicelib.kernel.names import RepositoryName
+from chalicelib.migration.steps import step
 from chalicelib.namespaces.service import Namespaces
 from chalicelib.notifications.handlers import announce
 from chalicelib.ports import migration_keys
 from chalicelib.ports.stack import Stack
 from chalicelib.repositories.models import RepositoryEdit
 from chalicelib.repositories.service import Repositories
+from chalicelib.tasks.service import Tasks
 from tests.background import run_background, run_tasks
 from tests.copying.served import LOGIN, House, house
 from tests.copying.shops import Shop
 from tests.management import Api
+from tests.registry.test_protocol_sockets import Served
 from tests.stacks import BUCKET, FrozenClock, embedded_stack, make_instance, make_namespace
 
 WRONG = "wrong-horse-battery-42"
@@ -164,6 +168,39 @@ def test_a_login_that_is_not_known_is_asked_once(stack: Stack, api: Api, elsewhe
     assert task(api, "ci", started)["counts"] == {"failed": 5}
     found = api.get(f"/instances/ci/tasks/{started['id']}/items").json()["items"]
     assert {item["reason"].partition(":")[0] for item in found} == {"login_refused"}
+
+
+def test_a_registry_that_is_down_is_waited_for_and_then_given_up(
+    stack: Stack, elsewhere: House, clock: FrozenClock
+) -> None:
+    """K2: its images fail one after the other; back again, a retry brings them."""
+    instance = make_instance(stack)
+    make_namespace(stack, instance, "team")
+    for tag in ("v1", "v2"):
+        elsewhere.shop().push(tag)
+    order = {"images": {f"{host(elsewhere)}/library/app:v1,v2": "team/app"}, "auth": auth(elsewhere)}
+    started = start(Api.signed_in(stack), "ci", **order)
+
+    def carry_out() -> None:
+        pausing_never = {"migration": partial(step, pause=lambda _: None)}
+        Tasks(stack).carry_out(instance.id, started["id"], pausing_never)
+
+    elsewhere.server.stop()
+    carry_out()
+    waiting = task(Api.signed_in(stack), "ci", started)
+    assert (waiting["state"], waiting["counts"]) == ("running", {})
+    assert "takes no connection" in waiting["waits_for"]
+    for _ in range(4):
+        clock.advance(400)
+        carry_out()
+    api = Api.signed_in(stack)
+    assert task(api, "ci", started)["counts"] == {"failed": 2}
+    found = api.get(f"/instances/ci/tasks/{started['id']}/items").json()["items"]
+    assert {item["reason"].partition(":")[0] for item in found} == {"unavailable"}
+    elsewhere.server = Served(elsewhere.stack, port=elsewhere.server.address[1])
+    api.post(f"/instances/ci/tasks/{started['id']}/retry")
+    run_tasks(stack)
+    assert task(api, "ci", started)["counts"] == {"copied": 2}
 
 
 def test_logins_are_kept_sealed_until_it_succeeded(stack: Stack, api: Api, elsewhere: House) -> None:
