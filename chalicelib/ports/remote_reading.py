@@ -23,7 +23,7 @@ from chalicelib.kernel.names import Digest, TagName
 from .outbound import Streamed
 from .remote_login import CATALOG, pull_from
 from .remote_refusals import TooManyThere
-from .remote_transport import ATTEMPTS, SMALL_S, Asking, Rate, Transport
+from .remote_transport import ATTEMPTS, SMALL_S, Asking, BrokenOff, Rate, Transport, unbroken
 
 # Of a manifest, as the distribution specification has it.
 MANIFEST_BYTES: Final = 4 * 1024 * 1024
@@ -137,7 +137,7 @@ class RemoteReader:
                 for piece in self._blob_from(repository, digest, at):
                     at += len(piece)
                     yield piece
-            except _BrokenOff:
+            except BrokenOff:
                 failures = 1 if at - failed_at >= _PROGRESS_BYTES else failures + 1
                 failed_at = at
                 if failures == ATTEMPTS:
@@ -153,7 +153,7 @@ class RemoteReader:
             if answer.status == 206 and not continued:
                 raise SizeInvalid(f"{self.host} sent another part of {digest} than was asked for")
             passed = start if answer.status == 206 else 0
-            for piece in _unbroken(answer).chunks:
+            for piece in unbroken(answer).chunks:
                 unseen = piece if passed >= start else piece[start - passed :]
                 passed += len(piece)
                 if unseen:
@@ -251,8 +251,8 @@ class RemoteReader:
 
     def _fetch(self, asking: Asking, what: str, limit: int) -> tuple[Streamed, bytes]:
         """A small answer whole; one that breaks off is asked for once more."""
-        with suppress(_BrokenOff), self._transport.ask(asking) as answer:
-            return answer, _unbroken(answer).whole(what, limit)
+        with suppress(BrokenOff), self._transport.ask(asking) as answer:
+            return answer, unbroken(answer).whole(what, limit)
         with self._transport.ask(asking) as answer:
             return answer, answer.whole(what, limit)
 
@@ -272,20 +272,6 @@ class RemoteReader:
             headers["Range"] = f"bytes={start}-"
         url = self._transport.url(f"/v2/{repository}/{path}")
         return Asking(method, url, what, (pull_from(repository),), headers, None, longest_s)
-
-
-class _BrokenOff(Unavailable):
-    """An answer that had begun."""
-
-
-def _unbroken(answer: Streamed) -> Streamed:
-    def chunks() -> Iterator[bytes]:
-        try:
-            yield from answer.chunks
-        except Unavailable as broken:
-            raise _BrokenOff(broken.message, broken.retry_after_s) from broken
-
-    return Streamed(answer.status, answer.headers, chunks())
 
 
 def _with(asking: Asking, url: httpx.URL) -> Asking:

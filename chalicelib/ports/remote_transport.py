@@ -193,6 +193,22 @@ class Transport:
         return self._opened[-1]
 
 
+class BrokenOff(Unavailable):
+    """An answer that had begun."""
+
+
+def unbroken(answer: Streamed) -> Streamed:
+    """The same answer, whose end before its end is told apart from one that never began."""
+
+    def chunks() -> Iterator[bytes]:
+        try:
+            yield from answer.chunks
+        except Unavailable as broken:
+            raise BrokenOff(broken.message, broken.retry_after_s) from broken
+
+    return Streamed(answer.status, answer.headers, chunks())
+
+
 def _drain(answer: Streamed) -> None:
     size, late = answer.headers.get("content-length", ""), time.monotonic() + _UNREAD_S
     if size.isascii() and size.isdigit() and len(size) < 6 and int(size) <= _DRAINED_BYTES:

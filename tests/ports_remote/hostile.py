@@ -77,7 +77,7 @@ class Hostile:
     def registry(self, calls: Outbound | None = None, home: Outbound | None = None) -> RemoteRegistry:
         """As a user wrote it down, with a login. Private addresses may be called, unless `calls` says otherwise."""
         reference = RemoteReference.parse(f"127.0.0.1:{self.port}/{NAME}")
-        allowed = calls or Outbound(allow_private=True, stalled_s=0.5)
+        allowed = calls or Outbound(allow_private=True)
         return RemoteRegistry(reference, allowed, home=home, login=LOGIN, pause=lambda _: None)
 
     def secrets_heard(self) -> list[str]:

@@ -89,7 +89,7 @@ def test_a_registry_that_drips_is_left(what: str, head: bytes, ended: threading.
     began = time.monotonic()
     with hostile(lambda asked: dripping(head, ended)) as server, pytest.raises(Refused):
         READS[what](server.registry(Hasty(allow_private=True)))
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 15
 
 
 @pytest.mark.parametrize("piece", [b"x", b""], ids=["drips", "is silent"])
@@ -100,7 +100,7 @@ def test_a_blob_that_comes_too_slowly_is_left_long_before_its_deadline(piece: by
     calls = Outbound(allow_private=True, stalled_s=0.1)
     with hostile(lambda asked: dripping(head, ended, piece)) as server, pytest.raises(Unavailable):
         list(server.registry(calls).read_blob(NAME, BLOB, 4_000_000))
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 15
 
 
 def test_who_reads_nothing_of_what_is_sent_to_it_is_left(ended: threading.Event) -> None:
@@ -115,7 +115,7 @@ def test_who_reads_nothing_of_what_is_sent_to_it_is_left(ended: threading.Event)
 
     with hostile(answer) as server, pytest.raises(Unavailable):
         server.registry(Hasty(allow_private=True)).put_blob(NAME, BLOB, (mib for _ in range(64)), 64 * len(mib))
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 15
 
 
 # Something else than it says
@@ -205,7 +205,7 @@ def test_interim_answers_without_end_are_not_waited_for() -> None:
     with hostile(lambda asked: endless(flood, flood)) as server, pytest.raises(Unavailable):
         server.registry().put_blob(NAME, BLOB, [b"blob"], 4)
     assert server.sent < 4 * BUFFERED
-    assert time.monotonic() - began < 20
+    assert time.monotonic() - began < 45
 
 
 @pytest.mark.parametrize("what", ["a manifest", "a blob", "tags", "referrers"])

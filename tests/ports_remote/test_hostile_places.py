@@ -138,6 +138,13 @@ def test_a_realm_leads_nowhere_private(realm: str) -> None:
         assert server.secrets_heard() == []
 
 
+def test_a_realm_inside_the_network_is_not_asked() -> None:
+    with hostile(lambda asked: [said(200, {}, TOKEN)]) as inside:
+        with hostile(lambda asked: [challenge(f"{inside.url}/token")]) as server, pytest.raises(Invalid):
+            server.registry(NOWHERE_PRIVATE, ANYWHERE).pull(NAME, "v1")
+        assert inside.connections == 0
+
+
 def test_a_realm_that_redirects_is_not_followed() -> None:
     with hostile(lambda asked: [said(200, {}, TOKEN)]) as other:
 
