@@ -7,6 +7,7 @@ import json
 import pytest
 
 from chalicelib.kernel.names import Digest
+from chalicelib.ports import keys
 from chalicelib.ports.stack import Stack
 from tests.registry.wire import exchange
 
@@ -30,6 +31,12 @@ def kept_bytes(stack: Stack, cached: Cached) -> int:
     return sum(one.size for one in listed)
 
 
+def uploads(stack: Stack) -> int:
+    """How many are under way."""
+    shards = keys.due_partitions("upload")
+    return sum(len(stack.table.query(shard, index="i1").items) for shard in shards)
+
+
 def cut_short(cached: Cached) -> int:
     """Bytes that came of a blob's answer before it broke off."""
     seen = exchange(cached, "GET", f"/v2/{HUB}/blobs/{BLOB}")
@@ -44,6 +51,7 @@ def test_a_blob_that_is_another_breaks_off_and_is_not_kept(served: Cached, there
     there.lies[BLOB] = lie
     assert cut_short(served) < len(LAYER)
     assert kept_bytes(served.stack, served) == 0
+    assert uploads(served.stack) == 0
     served.filled()
     assert kept_bytes(served.stack, served) < 1000
     assert served.here(HUB, "v1") == ""
@@ -121,3 +129,11 @@ def test_redirects_into_private_networks_are_not_followed(served: Cached, there:
     """X7: nowhere that machines of clouds keep their credentials, whatever the operator allows."""
     there.redirects[f"/v2/team/app/blobs/{BLOB}"] = "http://169.254.169.254/latest/meta-data"
     assert served.pull(f"{HUB}/blobs/{BLOB}").status_code == 503
+
+
+def test_a_manifest_that_was_told_of_is_no_blob(cached: Cached, there: Upstream) -> None:
+    """X7: what a HEAD leaves behind opens nothing but the manifest."""
+    digest = there.add_image("team/app", "v1", b"small")
+    assert cached.pull(f"{HUB}/manifests/v1", "HEAD").status_code == 200
+    assert cached.pull(f"{HUB}/blobs/{digest}").status_code == 404
+    assert there.count("GET", "blobs") == 0

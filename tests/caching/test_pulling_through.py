@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import threading
 
+from chalicelib.caching.leases import Leases
+from chalicelib.caching.places import Places
 from chalicelib.collection.service import Fsck
-from chalicelib.kernel.names import Digest
+from chalicelib.kernel.names import Digest, RepositoryName
 
 from .caches import Cached
 from .upstream import Upstream
@@ -146,3 +148,19 @@ def test_an_upstream_with_a_path_is_asked_below_it(cached: Cached, there: Upstre
     assert cached.pull("vault/app/manifests/v1", login=("admin", "correct-horse-battery")).status_code == 200
     assert there.asked == [("GET", "/v2/team/app/manifests/v1")]
     assert digest
+
+
+def test_what_a_client_is_pulling_through_is_left_to_it(cached: Cached, there: Upstream) -> None:
+    """X7: and brought once the client is done, or was gone for too long."""
+    there.add_image("team/app", "v1", LAYER, b"another")
+    cached.pull(f"{HUB}/manifests/v1")
+    place = Places(cached.stack).filled(cached.owner, RepositoryName(HUB))
+    assert place is not None
+    leases = Leases(cached.stack)
+    leases.begin(place.repository, Digest.of(LAYER))
+    assert cached.filled() == 1
+    assert there.count("GET", "blobs") == 0
+    leases.end(place.repository, Digest.of(LAYER))
+    assert cached.filled() == 1
+    assert there.count("GET", "blobs") == 3
+    assert cached.here(HUB, "v1")
