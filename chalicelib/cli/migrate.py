@@ -183,7 +183,7 @@ class _Telling:
         if self._log is not None:
             self._log.write(json.dumps(record, ensure_ascii=False) + "\n")
             self._log.flush()
-        if result.failed:
+        if result.failed and result.outcome.verdict != "unfinished":
             self.failed.append(record)
             click.echo(("\r\033[K" if self._bar is not None else "") + _line(record))
         if self._bar is not None:

@@ -33,7 +33,9 @@ PARALLEL: Final = 3
 _FEW: Final = 8
 _REST_S: Final = 2.0
 # What another attempt may mend: the network's failures and the registries'.
-_PASSING: Final = frozenset({"unavailable", "digest_invalid", "size_invalid", "conflict", "not_found"})
+_PASSING: Final = frozenset(
+    {"unavailable", "digest_invalid", "size_invalid", "conflict", "not_found", "manifest_invalid"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +188,10 @@ class Run:
         try:
             # What an attempt before has sent of a large blob is not sent again.
             before = self._progress.pop(image, None)
-            return copier.copy(image.reference, image.tag, override=True, progress=before)
+            outcome = copier.copy(image.reference, image.tag, override=True, progress=before)
+            if outcome.verdict == "failed":
+                holdings.forget(name)
+            return outcome
         except Interrupted as interrupted:
             self._progress[image] = interrupted.progress
             raise

@@ -103,6 +103,12 @@ class Holdings:
             if len(self._homes) < _MOST_HOMES:
                 self._homes.setdefault(digest, name)
 
+    def forget(self, name: str) -> None:
+        """Something was not as it was known to be: what the repository holds is asked for again."""
+        with self._guard:
+            self._blobs = {known for known in self._blobs if known[0] != name}
+            self._homes = {digest: home for digest, home in self._homes.items() if home != name}
+
     def home(self, digest: Digest) -> str | None:
         return self._homes.get(digest)
 
