@@ -53,7 +53,8 @@ def migrate(shell: Shell, ends: tuple[Target, Target], rules: Mapping[str, objec
     command = [sys.executable, "-m", "chalicelib.cli", "migrate", "--auth", auth, "--images", images]
     done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout.splitlines()[-1]
+    last: str = done.stdout.splitlines()[-1]
+    return last
 
 
 def test_images_go_in_and_out_and_a_second_run_moves_nothing(
