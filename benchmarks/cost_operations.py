@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -16,12 +17,16 @@ from typing import Any, Final
 import pytest
 
 from benchmarks.cost_world import Parts, World, image, opened, sha256
+from chalicelib.copying import moving
 from chalicelib.edge.tally import flush_tallies
+from chalicelib.instances.models import Instance
 from chalicelib.ports import keys
 from chalicelib.retention.models import NewRetentionRule, RunOrder
 from chalicelib.retention.service import Retention
+from tests.management import Api, Reply
 from tests.registry.library import Library
 from tests.scanning.shelf import DEBIAN, PYTHON, Shelf, config_of, packed
+from tests.stacks import make_namespace
 
 NAME: Final = "library/app"
 PULL, PUSH = f"repository:{NAME}:pull", f"repository:{NAME}:pull,push"
@@ -77,6 +82,8 @@ def measure() -> Measured:
     for layers in (FEW_LAYERS, MANY_LAYERS):
         with opened() as world, in_one_shard():
             told[f"accelerate_{layers}"] = accelerate(world, layers)
+    with opened() as world, in_one_shard(), one_blob_at_a_time():
+        synchronise(world, told)
     return Measured(told, stored, known)
 
 
@@ -90,6 +97,14 @@ def in_one_shard() -> Iterator[None]:
     """Which shard a row falls into follows from its id, and how many shards have something from chance."""
     with pytest.MonkeyPatch.context() as changes:
         changes.setattr(keys, "DUE_SHARDS", 1)
+        yield
+
+
+@contextmanager
+def one_blob_at_a_time() -> Iterator[None]:
+    """Moto loses writes under concurrency."""
+    with pytest.MonkeyPatch.context() as changes:
+        changes.setattr(moving, "ThreadPoolExecutor", lambda _most, name: ThreadPoolExecutor(1, name))
         yield
 
 
@@ -243,6 +258,29 @@ def accelerate(world: World, layers: int) -> Parts:
     return parts
 
 
+def synchronise(world: World, told: Told) -> None:
+    """An image of ten layers by request, to where none of them is known: in another namespace, and in an instance whose
+    bucket is another."""
+    world.log_in(PUSH)
+    for data in (config(0), *LAYERS):
+        world.push_blob(NAME, data)
+    world.push_manifest(NAME, "v0", image(config(0), *LAYERS))
+    _settle(world)
+    for operation, target in (("sync_inside", world.instance), ("sync_across", world.branch())):
+        make_namespace(world.stack, target, "copies")
+        order = {"source_namespace": "library", "target_instance": target.id, "target_namespace": "copies"}
+
+        def ask(order: dict[str, str] = order, target: Instance = target) -> None:
+            _expect(world.call_api(lambda api: api.post("/instances/acme/sync-tasks", order)), 202)
+            world.drain()
+            world.bring_events(target)
+            world.drain()
+
+        told[operation] = one(world, ask)
+        place = _path("/tags/v0", target.name, "copies")
+        _expect(world.call_api(partial(_got, place)), 200)
+
+
 def delete_image(world: World) -> Parts:
     """The tag by the API; after the grace period its bin entry and all that it held, a day later the bytes of eleven
     blobs. Another image of the same layers went before, with a row of its own alone."""
@@ -276,8 +314,12 @@ def retention(world: World, tags: int) -> Parts:
     return parts
 
 
-def _path(rest: str) -> str:
-    return f"/instances/acme/namespaces/library/repositories/app{rest}"
+def _got(path: str, api: Api) -> Reply:
+    return api.get(path)
+
+
+def _path(rest: str, instance: str = "acme", namespace: str = "library") -> str:
+    return f"/instances/{instance}/namespaces/{namespace}/repositories/app{rest}"
 
 
 def _expect(reply: Any, status: int) -> None:

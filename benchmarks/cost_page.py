@@ -31,6 +31,8 @@ ROWS: Final = {
     "delete_image": "an image of 10 layers deleted, collected and erased",
     "scan": "an image of 3 layers scanned by a request, its bills of materials attached",
     "accelerate_10": "an image of 10 small layers accelerated by a request",
+    "sync_inside": "an image of 10 layers brought to another namespace, by request",
+    "sync_across": "the same to an instance in another bucket",
     "retention_1000": "a run of retention over 1 000 tags, of which 500 go",
 }
 
@@ -70,6 +72,10 @@ _NOTES: Final = """
   real ones a function of 2 GB reads about 200 MiB a second and core: a GiB of new layers adds {layer_read} dollars a
   thousand pushes. A scan judges what was read then. Each database that comes is compared once for each instance, and
   judges again the images whose packages it changed.
+- What is brought elsewhere inside the region moves no byte through a function: layers are linked, or copied by S3, in
+  parts of 1 GiB where they have more than 5. By a rule it costs the same without the request. What goes to another
+  service passes a function, at {speed} MB a second: a GB is {pass_s} s, {pass_dollars} dollars, beside {out} for its
+  way to the internet, if that is where it goes. Coming from there it costs function time and the parts of a push.
 - What schedules cost that look for work is below; here is what they do once they found it.
 - A million requests that are logged cost {logs} dollars of CloudWatch, at {log_bytes} bytes each, which is in every
   row.
@@ -90,6 +96,7 @@ def page(
             _HEAD.format(counted_on=record["counted_on"], **users["latency_ms"]),
             *_operations(model, told),
             _NOTES.format(
+                **_passed(model, users),
                 layer_read=f"{_A_GIB_S * 2 * 1000 * model.price('lambda.gb_second'):.2f}",
                 logs=f"{log_dollars:.2f}",
                 log_bytes=service["log_bytes"],
@@ -103,6 +110,18 @@ def page(
         ]
     ).split("\n")
     return "\n".join(shorter for line in lines for shorter in _wrapped(line)) + "\n"
+
+
+def _passed(model: Model, users: Mapping[str, Any]) -> dict[str, str]:
+    """A GB on its way through a function to another service."""
+    seconds = 1000 / users["transfers"]["mb_s"]
+    dollars = seconds * users["transfers"]["memory_mb"] / 1024 * model.price("lambda.gb_second")
+    return {
+        "speed": str(users["transfers"]["mb_s"]),
+        "pass_s": f"{seconds:.0f}",
+        "pass_dollars": f"{dollars:.5f}",
+        "out": f"{model.price('network.out'):.2f}",
+    }
 
 
 def _wrapped(line: str) -> list[str]:

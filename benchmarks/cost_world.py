@@ -54,7 +54,7 @@ from chalicelib.repositories.service import Repositories
 from tests.management import Api
 from tests.ports_aws.adapters import moto_clients
 from tests.ports_aws.emulators import environment_of
-from tests.ports_aws.resources import create_resources
+from tests.ports_aws.resources import create_bucket, create_resources
 from tests.ports_aws.serving import signing_key
 from tests.stacks import FrozenClock, make_namespace
 
@@ -150,14 +150,22 @@ class World:
 
     # What AWS would call
 
-    def bring_events(self) -> None:
-        """Each push object's event to its function."""
-        found = moto_clients().s3.list_objects_v2(Bucket=BUCKET, Prefix=f"{self.instance.id}/pushes/")
+    def bring_events(self, instance: Instance | None = None) -> None:
+        """Each push object's event to its function. instance: another one than the world's own."""
+        of = instance or self.instance
+        found = moto_clients().s3.list_objects_v2(Bucket=of.bucket, Prefix=f"{of.id}/pushes/")
         for key in [entry["Key"] for entry in found.get("Contents", ())]:
-            self._function("object_created", functools.partial(self._created, key))
+            self._function("object_created", functools.partial(self._created, of.bucket, key))
 
-    def _created(self, key: str) -> None:
-        self._send(handlers.object_created(self.stack, BUCKET, key))
+    def _created(self, bucket: str, key: str) -> None:
+        self._send(handlers.object_created(self.stack, bucket, key))
+
+    def branch(self) -> Instance:
+        """Another instance of the account, in a bucket of its own."""
+        create_bucket(moto_clients().s3, "branch")
+        return Instances(self.stack).create(
+            name="branch", edition="enterprise", bucket="branch", account_id="default", repository_limit=10**6
+        )
 
     def call_api(self, act: Callable[[Api], Any]) -> Any:
         """By somebody who has just signed in, which is not counted."""

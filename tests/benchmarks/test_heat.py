@@ -9,7 +9,7 @@ import pytest
 from benchmarks import heat
 from benchmarks.heat import SCENARIOS, Scenario, simulate, traced
 from chalicelib.kernel.ids import new_id
-from chalicelib.ports import keys
+from chalicelib.ports import keys, sync_keys
 
 ONE_TAG = Scenario("", "", "", "pulls", draws=200, one_instance=True, one_repository=True)
 
@@ -54,6 +54,7 @@ def test_each_scenario_draws_the_same_each_time_and_over_keys_there_are(scenario
     trace = heat.load()[scenario.trace]
     short = replace(scenario, draws=50)
     assert simulate(short, trace) == simulate(short, trace)
-    documented = {line.split("#")[0].strip() for line in (keys.__doc__ or "").splitlines()}
+    maps = (keys.__doc__ or "") + (sync_keys.__doc__ or "")
+    documented = {line.split("#")[0].strip() for line in maps.splitlines()}
     for _, index, pk, _, _ in trace:
         assert index or pk.split("#")[0] in documented | {"AUDIT", "SEALS", "UNSEALED"}, pk
