@@ -79,7 +79,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 first, second = (_run(chosen, service, command) for _ in range(2))
             rows.append((name, first, second))
         with _target(chosen) as service:
-            killed = _killed(chosen, service, rows[-1][1].seconds / 2)
+            killed = _killed(chosen, service)
     page = _PAGE.format(
         moment=time.strftime("%Y-%m-%d %H:%M", time.gmtime()),
         command="python -m benchmarks.migration",
@@ -204,11 +204,16 @@ def _arrived(chosen: argparse.Namespace, service: Service) -> int:
         return found
 
 
-def _killed(chosen: argparse.Namespace, service: Service, after_s: float) -> dict[str, Any]:
+def _killed(chosen: argparse.Namespace, service: Service) -> dict[str, Any]:
+    """Once its log tells of half of the images."""
+    begun, half = time.perf_counter(), chosen.repositories * chosen.tags // 2
     process = _begun(chosen, _ours())
-    time.sleep(after_s)
+    log = chosen.data / "tool.log"
+    while process.poll() is None and (not log.exists() or log.read_bytes().count(b"\n") < half):
+        time.sleep(0.5)
     process.send_signal(signal.SIGKILL)
     process.wait()
+    after_s = time.perf_counter() - begun
     before = _arrived(chosen, service)
     rest = _run(chosen, service, _ours())
     resumed = (chosen.data / "output").read_text().splitlines()[-1]

@@ -43,8 +43,8 @@ _IMPATIENT: Final = len(PAUSES_S)
 _MOST_COUNTED: Final = 1000
 
 
-def step(stack: Stack, task: Task, pause: Callable[[float], None] = time.sleep) -> Step:
-    """pause: between two attempts at one request.
+def step(stack: Stack, task: Task, pause: Callable[[float], None] = time.sleep, at_most: int = IMAGES_A_STEP) -> Step:
+    """pause: between two attempts at one request. at_most: so many images.
 
     Raises Conflict where what it was told is gone, NotFound and InstanceFrozen for its instances.
     """
@@ -55,7 +55,7 @@ def step(stack: Stack, task: Task, pause: Callable[[float], None] = time.sleep) 
     instances.require_running(target)
     homes = Homes(stack, home.account_id, entrances_of(stack, task, order), pause)
     try:
-        return _Walk(stack, task, order, target, homes).step()
+        return _Walk(stack, task, order, target, homes, at_most).step()
     finally:
         homes.close()
 
@@ -71,7 +71,8 @@ class _Found:
 
 
 class _Walk:
-    def __init__(self, stack: Stack, task: Task, order: Order, target: Instance, homes: Homes) -> None:
+    def __init__(self, stack: Stack, task: Task, order: Order, target: Instance, homes: Homes, at_most: int) -> None:
+        self._at_most = at_most
         self._stack = stack
         self._task = task
         self._order = order
@@ -113,7 +114,7 @@ class _Walk:
 
     @property
     def _time_is_up(self) -> bool:
-        return time.monotonic() >= self._until or len(self._found.items) >= IMAGES_A_STEP
+        return time.monotonic() >= self._until or len(self._found.items) >= self._at_most
 
     # The first time
 
@@ -201,7 +202,7 @@ class _Walk:
 
     def _again(self, after: str) -> Step:
         """Only that; each counts as what it has become now instead."""
-        for image in store.failed(self._stack.table, self._task, after, IMAGES_A_STEP):
+        for image in store.failed(self._stack.table, self._task, after, self._at_most):
             if self._time_is_up or not self._retry(image):
                 return self._concluded(total=None)
             self._work = Work(listed=self._work.listed, again=image.id, waits=self._work.waits)

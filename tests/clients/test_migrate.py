@@ -50,7 +50,7 @@ def migrate(shell: Shell, ends: tuple[Target, Target], rules: Mapping[str, objec
     auth, images = shell.home / "auth.json", shell.home / "images.json"
     auth.write_text(json.dumps(accounts))
     images.write_text(f"// as the guide has it\n{json.dumps(rules)}")
-    command = [sys.executable, "-m", "chalicelib.cli", "migrate", "--auth", auth, "--images", images]
+    command = [sys.executable, "-m", "chalicelib.cli", "migrate", "--auth", str(auth), "--images", str(images)]
     done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     last: str = done.stdout.splitlines()[-1]

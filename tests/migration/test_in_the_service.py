@@ -322,6 +322,50 @@ def test_a_personal_instance_goes_into_an_enterprise_one_whole_and_moves_nothing
     assert task(api, "mine", again)["counts"] == {"unchanged": 4}
 
 
+@pytest.mark.parametrize("whole", [True, False])
+def test_step_by_step_each_image_is_brought_and_counted_once(stack: Stack, api: Api, whole: bool) -> None:
+    """K3, K2: and what failed is tried again step by step too."""
+    source, target = make_instance(stack, "from"), make_instance(stack, "mine", "personal")
+    for name in ("n1", "n2", "n3", "n4"):
+        make_namespace(stack, source, name)
+        for repository in ("a", "b"):
+            shop(stack, source, f"{name}/{repository}").push("v1", "v2", "v3")
+    images = {
+        f"{source.id}/{name}/{repository}": f"{name}/{repository}"
+        for name in ("n1", "n2", "n3", "n4")
+        for repository in ("a", "b")
+    }
+    if whole:
+        home, started = source, start(api, "from", target_instance="mine")
+    else:
+        for name in ("n1", "n2", "n3"):
+            make_namespace(stack, target, name)
+        home, started = target, start(api, "mine", images=images)
+
+    def until_it_ends() -> dict[str, Any]:
+        for _ in range(60):
+            bounded = {"migration": partial(step, at_most=2)}
+            if not Tasks(stack).carry_out(home.id, started["id"], bounded):
+                return task(api, home.name, started)
+        raise AssertionError
+
+    ended = until_it_ends()
+    failed = 2 if whole else 6
+    assert (ended["state"], ended["counts"]) == ("failed", {"copied": 18, "failed": failed})
+    assert ended["progress"]["done"] == ended["progress"]["total"] == 18 + failed
+    Instances(stack).change(Instances(stack).load(target.id), namespace_limit=4)
+    if not whole:
+        make_namespace(stack, Instances(stack).load(target.id), "n4")
+    api.post(f"/instances/{home.name}/tasks/{started['id']}/retry")
+    ended = until_it_ends()
+    assert ended["state"] == "succeeded", ended
+    assert ended["counts"]["copied"] == 24
+    assert "failed" not in ended["counts"]
+    assert (
+        sorted(verdict for name, verdict in items(api, home.name, started) if not name.endswith(":")) == ["copied"] * 24
+    )
+
+
 def test_only_the_namespaces_that_are_named_go_along(stack: Stack, api: Api) -> None:
     """K3"""
     personal, target = make_instance(stack, "mine", "personal"), make_instance(stack)
