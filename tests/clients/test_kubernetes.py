@@ -12,13 +12,9 @@ import pytest
 from chalicelib.kernel.names import Digest, RepositoryName, TagName
 from chalicelib.repositories.kubernetes import PullLogin, manifests
 from tests.clients.conftest import Shell
+from tests.lacking import lacking
 
-# Where a fitting kubectl comes from differs by machine; what it is asked here, tests/registry/test_kubernetes.py holds
-# to the same rules field by field.
-pytestmark = [
-    pytest.mark.clients,
-    pytest.mark.skipif(not shutil.which("kubectl"), reason="kubectl is not on this machine"),
-]
+pytestmark = pytest.mark.clients
 ADDRESS = "ci-12345678.localhost:5000"
 
 
@@ -26,6 +22,8 @@ ADDRESS = "ci-12345678.localhost:5000"
 @pytest.mark.parametrize("reference", [TagName("1.0"), Digest.of(b"x")])
 def test_kubectl_reads_the_manifests(shell: Shell, short: str, reference: TagName | Digest) -> None:
     """K1"""
+    if shutil.which("kubectl") is None:
+        lacking("there is no kubectl; .ci/install-clients brings it")
     name, login = RepositoryName.parse(f"library/{short}"), PullLogin("k8s-x-1", "k8s-x-1", 'crsp_"\\: #')
     file = Path(shell.home / "manifests.yaml")
     file.write_text(manifests(ADDRESS, name, reference, login))
