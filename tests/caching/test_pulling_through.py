@@ -9,6 +9,7 @@ from chalicelib.caching.leases import Leases
 from chalicelib.caching.places import Places
 from chalicelib.collection.service import Fsck
 from chalicelib.kernel.names import Digest, RepositoryName
+from tests.calls.counting import Calls, counted, told
 
 from .caches import Cached
 from .upstream import Upstream
@@ -164,3 +165,16 @@ def test_what_a_client_is_pulling_through_is_left_to_it(cached: Cached, there: U
     assert cached.filled() == 1
     assert there.count("GET", "blobs") == 3
     assert cached.here(HUB, "v1")
+
+
+def test_a_tag_that_is_here_costs_what_any_tag_costs(cached: Cached, there: Upstream) -> None:
+    """X7: what is read of a namespace that has an upstream is remembered; of others nothing is."""
+    there.add_image("team/app", "v1", LAYER)
+    cached.pull(f"{HUB}/manifests/v1")
+    cached.filled()
+    calls = Calls()
+    cached.use(counted(cached.stack, calls))
+    cached.pull(f"{HUB}/manifests/v1")
+    with calls.counting() as made:
+        assert cached.pull(f"{HUB}/manifests/v1").status_code == 200
+    assert told(made) == "table.get 1"
