@@ -1,7 +1,7 @@
 """What lies beyond this registry: a slot that the gateway fills (`caching`), asked where a namespace has an upstream.
 
-    read     here ─► not here, or kept back ─► `find`     and nothing changes where its namespace has none
-             here, by tag, and its namespace has one ─► `renew`: the tag may have moved there
+read     here ─► not here, or kept back ─► `find`     and nothing changes where its namespace has none
+         here, by tag, and its namespace has one ─► `renew`: the tag may have moved there
 """
 
 from __future__ import annotations
