@@ -163,7 +163,12 @@ class Services:
             raise _missing() from gone
         first = binding_keys.version(seen.account_id, seen.environment, seen.name, "")
         while rows := self._table.query(first.pk, prefix=first.sk, limit=_VERSIONS_AT_ONCE).items:
-            self._table.transact(store.versions_deletion([Version.model_validate(row) for row in rows]))
+            try:
+                self._table.transact(store.versions_deletion(seen, [Version.model_validate(row) for row in rows]))
+            except TransactionCancelled as cancelled:
+                if 0 in cancelled.failed:
+                    return  # Another delete has taken it away; what was read belongs to the next of its name.
+                raise Unavailable from cancelled
         try:
             self._table.transact(store.service_deletion(seen))
         except TransactionCancelled as cancelled:

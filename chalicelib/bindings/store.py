@@ -121,9 +121,10 @@ def version_deletion(of: Service, seen: Version) -> list[Write]:
     ]
 
 
-def versions_deletion(seen: Sequence[Version]) -> list[Write]:
-    """Of a service that is being deleted."""
-    return [Delete(key) for one in seen for key in (_version_key(one), _use_key(one))]
+def versions_deletion(of: Service, seen: Sequence[Version]) -> list[Write]:
+    """Of a service that is being deleted. Position 0 fails if it is gone: another of its name keeps its own."""
+    leaving = Check(service_key(of), all_of(equals("life", of.life), equals("deleting", True)))
+    return [leaving, *(Delete(key) for one in seen for key in (_version_key(one), _use_key(one)))]
 
 
 def uses_of(table: Table, repository_id: str, tag: str) -> list[Use]:

@@ -174,6 +174,27 @@ def test_a_deletion_that_broke_off_is_shown_and_goes_on(stack: Stack) -> None:
     assert half_way
 
 
+def test_a_deletion_that_is_overtaken_takes_nothing_from_the_next_service_of_the_name(stack: Stack) -> None:
+    """B4"""
+    instance = make_instance(stack)
+    home, version = environment(stack, instance), NewVersion.model_validate({"name": "one", "tag": "v1"})
+    versions, services = Versions(stack), Services(stack)
+    made = service(stack, home, instance, "web")
+    push_image(Registry(stack), owner_of(instance), b"a layer", name=made.repository)
+    repository = services.repository(instance, made)
+    versions.create(made, repository, version, "ada")
+    quicker = iter([made])
+
+    def deleted_and_made_anew() -> None:
+        for rival in quicker:
+            services.delete(rival)
+            versions.create(service(stack, home, instance, "web"), repository, version, "ada")
+
+    Services(with_table(stack, TableWith(stack.table, deleted_and_made_anew))).delete(made)
+    standing = services.get(home, "web")
+    assert standing.versions == len(versions.page(standing, "", None, 10).items) == 1
+
+
 def test_an_answer_that_got_lost_leaves_one_service_or_none(stack: Stack) -> None:
     """B1: whichever call fails, before its effect or after it."""
     instance = make_instance(stack)
