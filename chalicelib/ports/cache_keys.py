@@ -1,7 +1,7 @@
 """Keys of what pull-through caches keep in the table, beside `keys.py`.
 
 pk                      sk                                          what stands there
-POLICY#<namespace id>   UPSTREAM                                    where a namespace pulls through, and with which login
+POLICY#<namespace id>   UPSTREAM                                    where a namespace pulls through, with which login
 CACHES#<instance>       LEASE#<namespace id>#<repository>#<digest>  what was named by a manifest from there, and is not
                                                                     here yet: who may pull it, until when
 
