@@ -95,7 +95,7 @@ class Homes:
             return self._instances.of_account(self._account_id, host)
         if not host:
             return None
-        for instance in self._owned():
+        for instance in self._owned:
             if host in (self._instances.public_address(instance), self._instances.internal_address(instance)):
                 return instance
         return self._by_port(host)
@@ -113,6 +113,7 @@ class Homes:
             return None
         return found if found.account_id == self._account_id else None
 
+    @cached_property
     def _owned(self) -> list[Instance]:
         found: list[Instance] = []
         cursor = None

@@ -68,8 +68,7 @@ class Work(BaseModel):
     """Where the next step goes on.
 
     passed     the last rule, or repository, that is done with; "" for none
-    tag        the last tag of the one after that that is done with
-    listed     images counted so far; counted: those of the rule under way are among them
+    tag        the last tag of the one after that that is done with, wanted or not
     progress   of the image under way; waits: pauses in a row since a registry did not answer
     again      everything was tried once: what failed is tried again, behind this image
     """
@@ -78,8 +77,6 @@ class Work(BaseModel):
 
     passed: str = ""
     tag: str = ""
-    listed: int = 0
-    counted: bool = False
     progress: Progress | None = None
     waits: int = 0
     again: str | None = None

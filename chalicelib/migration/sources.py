@@ -6,7 +6,7 @@ whole      a repository is a route, by its name: made at the target with its nam
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -50,14 +50,25 @@ class Route:
         """Raises NotFound, Denied, NameInvalid."""
         return self.open(self.place)
 
-    def images(self) -> Iterator[Wanted]:
-        """Raises what listing tags raises."""
-        tags = self.source().tags() if lists_tags(self.rule) else ()
+    def images(self, behind: str) -> Iterator[tuple[str, Wanted | None]]:
+        """By tag, behind one, so that they go on there whatever came or went meanwhile; None for a tag that is not
+        wanted: of very many it takes long to look at all of them. Raises what listing tags raises."""
+        if lists_tags(self.rule):
+            tags = sorted(tag for tag in self.source().tags() if tag > behind)
+            return ((tag, next(self._of([tag]), None)) for tag in tags)
+        wanted = sorted(self._of(()), key=_place)
+        return ((_place(one), one) for one in wanted if _place(one) > behind)
+
+    def _of(self, tags: Sequence[str]) -> Iterator[Wanted]:
         for image in images(self.rule, tags):
             target = image.target.repository
             yield Wanted(
                 entry=image.entry, source=str(image.source), reference=image.reference, target=target, tag=image.tag
             )
+
+
+def _place(image: Wanted) -> str:
+    return image.tag or image.reference
 
 
 def routes(stack: Stack, order: Order, homes: Homes, passed: str) -> Iterator[Route]:
@@ -79,9 +90,9 @@ def _route(cursor: str, rule: Rule, homes: Homes, prepare: Callable[[], None] = 
 
 
 def _repositories(stack: Stack, order: Order, passed: str) -> Iterator[Repository]:
-    """In the order of their names, which is that of their namespaces."""
+    """In the order of their whole names: `a-b/x` comes before `a/x`."""
     repositories = Repositories(stack)
-    for prefix in [f"{name}/" for name in sorted(order.namespaces)] or [""]:
+    for prefix in sorted(f"{name}/" for name in order.namespaces) or [""]:
         after = RepositoryName(passed) if passed.startswith(prefix) and passed else None
 
         load = partial(_page, repositories, order.source_id, prefix, after)

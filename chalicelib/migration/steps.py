@@ -89,16 +89,17 @@ class _Walk:
             return self._again(self._work.again)
         finished = self._first_time()
         if not finished:
-            return self._concluded(total=None)
-        total = self._work.listed
+            return self._concluded()
         failed = self._task.counts.get("failed", 0) + self._found.counts["failed"]
         if failed:
-            self._work = Work(listed=total, again="")
-            return self._concluded(total, _did_not_arrive(failed))
-        return self._concluded(total, ended=True)
+            self._work = Work(again="")
+            return self._concluded(_did_not_arrive(failed))
+        return self._concluded(ended=True)
 
-    def _concluded(self, total: int | None, failed: str = "", *, ended: bool = False) -> Step:
+    def _concluded(self, failed: str = "", *, ended: bool = False) -> Step:
+        """How many there are is known at the end: each was told of once."""
         found = self._found
+        total = self._task.done + found.done if ended or failed else None
         work = None if ended else self._work.model_dump(mode="json")
         return Step(
             work,
@@ -123,33 +124,25 @@ class _Walk:
         for route in routes(self._stack, self._order, self._homes, self._work.passed):
             if self._time_is_up or not self._follow(route):
                 return False
-            self._work = Work(passed=route.cursor, listed=self._work.listed)
+            # Where a registry was waited for in vain, what is behind it is not waited for too, until something comes.
+            self._work = Work(passed=route.cursor, waits=self._work.waits)
         return True
 
     def _follow(self, route: Route) -> bool:
         """Whether all images of a route were tried. One that cannot be followed at all is an image that failed."""
         try:
             route.prepare()
-            # Sorted they go on behind any tag, whatever came or went meanwhile.
-            images = sorted(route.images(), key=lambda image: image.tag or image.reference)
+            images = route.images(self._work.tag)
         except Unavailable as unavailable:
             return self._wait_or_fail(route.itself, unavailable)
         except Refused as refused:
-            self._count(1)
             self._tell(route.itself, Outcome("failed", reason=refused.code.lower(), message=refused.message))
             return True
-        self._count(len(images))
-        for image in images:
-            if (image.tag or image.reference) <= self._work.tag:
-                continue
-            if self._time_is_up or not self._try(image, route.source):
+        for tag, image in images:
+            if self._time_is_up or not (image is None or self._try(image, route.source)):
                 return False
-            self._work = self._work.model_copy(update={"tag": image.tag or image.reference, "progress": None})
+            self._work = self._work.model_copy(update={"tag": tag, "progress": None})
         return True
-
-    def _count(self, images: int) -> None:
-        if not self._work.counted:
-            self._work = self._work.model_copy(update={"listed": self._work.listed + images, "counted": True})
 
     def _try(self, image: Wanted, source: Callable[[], Source]) -> bool:
         """Whether it is known what became of it; else the step ends here."""
@@ -179,7 +172,6 @@ class _Walk:
             self._found.wait_s = max(PAUSES_S[waits], min(unavailable.retry_after_s, PAUSES_S[-1]))
             return False
         self._work = self._work.model_copy(update={"waits": _IMPATIENT})
-        self._count(1)
         self._tell(image, Outcome("failed", reason="unavailable", message=unavailable.message))
         return True
 
@@ -204,15 +196,15 @@ class _Walk:
         """Only that; each counts as what it has become now instead."""
         for image in store.failed(self._stack.table, self._task, after, self._at_most):
             if self._time_is_up or not self._retry(image):
-                return self._concluded(total=None)
-            self._work = Work(listed=self._work.listed, again=image.id, waits=self._work.waits)
+                return self._concluded()
+            self._work = Work(again=image.id, waits=self._work.waits)
         if store.failed(self._stack.table, self._task, self._work.again or "", 1):
-            return self._concluded(total=None)
+            return self._concluded()
         left = len(store.failed(self._stack.table, self._task, "", _MOST_COUNTED))
         if left:
-            self._work = Work(listed=self._work.listed, again="")
-            return self._concluded(None, _did_not_arrive(left))
-        return self._concluded(None, ended=True)
+            self._work = Work(again="")
+            return self._concluded(_did_not_arrive(left))
+        return self._concluded(ended=True)
 
     def _retry(self, image: Wanted) -> bool:
         """Whether it is known what became of it."""

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import re
 import time
+from dataclasses import replace
+from typing import cast
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chalicelib.copying.ends import Source
 from chalicelib.kernel.errors import PatternInvalid
 from chalicelib.migration.expressions import Expression
+from chalicelib.migration.files import Rule
+from chalicelib.migration.models import Wanted
+from chalicelib.migration.places import Place
+from chalicelib.migration.sources import Route
 
 TAGS = ["v1.2", "aaa", "rel-1", "Release", "v2.", "", "-", "v12-rc1", "bx", "latest", "1.0.0_b"]
 SOURCES = [
@@ -57,3 +64,31 @@ def test_depth_and_length_are_bounded() -> None:
     for source in ("(" * 60 + ")" * 60, "a" * 501, "é"):
         with pytest.raises(PatternInvalid):
             Expression(source)
+
+
+class Told:
+    """A source of tags."""
+
+    def __init__(self, tags: list[str]) -> None:
+        self.tags = lambda: iter(tags)
+
+
+def test_tags_are_looked_at_one_by_one_and_each_is_behind_the_one_before() -> None:
+    """K2: of very many with a slow expression a step looks at as many as it has time for."""
+    place = Place.parse("registry.example.com/team/app:/^v/")
+    looked_at: list[str] = []
+
+    class Slow(Expression):
+        def matches(self, tag: str) -> bool:
+            looked_at.append(tag)
+            return super().matches(tag)
+
+    rule = Rule(replace(place, expression=Slow("^v")), Place.parse("team/app"), "entry")
+    itself = Wanted(entry="entry", source="", reference="", target="team/app")
+    source = cast(Source, Told(["v2", "latest", "v1", "main"]))
+    route = Route("000000", itself, rule.source, rule, lambda _: source)
+    images = route.images("")
+    assert looked_at == []
+    assert next(images) == ("latest", None)
+    assert [tag for tag, image in route.images("main") if image is not None] == ["v1", "v2"]
+    assert looked_at == ["latest", "v1", "v2"]

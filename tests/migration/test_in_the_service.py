@@ -173,12 +173,13 @@ def test_a_login_that_is_not_known_is_asked_once(stack: Stack, api: Api, elsewhe
 def test_a_registry_that_is_down_is_waited_for_and_then_given_up(
     stack: Stack, elsewhere: House, clock: FrozenClock
 ) -> None:
-    """K2: its images fail one after the other; back again, a retry brings them."""
+    """K2: its images fail one after the other, whichever rule wants them; back again, a retry brings them."""
     instance = make_instance(stack)
     make_namespace(stack, instance, "team")
     for tag in ("v1", "v2"):
         elsewhere.shop().push(tag)
-    order = {"images": {f"{host(elsewhere)}/library/app:v1,v2": "team/app"}, "auth": auth(elsewhere)}
+    images = {f"{host(elsewhere)}/library/app:v1,v2": "team/app", f"{host(elsewhere)}/library/app": "team/other"}
+    order = {"images": images, "auth": auth(elsewhere)}
     started = start(Api.signed_in(stack), "ci", **order)
 
     def carry_out() -> None:
@@ -194,13 +195,14 @@ def test_a_registry_that_is_down_is_waited_for_and_then_given_up(
         clock.advance(400)
         carry_out()
     api = Api.signed_in(stack)
-    assert task(api, "ci", started)["counts"] == {"failed": 2}
+    assert task(api, "ci", started)["counts"] == {"failed": 3}
     found = api.get(f"/instances/ci/tasks/{started['id']}/items").json()["items"]
     assert {item["reason"].partition(":")[0] for item in found} == {"unavailable"}
     elsewhere.server = Served(elsewhere.stack, port=elsewhere.server.address[1])
     api.post(f"/instances/ci/tasks/{started['id']}/retry")
     run_tasks(stack)
-    assert task(api, "ci", started)["counts"] == {"copied": 2}
+    ended = task(api, "ci", started)
+    assert (ended["counts"]["copied"], ended["progress"]["done"], ended["progress"]["total"]) == (4, 5, 5)
 
 
 def test_logins_are_kept_sealed_until_it_succeeded(stack: Stack, api: Api, elsewhere: House) -> None:
@@ -376,6 +378,19 @@ def test_only_the_namespaces_that_are_named_go_along(stack: Stack, api: Api) -> 
     run_tasks(stack)
     assert [one.name for one in Namespaces(stack).list(target.id).items] == ["one", "two"]
     assert api.post("/instances/mine/migrations", {"target_instance": "ci", "namespaces": ["none"]}).status == 404
+
+
+def test_names_that_begin_alike_are_all_brought_step_by_step(stack: Stack, api: Api) -> None:
+    """K3: `a-b/app` comes before `a/app`, though `a` comes before `a-b`."""
+    source, target = make_instance(stack, "from"), make_instance(stack)
+    for name in ("a1", "a1-b", "a1.c"):
+        make_namespace(stack, source, name)
+        shop(stack, source, f"{name}/app").push("v1", "v2")
+    started = start(api, "from", target_instance="ci", namespaces=["a1.c", "a1", "a1-b"])
+    while Tasks(stack).carry_out(source.id, started["id"], {"migration": partial(step, at_most=1)}):
+        pass
+    assert task(api, "from", started)["counts"] == {"copied": 6}
+    assert [one.name for one in Namespaces(stack).list(target.id).items] == ["a1", "a1-b", "a1.c"]
 
 
 def test_a_quota_fails_what_it_keeps_out_and_nothing_else(stack: Stack, api: Api) -> None:
