@@ -93,6 +93,9 @@ class Run:
         """Nothing more is begun; what is under way ends with the piece that is on its way."""
         self._stopped.set()
         self._effort.until = 0.0
+        with self._guard:
+            for holdings in self._holdings.values():
+                holdings.give_up()
 
     @property
     def stopped(self) -> bool:
@@ -183,6 +186,8 @@ class Run:
         refused = partial(self._registries.refused, image.target)
         with self._guard:
             holdings = self._holdings[target]
+            if self.stopped:
+                holdings.give_up()
         arrival = Arrival(target, name, self._sizes, holdings, refused)
         copier = Copier(departure, arrival, self._effort)
         try:

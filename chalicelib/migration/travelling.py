@@ -84,6 +84,7 @@ class Holdings:
         self._blobs: set[tuple[str, Digest]] = set()
         self._homes: dict[Digest, str] = {}
         self._sending: dict[tuple[str, Digest], threading.Event] = {}
+        self._given_up = False
 
     def tags(self, name: str, load: Callable[[], frozenset[str]]) -> frozenset[str]:
         """Of a repository when it was first looked at."""
@@ -116,11 +117,21 @@ class Holdings:
         """Whether the caller is the one to send it, until `release`; else somebody else has sent it, or tried to."""
         with self._guard:
             under_way = self._sending.get((name, digest))
+            if self._given_up:
+                return True
             if under_way is None:
                 self._sending[name, digest] = threading.Event()
                 return True
         under_way.wait()
         return False
+
+    def give_up(self) -> None:
+        """Nobody waits for anybody any more: of images that stop at once each could hold what another one wants."""
+        with self._guard:
+            self._given_up = True
+            waited_for = list(self._sending.values())
+        for under_way in waited_for:
+            under_way.set()
 
     def release(self, name: str, digest: Digest) -> None:
         with self._guard:
@@ -173,13 +184,19 @@ class Arrival(RemoteRepository):
         return True
 
     def take(self, source: Source, digest: Digest, size: int) -> bool:
+        try:
+            taken = self._mounted(digest, size) or super().take(source, digest, size)
+        except BaseException:
+            self._let_go(digest)
+            raise
+        if taken:
+            self._arrived(digest)
+        return taken
+
+    def _mounted(self, digest: Digest, size: int) -> bool:
         home = self._holdings.home(digest)
         elsewhere = home is not None and home != self.name and size > SMALL_BYTES
-        taken = elsewhere and home is not None and self.registry.mount(self.name, digest, home)
-        if taken or super().take(source, digest, size):
-            self._arrived(digest)
-            return True
-        return False
+        return elsewhere and home is not None and self.registry.mount(self.name, digest, home)
 
     def upload(self, digest: Digest, size: int, source: Source, before: Upload | None, pieces: Pieces) -> Upload | None:
         try:
