@@ -33,7 +33,8 @@ def create_cache(call: Call, body: NewCache) -> Created[CacheView]:
     `ttl_seconds`; while the upstream does not answer, what is here is served. Nothing is pushed into such a namespace.
     409 where it holds repositories, or has an upstream already. The password is never shown again.
     """
-    call.tell(namespace=body.namespace, object=body.upstream[:300])
+    # Whoever writes a login into the address has it refused, and not recorded.
+    call.tell(namespace=body.namespace, object=body.upstream.rpartition("@")[2])
     instance = instance_of(call)
     made = Caches(call.stack).create(instance, body, call.by)
     return Created(made, f"/instances/{instance.id}/caches/{made.namespace}")

@@ -8,6 +8,7 @@ from chalicelib.immutability.service import Immutability
 from chalicelib.kernel.errors import NotFound
 from chalicelib.kernel.names import TagName
 from chalicelib.ports.stack import Stack
+from chalicelib.registry.companions import is_companion
 from chalicelib.registry.service import Registry
 
 from .places import Place
@@ -24,6 +25,12 @@ class Here:
             with suppress(NotFound):
                 return self._registry.tag(place.repository, tag).digest
         return ""
+
+    def made(self, place: Place, tag: TagName) -> bool:
+        """Whether the service made the tag itself, as the accelerated version of another."""
+        with suppress(NotFound):
+            return is_companion(self._registry.tag(place.repository, tag))
+        return False
 
     def stays(self, place: Place, tag: TagName) -> bool:
         """Whether a rule keeps the tag where it is, wherever it is at the upstream."""

@@ -4,7 +4,8 @@
                 HEAD there, once for all who ask ─► the same digest ─► here
                                                  ─► another, or nothing here ─► from there, and `FillCache` brings it
                                                  ─► no answer, 429, 5xx, refused ─► here, however old · else 503
-                                                 ─► 404 ─► 404
+                                                 ─► 404 ─► 404, unless a rule keeps the tag ─► here
+                made here, as accelerated tags are ─► here
     by digest   here ─► never asked · else from there
     blob        `passing`
 
@@ -84,12 +85,16 @@ class PullThrough:
 
     async def _by_tag(self, visit: Visit, place: Place, tag: TagName, local: str, here: Answer | Refused) -> Answer:
         """local: what the tag points to here, "" for nothing; here: what is answered without an upstream."""
+        if local and tag.original != tag and await self._stack.read(self._here.made, place, tag):
+            return _answered(here)  # Its upstream knows nothing of it.
         try:
             head = await self._head(visit, place, tag, local)
             moved = head.digest != local
             if moved and not (local and await self._keeps(place, tag)):
                 return await self._manifest(visit, place, head.digest, tag, head)
         except NotFound:
+            if local and await self._keeps(place, tag):
+                return _answered(here)
             raise ManifestUnknown(tag) from None
         except PullBlocked:
             raise

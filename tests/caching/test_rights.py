@@ -6,10 +6,12 @@ from dataclasses import replace
 
 import pytest
 
-from chalicelib.kernel.names import Digest
+from chalicelib.kernel.names import Digest, RepositoryName
 from chalicelib.kernel.principal import Action
 from chalicelib.ports import keys
 from chalicelib.ports.table import Update
+from chalicelib.registry.companions import BY
+from chalicelib.repositories.service import Repositories
 from tests.credentials.test_robots_on_the_wire import robot
 from tests.pull_policies.gated import scanned, set_policy
 from tests.registry.wire import LOGIN, MANIFEST
@@ -137,6 +139,24 @@ def test_an_immutable_tag_stays_wherever_it_is_at_the_upstream(cached: Cached, t
     assert cached.pull(f"{HUB}/manifests/v1").headers["docker-content-digest"] == image
     cached.filled()
     assert cached.here(HUB, "v1") == image
+    del there.manifests["team/app", "v1"]
+    cached.clock.advance(3601)
+    assert cached.pull(f"{HUB}/manifests/v1").headers["docker-content-digest"] == image
+
+
+def test_an_accelerated_tag_is_served_though_the_upstream_knows_of_none(
+    cached: Cached, there: Upstream, image: Digest
+) -> None:
+    """A1, X7"""
+    cached.pull(f"{HUB}/manifests/v1")
+    cached.filled()
+    repository = Repositories(cached.stack).get(cached.instance.id, RepositoryName(HUB))
+    original = cached.stack.table.get(keys.tag(repository.id, "v1")) or {}
+    companion = {**keys.tag(repository.id, "v1-accelerated")._asdict(), "name": "v1-accelerated"}
+    cached.stack.table.put({**original, **companion, "pushed_by": BY})
+    assert cached.pull(f"{HUB}/manifests/v1-accelerated").headers["docker-content-digest"] == image
+    cached.stack.table.put({**original, **companion})
+    assert cached.pull(f"{HUB}/manifests/v1-accelerated").status_code == 404
 
 
 def _limit(cached: Cached, **limits: int) -> None:

@@ -125,11 +125,15 @@ def test_only_who_may_change_settings_does(cached: Cached) -> None:
 def test_changes_are_in_the_audit_record_without_the_password(cached: Cached) -> None:
     """S9, X7"""
     cached.api.patch(f"{CACHES}/hub", {"username": "user", "password": "s3cret-word"})
+    refused = cached.api.post(CACHES, {"namespace": "hub", "upstream": "user:s3cret-word@registry.example.com"})
+    assert refused.status in (400, 409)
+    assert "s3cret-word" not in refused.text
     cached.api.delete(f"{CACHES}/hub")
     found = Audit(cached.stack).search(cached.instance.id, Filter(object_type="cache"), None, 20).items
     told = [(one.object_type, one.action, one.namespace) for one in found]
     assert sorted(told) == sorted(
-        [("cache", "create", "hub"), ("cache", "create", "vault"), ("cache", "edit", "hub"), ("cache", "delete", "hub")]
+        [("cache", "create", name) for name in ("hub", "vault", "hub")]
+        + [("cache", "edit", "hub"), ("cache", "delete", "hub")]
     )
     assert "s3cret-word" not in str(found)
 
