@@ -17,6 +17,8 @@ from chalicelib.kernel.patterns import LONGEST, Pattern
 # All rules of an instance are read with each push: with short patterns one page.
 MOST_RULES: Final = 200
 MOST_BANDWIDTH: Final = 10**12
+# With less than this a step would sleep past its claim, and hold up the tasks of others.
+LEAST_BANDWIDTH: Final = 64 * 1024
 
 Content = Literal["image", "chart"]
 Role = Literal["source", "target"]
@@ -30,13 +32,19 @@ def _pattern_or_nothing(text: str) -> str:
         raise ValueError(refused.message) from refused
 
 
+def _none_or_enough(bandwidth: int) -> int:
+    if 0 < bandwidth < LEAST_BANDWIDTH:
+        raise ValueError(f"is too little to come to an end: at least {LEAST_BANDWIDTH}, or 0 for no limit")
+    return bandwidth
+
+
 def _each_once(content: tuple[Content, ...]) -> tuple[Content, ...]:
     return tuple(dict.fromkeys(content))
 
 
 _Patterns = Annotated[str, Field(max_length=LONGEST), AfterValidator(_pattern_or_nothing)]
 _Contents = Annotated[tuple[Content, ...], Field(min_length=1, max_length=2), AfterValidator(_each_once)]
-_Bandwidth = Annotated[int, Field(ge=0, le=MOST_BANDWIDTH)]
+_Bandwidth = Annotated[int, Field(ge=0, le=MOST_BANDWIDTH), AfterValidator(_none_or_enough)]
 _Name = Annotated[str, Field(min_length=1, max_length=64)]
 _Description = Annotated[str, Field(max_length=1024)]
 _Target = Annotated[str, Field(min_length=1, max_length=255)]
@@ -48,7 +56,7 @@ class SyncOrder(BaseModel):
     source_repositories   pattern of names inside the namespace, source_tags: pattern of tags; empty: all
     target_instance       id or name of an instance of the account, or of a remote of this instance
     override              a tag that the target has with another digest is replaced; else it is left alone
-    bandwidth             bytes a second that one task may move; 0: no limit
+    bandwidth             bytes a second that one task may move, 65536 or more; 0: no limit
     """
 
     model_config = GIVEN
@@ -171,7 +179,9 @@ class Wanted(BaseModel):
 
     repository   in full, in the source
     tag          "" for a referrer, which goes by its digest to where its subject is
+    beside       an accelerated image came beside it: that goes to where the tag is the same already
     failed       it failed before, and was counted so
+    put_off      how many images were settled when it was last put behind the others, as nobody answered for it
     """
 
     model_config = KEPT
@@ -180,7 +190,9 @@ class Wanted(BaseModel):
     tag: str = ""
     digest: str = ""
     subject: str = ""
+    beside: bool = False
     failed: bool = False
+    put_off: int | None = None
 
 
 class Work(BaseModel):
@@ -191,7 +203,7 @@ class Work(BaseModel):
     wanted     what comes next, its first with `progress`, whose bytes so far are told
     failed     what a retry does again
     listed     everything there is has been wanted; until then the list goes on behind `repository` and `tag`
-    counted    images listed so far
+    counted    images listed so far; settled: of which it is known what became
     waits      pauses in a row since the target did not answer, the first of them at `waits_since`
     """
 
@@ -207,5 +219,6 @@ class Work(BaseModel):
     repository: str = ""
     tag: str = ""
     counted: int = 0
+    settled: int = 0
     waits: int = 0
     waits_since: Moment | None = None

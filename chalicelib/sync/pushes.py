@@ -1,8 +1,8 @@
 """Which rules want what was pushed, and the task of each.
 
 A push that synchronisation made is wanted by none: so nothing goes in circles, whatever rules other services have. A
-referrer, which has no tag, goes to where the image is that it is about. What acceleration made is brought with its
-original.
+referrer, which has no tag, goes to where the image is that it is about. What acceleration made goes to where its
+original is by then, as that is brought by its own push, or not at all.
 """
 
 from __future__ import annotations
@@ -58,8 +58,8 @@ class Pushes:
         return begun
 
     def _tags(self, pushed: ImagePushed) -> dict[str, str]:
-        """What is to be brought, with the id of its own push. A companion brings its original once more, unless
-        that is gone, or was synchronised itself."""
+        """What is to be brought, with the id of its own push. Companions go by their originals' tags, unless those are
+        gone, or were synchronised themselves."""
         if pushed.pushed_by != ACCELERATION:
             return dict.fromkeys(pushed.tags, pushed.incarnation)
         wanted = [keys.tag(pushed.repository_id, TagName(tag).original) for tag in pushed.tags]
@@ -104,7 +104,8 @@ def _may_want(rule: Rule, pushed: ImagePushed) -> bool:
 
 def _tagged(rule: Rule, pushed: ImagePushed, tags: Mapping[str, str]) -> list[Wanted]:
     fitting = [tag for tag, push in tags.items() if push > rule.since and matches_tag(rule, tag)]
-    return [Wanted(repository=pushed.repository, tag=tag) for tag in fitting]
+    beside = pushed.pushed_by == ACCELERATION
+    return [Wanted(repository=pushed.repository, tag=tag, beside=beside) for tag in fitting]
 
 
 def _task_of(rule: Rule, incarnation: str) -> str:

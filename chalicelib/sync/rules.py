@@ -18,6 +18,8 @@ _LEAST_PIECE_BYTES: Final = 256 * 1024
 _PIECES_S: Final = 20
 # Between two attempts at a target that does not answer; the longest is taken from then on.
 PAUSES_S: Final = (5, 15, 60, 180, 600)
+# After so many the next image is tried first: it may be one alone that gets no answer.
+PAUSES_BEFORE_OTHERS: Final = 4
 # Changed, a rule is for later pushes only.
 DECIDING: Final = frozenset(
     {"content", "source_namespace", "source_repositories", "source_tags", "target_id", "place", "target_namespace"}

@@ -3,7 +3,8 @@
     what is wanted ─► one image after another ─► copied, unchanged, left, blocked, failed: an item each
                        │                          └─ copied: looked at once more, for what came to it meanwhile
                        ├─ no time left ─► the next step goes on where this one stopped
-                       └─ no answer ─► a pause, longer each time ─► after a day: failed
+                       └─ no answer ─► a pause, longer each time ─► the next image first ─► after a day: failed
+                                                                    └─ others got through, it still does not: failed
     nothing wanted ─► more of the list ─► at its end: done, or failed if an image did; retried, only such are wanted
 
 A rule is looked at with each step, as it stands: one that was deleted, switched off or changed brings nothing more.
@@ -19,8 +20,9 @@ from typing import Any, Final
 
 from chalicelib.copying.callers import SYNC, reader
 from chalicelib.copying.copier import Copier
+from chalicelib.copying.ends import Target
 from chalicelib.copying.local import LocalRepository
-from chalicelib.copying.models import Effort, Interrupted, Outcome, Progress
+from chalicelib.copying.models import Effort, Interrupted, Manifest, Outcome, Progress
 from chalicelib.copying.pace import Pace
 from chalicelib.edge.consume import encode
 from chalicelib.instances.models import Instance
@@ -33,7 +35,7 @@ from chalicelib.tasks.models import Step, Task, TaskItem
 
 from .listing import ImageList
 from .models import Order, Wanted, Work
-from .rules import content_of_body, pause_s
+from .rules import PAUSES_BEFORE_OTHERS, content_of_body, pause_s
 from .service import Sync
 from .targets import Opened, Targets
 
@@ -47,6 +49,8 @@ MOST_FAILED: Final = 200
 _SWEPT_S: Final = 60
 # What came to an image while it was copied is looked for so often.
 _LOOKS: Final = 3
+# What a step came to is written in transactions of a hundred.
+IMAGES_A_STEP: Final = 1000
 
 
 def step(stack: Stack, task: Task, *, step_s: float = STEP_S) -> Step:
@@ -78,10 +82,11 @@ class _Steps:
 
     def _go_on(self, order: Order, target: Opened, effort: Effort) -> Step:
         while True:
+            if not self._work.listed and all(one.put_off is not None for one in self._work.wanted):
+                self._work = ImageList(self._stack, self._instance, order).more(self._work)
             if not self._work.wanted:
                 if self._work.listed:
                     return self._ended()
-                self._work = ImageList(self._stack, self._instance, order).more(self._work)
                 continue
             try:
                 outcome = self._bring(order, target, self._work.wanted[0], effort)
@@ -91,7 +96,7 @@ class _Steps:
                 return self._on()
             if len(self._work.failed) >= MOST_FAILED:
                 return self._ended()
-            if time.monotonic() >= self._until:
+            if time.monotonic() >= self._until or len(self._items) >= IMAGES_A_STEP:
                 return self._on()
 
     def _order(self) -> tuple[Order | None, str]:
@@ -131,6 +136,8 @@ class _Steps:
             return Outcome("left", seen.digest, reason="other_content")
         if wanted.subject and not goal.holds(Digest(wanted.subject)):
             return Outcome("left", seen.digest, reason="subject_missing")
+        if wanted.beside and not _stands(goal, wanted.tag, seen):
+            return Outcome("left", seen.digest, reason="original_missing")
         return self._copied(Copier(source, goal, effort), reference, wanted.tag, order)
 
     def _copied(self, copier: Copier, reference: str, tag: str, order: Order) -> Outcome:
@@ -146,6 +153,9 @@ class _Steps:
                 raise Interrupted(interrupted, sofar) from interrupted
             if more.verdict == "unchanged":
                 break
+            if more.progress is not None:
+                moved, whole = sofar.moved + more.progress.moved, sofar.whole + more.progress.whole
+                more = replace(more, progress=more.progress.model_copy(update={"moved": moved, "whole": whole}))
             outcome = replace(more, moved=outcome.moved + more.moved, skipped=outcome.skipped)
         # Interrupted behind the last byte, it finds nothing to do when it goes on.
         went_on = outcome.verdict == "unchanged" and outcome.moved
@@ -153,19 +163,23 @@ class _Steps:
 
     def _settle(self, outcome: Outcome) -> bool:
         """Notes what became of the first image; False if it goes on in the next step."""
-        wanted, *rest = self._work.wanted
         told = self._work.progress.moved if self._work.progress is not None else 0
         if outcome.verdict == "unfinished" and outcome.progress is not None:
             self._bytes += outcome.progress.moved - told
             self._change(progress=outcome.progress, waits=0, waits_since=None)
             return False
         self._bytes += max(0, outcome.moved - told)
+        self._be_done_with_first(outcome)
+        return True
+
+    def _be_done_with_first(self, outcome: Outcome) -> None:
+        wanted, *rest = self._work.wanted
         self._note(wanted, outcome)
         failed = self._work.failed
         if outcome.verdict == "failed":
-            failed = (*failed, wanted.model_copy(update={"failed": True}))
-        self._change(wanted=tuple(rest), failed=failed, progress=None, waits=0, waits_since=None)
-        return True
+            failed = (*failed, wanted.model_copy(update={"failed": True, "put_off": None}))
+        settled = self._work.settled + 1
+        self._change(wanted=tuple(rest), failed=failed, progress=None, settled=settled, waits=0, waits_since=None)
 
     def _note(self, wanted: Wanted, outcome: Outcome) -> None:
         what = f":{wanted.tag}" if wanted.tag else f"@{wanted.digest}"
@@ -193,18 +207,20 @@ class _Steps:
     # What follows
 
     def _wait(self, unavailable: Unavailable) -> Step:
-        now, wanted = self._stack.clock.now(), self._work.wanted
+        now = self._stack.clock.now()
         if isinstance(unavailable, Interrupted):
             told = self._work.progress.moved if self._work.progress is not None else 0
             self._bytes += unavailable.progress.moved - told
             self._change(progress=unavailable.progress)
         since = self._work.waits_since or now
+        lost = Outcome("failed", reason="unavailable", message=unavailable.message)
         if now - since >= PATIENCE:
-            for one in wanted:
-                self._note(one, Outcome("failed", reason="unavailable", message=unavailable.message))
-            failed = (*self._work.failed, *(one.model_copy(update={"failed": True}) for one in wanted))
-            self._change(wanted=(), failed=failed, progress=None, waits=0, waits_since=None)
+            while self._work.wanted:
+                self._be_done_with_first(lost)
             return self._ended()
+        if self._work.waits >= PAUSES_BEFORE_OTHERS and not self._put_off():
+            self._be_done_with_first(lost)
+            return self._ended() if len(self._work.failed) >= MOST_FAILED else self._on()
         pause = pause_s(self._work.waits, unavailable.retry_after_s)
         self._change(waits=self._work.waits + 1, waits_since=since)
         if pause < _SWEPT_S:
@@ -212,6 +228,19 @@ class _Steps:
             hint = ContinueTransfer(instance_id=self._instance.id, task_id=self._task_id)
             self._stack.queues.send(hint.queue, [encode(hint)], delay_s=pause)
         return self._on(wait_s=pause, waits_for=unavailable.message)
+
+    def _put_off(self) -> bool:
+        """The first image goes behind the others, which may get through. False: they did since it was put there, so
+        that it is this one that does not."""
+        first, *rest = self._work.wanted
+        if first.put_off is not None and first.put_off < self._work.settled:
+            return False
+        if rest:
+            put_off = first.model_copy(update={"put_off": self._work.settled})
+            self._change(wanted=(*rest, put_off), progress=None)
+        elif first.put_off is None and not self._work.listed:
+            self._change(wanted=(first.model_copy(update={"put_off": self._work.settled}),))
+        return True
 
     def _leave_all(self, reason: str) -> Step:
         for wanted in self._work.wanted:
@@ -249,6 +278,15 @@ class _Steps:
 
     def _change(self, **fields: Any) -> None:
         self._work = self._work.model_copy(update=fields)
+
+
+def _stands(goal: Target, tag: str, manifest: Manifest) -> bool:
+    """Whether the tag points to the manifest there, by whatever algorithm it is named."""
+    standing = goal.standing(tag)
+    return standing is not None and standing.digest in (
+        manifest.digest,
+        Digest.of(manifest.body, standing.digest.algorithm),
+    )
 
 
 def _unhurried(_: int) -> None:

@@ -75,6 +75,7 @@ def test_rule_is_shown_as_it_was_made(estate: Estate) -> None:
         ({"content": []}, "content"),
         ({"content": ["layer"]}, "content.0"),
         ({"bandwidth": -1}, "bandwidth"),
+        ({"bandwidth": 65_535}, "bandwidth"),
         ({"name": ""}, "name"),
     ],
 )

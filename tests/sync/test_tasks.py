@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from chalicelib.chain import WORKERS
+from chalicelib.copying.copier import Copier
+from chalicelib.copying.models import Outcome
 from chalicelib.instances.service import Instances
-from chalicelib.kernel.names import RepositoryName
+from chalicelib.kernel.errors import Unavailable
+from chalicelib.kernel.names import RepositoryName, TagName
 from chalicelib.kernel.roles import Role
 from chalicelib.ports.stack import Stack
 from chalicelib.registry.companions import BY as ACCELERATION
@@ -196,6 +200,59 @@ def test_accelerated_image_comes_with_its_original_and_is_not_made_again(stack: 
     conversions = {task.subject["namespace"]: task.counts for task in shelf.tasks()}
     assert conversions["dev"] == {"accelerated": 1}
     assert not conversions.get("fast"), "it came"
+
+
+def test_accelerated_image_takes_nothing_back_where_its_original_is_not(stack: Stack, clock: FrozenClock) -> None:
+    """Y2, Y5: its original was synchronised by another service, and so is brought nowhere; nor is it for the sake of
+    what was made of it here."""
+    estate = Estate.opened(stack, acceleration=True)
+    make_namespace(stack, estate.instance, "open")
+    estate.rule(override=True, target_namespace="open")
+    there = RepositoryName("open/app")
+    newer = estate.push("v1", b"newer", name=there)
+    shelf = Shelf(Library(stack, estate.instance))
+    digest = shelf.push(BASE, tag="", name=APP)
+    found = shelf.library.registry.pull(shelf.library.owner, APP, digest)
+    tags = [TagName("v1")]
+    shelf.library.registry.push(shelf.library.owner, APP, digest, tags, found.body, found.media_type, "sync")
+    shelf.work()
+    clock.advance(61)
+    run_background(stack)
+    shelf.work()
+    assert estate.digest("v1-accelerated", APP)
+    assert estate.digest("v1", there) == newer
+    assert estate.became() == {"dev/app:v1": ("left", "original_missing")}
+
+
+def test_image_that_gets_no_answer_lets_others_go_first_and_then_fails_alone(
+    estate: Estate, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Y5: long before a target that answers nobody would be given up."""
+
+    class Stubborn(Copier):
+        def copy(self, reference: str, *arguments: Any, **more: Any) -> Outcome:
+            if reference == "v1":
+                raise Unavailable("answers with status 500")
+            return super().copy(reference, *arguments, **more)
+
+    monkeypatch.setattr(steps, "Copier", Stubborn)
+    estate.task()
+    for _ in range(12):
+        clock.advance(601)
+        run_background(estate.stack)
+    (task,) = estate.tasks()
+    assert (task["state"], task["counts"]) == ("failed", {"copied": 5, "failed": 1})
+    assert estate.became()["dev/app:v1"] == ("failed", "unavailable")
+
+
+def test_steps_of_many_images_end_in_between(estate: Estate, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What one has to tell fits into a few transactions."""
+    monkeypatch.setattr(steps, "IMAGES_A_STEP", 4)
+    task_id = estate.task()["id"]
+    Tasks(estate.stack).carry_out(estate.instance.id, task_id, WORKERS)
+    assert estate.tasks()[0]["progress"]["done"] == 4
+    estate.work()
+    assert estate.tasks()[0]["counts"] == {"copied": 6}
 
 
 def test_name_that_is_too_long_there_fails_alone(estate: Estate) -> None:
