@@ -102,9 +102,9 @@ class Annotations:
         is_chart = kind_of(record) == "chart"
         if not is_chart and not is_image(record.media_type, record.artifact_type):
             return Summary((), record.content_size)
-        config = self.config(instance_id, record)
         if is_chart:
-            return Summary((), record.content_size, chart_facts(config) if config is not None else "")
+            return Summary((), record.content_size, self._chart(instance_id, record))
+        config = self.config(instance_id, record)
         found = platform(document(config)) if config is not None else ""
         return Summary((found,) if found else (), record.content_size)
 
@@ -118,6 +118,15 @@ class Annotations:
         manifest = document(self._bodies.of(instance_id, record))
         digest = text(mapping(manifest.get("config")).get("digest"))
         return self._bodies.blob(instance_id, digest, CONFIG_LIMIT_BYTES)
+
+    def _chart(self, instance_id: str, record: ManifestRecord) -> str:
+        """The index tells everybody of it who may pull the chart: so its config has to be the repository's own. Where
+        sparse content is allowed a manifest may name what another one holds."""
+        manifest = document(self._bodies.of(instance_id, record))
+        digest = text(mapping(manifest.get("config")).get("digest"))
+        if self._table.get(keys.link(record.repository_id, digest)) is None:
+            return ""
+        return chart_facts(self._bodies.blob(instance_id, digest, CONFIG_LIMIT_BYTES) or b"")
 
     def _size_of_children(self, record: ManifestRecord) -> int:
         wanted = [keys.manifest(record.repository_id, child) for child in record.children[:MOST_CHILDREN]]

@@ -14,6 +14,7 @@ from chalicelib.kernel.roles import Role
 from chalicelib.repositories.models import RepositoryEdit
 from chalicelib.repositories.service import Repositories
 from tests.management import Api
+from tests.registry.images import push_manifest
 from tests.registry.library import Library
 from tests.registry.wire import LOGIN, Wire, exchange
 from tests.stacks import make_instance, make_namespace
@@ -65,6 +66,17 @@ def test_nobody_sees_public_charts_and_the_instance_s_own_all_of_them(wire: Wire
     assert charts(wire.ask("GET", f"{LIBRARY}index.yaml")) == ["nginx", "redis"]
     assert wire.ask("GET", f"{LIBRARY}redis-1.0.0.tgz", login=None).content == Chart(name="redis").archive
     assert wire.ask("GET", f"{LIBRARY}nginx-1.0.0.tgz", login=None).status_code == 401
+
+
+def test_a_manifest_tells_nothing_of_a_chart_that_another_repository_holds(wire: Wire) -> None:
+    """H1, R5: where sparse content is allowed one may be pushed without its blobs."""
+    make_namespace(wire.stack, wire.instance, "sparse", allow_sparse_indexes=True, default_visibility="public")
+    library = Library(wire.stack, wire.instance)
+    push_manifest(library.registry, library.owner, Chart().manifest, "1.0.0", name=RepositoryName("sparse/nginx"))
+    library.handle_events()
+    put_over(wire, Chart(name="own"), "sparse")
+    assert charts(wire.ask("GET", "/charts/default/sparse/index.yaml", login=None)) == ["own"]
+    assert wire.ask("GET", "/charts/default/sparse/nginx-1.0.0.tgz").status_code == 404
 
 
 def test_to_nobody_a_closed_namespace_and_a_missing_one_are_the_same(wire: Wire) -> None:
