@@ -19,7 +19,7 @@ from chalicelib.kernel.names import Digest, TagName
 
 from .contents import contents
 from .ends import Source, Target
-from .gathering import Gathering, Needed
+from .gathering import Needed
 from .models import Effort, Interrupted, Manifest, Outcome, Progress, Standing, Verdict
 from .moving import Moving, OutOfTime
 
@@ -123,7 +123,7 @@ class _Copying:
         if standing is not None and not stands and not self._may_replace(standing):
             return self._left(standing)
         here = stands or self.target.holds(manifest.digest)
-        needed = Gathering(self.source, self.target, referrers=self.referrers).needed(manifest, here=here)
+        needed = self.moving.gathering(referrers=self.referrers).needed(manifest, here=here)
         self.moving.whole = max(self.moving.whole, sum(needed.blobs.values()))
         if not needed.order and (stands or not self.tag):
             # What it is made of did not have to move.
@@ -182,7 +182,7 @@ class _Copying:
         try:
             manifest = self.source.manifest(companion)
             here = self.target.holds(companion)
-            needed = Gathering(self.source, self.target, referrers=False).needed(manifest, here=here)
+            needed = self.moving.gathering(referrers=False).needed(manifest, here=here)
             self.moving.whole += sum(needed.blobs.values())
             self.moving.bring(needed.blobs)
             for digest in needed.order:

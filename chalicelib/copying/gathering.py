@@ -17,12 +17,14 @@ from chalicelib.kernel.names import Digest
 
 from .contents import Contents, contents
 from .ends import Source, Target
-from .models import Manifest
+from .models import Effort, Manifest
 
 MOST_MANIFESTS: Final = 1000
 MOST_BLOBS: Final = 20_000
 # Of manifests that are held until they are pushed; others are read again then.
 MOST_HELD_BYTES: Final = 16 * 1024 * 1024
+# Of manifests that wait for what they list, each in the next one's list.
+MOST_OPEN_BYTES: Final = 64 * 1024 * 1024
 
 
 class ImageTooLarge(Refused):
@@ -69,24 +71,30 @@ class _Step:
 
 
 class Gathering:
-    def __init__(self, source: Source, target: Target, *, referrers: bool) -> None:
+    def __init__(self, source: Source, target: Target, effort: Effort, *, referrers: bool) -> None:
         self._source = source
         self._target = target
+        self._effort = effort
         self._referrers = referrers
         self._seen: set[Digest] = set()
+        self._open_bytes = 0
 
     def needed(self, root: Manifest, *, here: bool) -> Needed:
-        """here: the target has the root itself. Raises ImageTooLarge, PullBlocked, ManifestInvalid."""
+        """here: the target has the root itself. Raises ImageTooLarge, PullBlocked, ManifestInvalid, and Unavailable
+        where it takes too long."""
         needed, waiting = Needed(), [_Step(root.digest, manifest=root)]
         while waiting:
             step = waiting.pop()
             if step.ready is not None:
+                self._open_bytes -= len(step.ready[0].body)
                 needed.add(*step.ready)
                 continue
             if step.digest in self._seen:
                 continue
-            if len(self._seen) == MOST_MANIFESTS:
+            # Lists of what is listed elsewhere too make it wait twice, and only that.
+            if len(self._seen) == MOST_MANIFESTS or len(waiting) > 4 * MOST_MANIFESTS:
                 raise ImageTooLarge
+            self._effort.refuse_overtime()
             self._seen.add(step.digest)
             is_here = here if step.digest == root.digest else self._target.holds(step.digest)
             # What is put last is taken first.
@@ -104,6 +112,9 @@ class Gathering:
         if made_of is not None and (not here or self._referrers):
             yield from _children(made_of.children)
         if manifest is not None and made_of is not None and not here:
+            self._open_bytes += len(manifest.body)
+            if self._open_bytes > MOST_OPEN_BYTES:
+                raise ImageTooLarge
             yield _Step(step.digest, ready=(manifest, made_of))
         if self._referrers:
             yield from (_Step(referrer) for referrer in self._source.referrers(step.digest))

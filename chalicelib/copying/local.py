@@ -31,8 +31,8 @@ from .ends import Pieces, Source
 from .gathering import MOST_MANIFESTS
 from .models import Manifest, Standing, Upload
 
-# Between two questions whether there is time.
-PIECE_BYTES: Final = 64 * 1024 * 1024
+# Between two questions whether there is time: from slow sources this takes minutes, and a step has no more of them.
+PIECE_BYTES: Final = 256 * 1024
 
 
 class LocalRepository:

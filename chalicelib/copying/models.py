@@ -24,6 +24,8 @@ from chalicelib.kernel.names import Digest
 Verdict = Literal["copied", "unchanged", "left", "blocked", "failed", "unfinished"]
 
 PARALLEL: Final = 4
+# Beyond `Effort.until`, for questions: whoever asks them for less long asks the first ones again and again.
+OVERTIME_S: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,7 @@ class Standing:
 @dataclass(slots=True)
 class Effort:
     """
-    until      on `time.monotonic`: no piece of a blob is begun later
+    until      on `time.monotonic`: no piece of a blob is begun later, and little is asked
     parallel   blobs at once
     pace       told of bytes as they move; it waits where they move faster than allowed
     """
@@ -54,6 +56,11 @@ class Effort:
     until: float = field(default_factory=lambda: time.monotonic() + 120)
     parallel: int = PARALLEL
     pace: Callable[[int], None] = lambda _: None
+
+    def refuse_overtime(self) -> None:
+        """Raises Unavailable, long after the time is up."""
+        if time.monotonic() > self.until + OVERTIME_S:
+            raise Unavailable("it takes too long to find out what is missing", retry_after_s=60)
 
 
 class Upload(BaseModel):

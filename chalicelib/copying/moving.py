@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from chalicelib.kernel.names import Digest
 
 from .ends import Source, Target
+from .gathering import Gathering
 from .models import Effort, Progress, Upload
 
 
@@ -35,6 +36,9 @@ class Moving:
     def progress(self) -> Progress:
         with self._lock:
             return Progress(uploads=dict(self._uploads), moved=self._moved, whole=self.whole)
+
+    def gathering(self, *, referrers: bool) -> Gathering:
+        return Gathering(self._source, self._target, self._effort, referrers=referrers)
 
     @property
     def moved(self) -> int:
@@ -75,6 +79,7 @@ class Moving:
     def _bring(self, digest: Digest, size: int) -> None:
         if self._broken.is_set():
             raise OutOfTime
+        self._effort.refuse_overtime()
         if self._target.has(digest) or self._target.take(self._source, digest, size):
             self._forget(digest)
             return

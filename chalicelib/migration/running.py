@@ -92,7 +92,7 @@ class Run:
     def stop(self) -> None:
         """Nothing more is begun; what is under way ends with the piece that is on its way."""
         self._stopped.set()
-        self._effort.until = 0.0
+        self._effort.until = time.monotonic()
         with self._guard:
             for holdings in self._holdings.values():
                 holdings.give_up()

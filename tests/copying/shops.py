@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -118,7 +119,7 @@ def stopping(after_bytes: int) -> Effort:
         nonlocal went
         went += size
         if went >= after_bytes:
-            effort.until = 0
+            effort.until = time.monotonic()
 
     effort = Effort(parallel=1, pace=pace)
     return effort

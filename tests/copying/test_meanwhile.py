@@ -196,6 +196,14 @@ def test_a_copy_that_has_no_time_left_says_where_it_goes_on(
     assert there.layers("v1") == [b"a" * 9000, b"b" * 9000]
 
 
+def test_a_source_that_sends_slowly_takes_no_longer_than_there_is_time(shops: tuple[Shop, Shop]) -> None:
+    here, there = shops
+    here.push("v1", layers=(b"a" * 2_000_000,))
+    outcome = Route(Elsewhere(here.source()), there.target(), stopping(200_000)).copy()
+    assert outcome.verdict == "unfinished"
+    assert outcome.moved < 600_000
+
+
 # Who comes in between
 
 
