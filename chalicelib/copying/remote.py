@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
@@ -17,19 +18,24 @@ from .models import Manifest, Standing, Upload
 
 # Sent by one request; what is larger is sent in pieces, and goes on where it broke off.
 PIECE_BYTES: Final = 256 * 1024 * 1024
+# The first, before it is known how fast the way there is: later ones take as long as this, or are as small.
+FIRST_PIECE_BYTES: Final = 8 * 1024 * 1024
+LEAST_PIECE_BYTES: Final = 256 * 1024
+PIECE_S: Final = 8.0
 
 
 class RemoteRepository:
     """
     synchronised  what is pushed is told to be a copy, from which a service like this one makes no others
-    piece_bytes   sent by one request, and between two questions whether there is time; PIECE_BYTES if 0
+    piece_bytes   sent by one request at most, and between two questions whether there is time; PIECE_BYTES if 0
     """
 
     def __init__(self, registry: RemoteRegistry, name: str, *, synchronised: bool = True, piece_bytes: int = 0) -> None:
         self.registry = registry
         self.name = name
         self._synchronised = synchronised
-        self._piece_bytes = piece_bytes or PIECE_BYTES
+        self._most_bytes = piece_bytes or PIECE_BYTES
+        self._piece_bytes = min(FIRST_PIECE_BYTES, self._most_bytes)
 
     # As a source
 
@@ -88,7 +94,7 @@ class RemoteRepository:
         while at.offset < size:
             if at.offset > begun and not pieces.go_on():
                 return at
-            at = self._append(at, cut, min(self._piece_bytes, size - at.offset), pieces)
+            at = self._timed(at, cut, min(self._piece_bytes, size - at.offset), pieces)
         cut.end()
         self.registry.finish_upload(self.name, at.location, digest)
         return None
@@ -96,6 +102,17 @@ class RemoteRepository:
     def _resumed(self, before: Upload | None) -> Upload | None:
         held = self.registry.upload_offset(self.name, before.location) if before is not None else None
         return None if before is None or held is None else Upload(location=before.location, offset=held)
+
+    def _timed(self, at: Upload, chunks: _Cut, size: int, pieces: Pieces) -> Upload:
+        """Fast, and the next pieces are larger; slow, and they are smaller."""
+        begun = time.monotonic()
+        following = self._append(at, chunks, size, pieces)
+        took_s = time.monotonic() - begun
+        if took_s > 2 * PIECE_S:
+            self._piece_bytes = max(min(LEAST_PIECE_BYTES, self._most_bytes), self._piece_bytes // 2)
+        elif took_s < PIECE_S / 2 and size == self._piece_bytes:
+            self._piece_bytes = min(2 * size, self._most_bytes)
+        return following
 
     def _append(self, at: Upload, chunks: _Cut, size: int, pieces: Pieces) -> Upload:
         """Raises Unavailable where the registry holds another number of bytes, or nothing any more."""

@@ -95,7 +95,8 @@ class Outbound:
     resolve         host and port → every address of it
     trust           whose certificates are believed; the usual authorities if None
     longest_s       from the look-up of the name to the last byte
-    stalled_s       an answer that has begun may be silent for so long, and drip for so long
+    stalled_s       an answer that has begun may be silent for so long, and drip for so long, and nothing
+                    of what is sent be taken
     """
 
     def __init__(
@@ -111,7 +112,7 @@ class Outbound:
         self._stalled_s = stalled_s
         self._addresses = Addresses(allow_private=allow_private, resolve=resolve)
         self._trust = trust
-        self._connecting = Connecting(self._addresses)
+        self._connecting = Connecting(self._addresses, stalled_s)
         self._kept: httpcore.ConnectionPool | None = None
 
     def keeping(self) -> Outbound:

@@ -22,8 +22,9 @@ from .outbound_addresses import Addresses
 READ_BYTES: Final = 256 * 1024
 # What may come before an answer begins: 1xx responses and its own header, which is bounded more closely yet.
 _BEFORE_ANSWER_BYTES: Final = 512 * 1024
-# Of an answer that has begun.
+# Of an answer that has begun, and of whoever takes nothing of what is sent.
 STALLED_S: Final = 60.0
+_CONNECT_S: Final = 30.0
 
 
 class Deadlines:
@@ -36,9 +37,10 @@ class Deadlines:
     def __init__(self, longest_s: float, answer_s: float, stalled_s: float) -> None:
         begun = time.monotonic()
         self.last = begun + longest_s
+        connected = min(self.last, begun + _CONNECT_S)
         self._answer_s = answer_s
         self.stalled_s = stalled_s
-        self._read_by: dict[str, float] = {"connect": self.last, "write": self.last, "pool": longest_s}
+        self._read_by: dict[str, float] = {"connect": connected, "write": self.last, "pool": longest_s}
         self.sent()
 
     @property
@@ -76,8 +78,9 @@ class Body:
 class Connecting(httpcore.NetworkBackend):
     """Connects to a vetted address, whatever the name would mean a moment later."""
 
-    def __init__(self, addresses: Addresses) -> None:
+    def __init__(self, addresses: Addresses, stalled_s: float = STALLED_S) -> None:
         self._addresses = addresses
+        self._stalled_s = stalled_s
         self._sockets = httpcore.SyncBackend()
         self._threads = threading.local()
 
@@ -95,17 +98,18 @@ class Connecting(httpcore.NetworkBackend):
         for at, address in enumerate(others):
             share = left(deadline) / (len(addresses) - at)
             try:
-                return _Stream(self._sockets.connect_tcp(address, port, share))
+                return _Stream(self._sockets.connect_tcp(address, port, share), self._stalled_s)
             except (httpcore.ConnectError, httpcore.ConnectTimeout):
                 continue
-        return _Stream(self._sockets.connect_tcp(last, port, left(deadline)))
+        return _Stream(self._sockets.connect_tcp(last, port, left(deadline)), self._stalled_s)
 
 
 class _Stream(httpcore.NetworkStream):
     """One connection. timeout, of each of its methods: a moment."""
 
-    def __init__(self, inner: httpcore.NetworkStream) -> None:
+    def __init__(self, inner: httpcore.NetworkStream, stalled_s: float) -> None:
         self._inner = inner
+        self._stalled_s = stalled_s
         self._socket: socket.socket = inner.get_extra_info("socket")
         self._before_answer: float = _BEFORE_ANSWER_BYTES
         self._longest_wait_s = float("inf")
@@ -128,7 +132,7 @@ class _Stream(httpcore.NetworkStream):
         rest = memoryview(buffer)
         try:
             while rest:
-                self._socket.settimeout(left(timeout or 0.0))
+                self._socket.settimeout(min(left(timeout or 0.0), self._stalled_s))
                 rest = rest[self._socket.send(rest) :]
         except TimeoutError as late:
             raise httpcore.WriteTimeout(late) from late
@@ -144,7 +148,8 @@ class _Stream(httpcore.NetworkStream):
     def start_tls(
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore.NetworkStream:
-        return _Stream(self._inner.start_tls(ssl_context, server_hostname, left(timeout or 0.0)))
+        inner = self._inner.start_tls(ssl_context, server_hostname, left(timeout or 0.0))
+        return _Stream(inner, self._stalled_s)
 
     def get_extra_info(self, info: str) -> Any:
         return self._inner.get_extra_info(info)

@@ -54,7 +54,7 @@ __all__ = [
 SYNCHRONISED: Final = "Crs-Synchronised"
 # A registry may have to put a large upload together before it answers.
 _FINISH_S: Final = 600.0
-# What a large body may take on top of `BLOB_S`, in bytes a second.
+# What a large body may take on top of `sending_s`, in bytes a second.
 _SLOWEST: Final = 512 * 1024
 _OCTETS: Final = "application/octet-stream"
 # Of a blob that comes with the request that begins its upload, where the registry takes it so.
@@ -71,6 +71,7 @@ class RemoteRegistry(RemoteReader):
     calls      for addresses that the registry names: of redirects, of tokens' realms, of uploads
     home       for the registry's own address, where the operator wrote that down; `calls` without
     pause      waits so many seconds between two attempts
+    sending_s  what a request with a body may take, on top of what its size allows
     """
 
     def __init__(
@@ -81,7 +82,9 @@ class RemoteRegistry(RemoteReader):
         home: Outbound | None = None,
         login: Login | None = None,
         pause: Callable[[float], None] = time.sleep,
+        sending_s: float = BLOB_S,
     ) -> None:
+        self._sending_s = sending_s
         super().__init__(Transport(httpx.URL(reference.origin), calls, home or calls, login, pause))
         # Repository → an upload of it, and when it was begun.
         self._begun: dict[str, tuple[str, float]] = {}
@@ -201,7 +204,8 @@ class RemoteRegistry(RemoteReader):
     def _put(self, repository: str, location: str, digest: Digest, body: Body, size: int) -> None:
         url = httpx.URL(location).copy_merge_params({"digest": digest})
         what = f"{digest} of {repository}"
-        asking = self._writing("PUT", url, repository, what, {"Content-Type": _OCTETS}, body, size, _FINISH_S)
+        longest_s = SMALL_S if size else _FINISH_S
+        asking = self._writing("PUT", url, repository, what, {"Content-Type": _OCTETS}, body, size, longest_s)
         try:
             with self._transport.ask(asking) as answer:
                 self._compare(answer.headers, digest)
@@ -246,7 +250,7 @@ class RemoteRegistry(RemoteReader):
         sent = dict(headers or {})
         if size:
             sent |= {"Content-Type": _OCTETS, "Content-Length": str(size)}
-            longest_s += BLOB_S + size / _SLOWEST
+            longest_s += self._sending_s + size / _SLOWEST
         return Asking(method, url, what, scopes, sent, body, longest_s)
 
 

@@ -36,8 +36,8 @@ MOST_REFERRERS: Final = 10_000
 _PAGE_BYTES: Final = 16 * 1024 * 1024
 _PAGE_NAMES: Final = 1000
 _MOST_PAGES: Final = 2000
-# Waiting for all pages of one list.
-_LIST_S: Final = 600.0
+# Waiting for all pages of one list; less than a step of a task may take.
+_LIST_S: Final = 150.0
 # What a blob has to move on by, so that an attempt counts as none.
 _PROGRESS_BYTES: Final = 1024 * 1024
 _ACCEPTED: Final = ", ".join((media.OCI_MANIFEST, media.OCI_INDEX, media.DOCKER_MANIFEST, media.DOCKER_LIST))

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 # Between two attempts at one request. Whoever brings images waits longer by its task, and holds up nobody meanwhile.
 LONGEST_PAUSE_S = 1.0
+# For one request, on top of what its size allows: a step of a task that waits for it has a few minutes.
+_SENDING_S: Final = 120.0
 # Edits of one remote that meet each other.
 _ATTEMPTS: Final = 20
 # Any name: what is parsed is the address before it.
@@ -121,7 +123,7 @@ class Remotes:
 
         reference = RemoteReference.parse(f"{remote.origin}/{_SOMETHING}")
         calls, login = outbound(self._stack.settings), self.login(remote)
-        return RemoteRegistry(reference, calls, login=login, pause=_pause)
+        return RemoteRegistry(reference, calls, login=login, pause=_pause, sending_s=_SENDING_S)
 
     def login(self, remote: Remote) -> Login | None:
         """None where it asks for none."""

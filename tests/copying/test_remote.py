@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from chalicelib.copying import remote
-from chalicelib.copying.models import Interrupted
+from chalicelib.copying.models import Interrupted, Upload
+from chalicelib.copying.remote import RemoteRepository
 from chalicelib.kernel import media
 from chalicelib.kernel.names import Digest, RepositoryName
+from chalicelib.ports.outbound import Outbound
+from chalicelib.ports.remote import RemoteRegistry
+from chalicelib.ports.remote_reference import RemoteReference
 from tests.registry.images import descriptor, image, owner_of
 
 from .served import COPY, NAME, House, house
@@ -159,6 +163,50 @@ def test_a_large_blob_goes_in_pieces_and_on_where_it_stopped(
     done = copying.resume(outcome.progress)
     assert (done.verdict, done.moved, done.skipped) == ("copied", 350_002, 0)
     assert there.layers("v1") == [b"x" * 350_000]
+
+
+@pytest.mark.parametrize(
+    ("piece_s", "sizes"), [(1000.0, [1000, 2000, 4000, 4000, 4000, 100]), (0.0, [1000, 500, 250, *[200] * 66, 150])]
+)
+def test_pieces_are_as_large_as_the_way_is_fast(
+    piece_s: float, sizes: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Y5: a step over a slow link ends in time, and one over a fast link does not ask for every piece anew."""
+    monkeypatch.setattr(remote, "FIRST_PIECE_BYTES", 1000)
+    monkeypatch.setattr(remote, "LEAST_PIECE_BYTES", 200)
+    monkeypatch.setattr(remote, "PIECE_S", piece_s)
+    sent: list[int] = []
+
+    class Slow(RemoteRegistry):
+        def append(self, repository: str, location: str, offset: int, chunks: Iterable[bytes], size: int) -> str:
+            sent.append(sum(len(chunk) for chunk in chunks))
+            return location
+
+        def begin_upload(self, repository: str) -> str:
+            return "http://127.0.0.1/upload"
+
+        def finish_upload(self, repository: str, location: str, digest: Digest) -> None:
+            return
+
+    class Unhurried:
+        def go_on(self) -> bool:
+            return True
+
+        def moved(self, size: int) -> None:
+            return
+
+        def stands(self, upload: Upload) -> None:
+            return
+
+    class Layer(RemoteRepository):
+        def read(self, digest: Digest, size: int, start: int = 0) -> Iterator[bytes]:
+            yield b"x" * size
+
+    registry = Slow(RemoteReference.parse("127.0.0.1:1/x"), Outbound(allow_private=True))
+    size, layer = sum(sizes), Digest.of(b"layer")
+    source, target = Layer(registry, "a/b"), RemoteRepository(registry, "c/d", piece_bytes=4000)
+    assert target.upload(layer, size, source, None, Unhurried()) is None
+    assert sent == sizes
 
 
 def test_an_upload_that_was_given_up_begins_anew(

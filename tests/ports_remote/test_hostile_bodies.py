@@ -103,7 +103,8 @@ def test_a_blob_that_comes_too_slowly_is_left_long_before_its_deadline(piece: by
     assert time.monotonic() - began < 15
 
 
-def test_who_reads_nothing_of_what_is_sent_to_it_is_left(ended: threading.Event) -> None:
+@pytest.mark.parametrize("calls", [Hasty(allow_private=True), Outbound(allow_private=True, stalled_s=0.2)])
+def test_who_reads_nothing_of_what_is_sent_to_it_is_left(calls: Outbound, ended: threading.Event) -> None:
     """DESIGN §7"""
     began = time.monotonic()
     mib = bytes(1024 * 1024)
@@ -114,7 +115,7 @@ def test_who_reads_nothing_of_what_is_sent_to_it_is_left(ended: threading.Event)
         return dripping(b"", ended, b"")
 
     with hostile(answer) as server, pytest.raises(Unavailable):
-        server.registry(Hasty(allow_private=True)).put_blob(NAME, BLOB, (mib for _ in range(64)), 64 * len(mib))
+        server.registry(calls).put_blob(NAME, BLOB, (mib for _ in range(64)), 64 * len(mib))
     assert time.monotonic() - began < 15
 
 
