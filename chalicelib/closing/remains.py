@@ -186,11 +186,13 @@ class Remains:
         """All rules of which the instance is the source go: nobody else's are in their claims."""
         rows = self._table.query(sync_keys.rules_partition(self._instance.id), limit=ROWS_A_LOOK).items
         for row in rows:
+            gone = [Key(row["pk"], row["sk"])]
             if row["sk"].startswith(sync_keys.rule("", "").sk):
                 account = row["account_id"]
-                source = sync_keys.claim(account, row["instance_id"], row["source_namespace"])
-                self._delete([source, sync_keys.claim(account, row["place"], row["target_namespace"])])
-            self._delete([Key(row["pk"], row["sk"])])
+                # With the rule, by one transaction: alone, a claim could be somebody else's when this is repeated.
+                gone.append(sync_keys.claim(account, row["instance_id"], row["source_namespace"]))
+                gone.append(sync_keys.claim(account, row["place"], row["target_namespace"]))
+            self._delete(gone)
         return len(rows), "" if rows else None
 
     def _scans(self, cursor: str) -> Look:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from chalicelib.identity.sealing import seal, unseal
@@ -147,7 +148,7 @@ class Remotes:
         from chalicelib.ports.outbound import outbound
 
         try:
-            reference = RemoteReference.parse(f"{address.rstrip('/')}/{_SOMETHING}")
+            reference = _as_called(RemoteReference.parse(f"{address.rstrip('/')}/{_SOMETHING}"))
             if f"{reference.repository}:{reference.tag}" != _SOMETHING:
                 raise Invalid("address", "a path follows the host")
             outbound(self._stack.settings).vet_url(reference.origin)
@@ -155,6 +156,16 @@ class Remotes:
             why = refused.fields[0][1] if refused.fields and refused.fields[0][0] == "url" else ""
             raise Invalid("address", why or "must be a host like registry.example:5000, and nothing more") from None
         return reference
+
+
+def _as_called(reference: RemoteReference) -> RemoteReference:
+    """A host by one name only, since places that rules bring to are told apart by it (Y2)."""
+    host, separator, port = reference.host.lower().rpartition(":")
+    if not separator or not port.isdigit():
+        host, port = reference.host.lower(), ""
+    usual = "443" if reference.scheme == "https" else "80"
+    named = host.removesuffix(".")
+    return replace(reference, host=f"{named}:{int(port)}" if port and port.lstrip("0") != usual else named)
 
 
 def _pause(seconds: float) -> None:

@@ -177,6 +177,8 @@ class Sync:
                 if remote_id == after:
                     raise Invalid("target_instance", "the remote is gone; choose another target") from None
                 continue
+            if remote_id == after and wanted is not None and remote.host != wanted.place:
+                raise _busy()  # It was moved after it was looked at.
             used = {**remote.used_by, rule.id: rule.name}
             if remote_id != after:
                 del used[rule.id]

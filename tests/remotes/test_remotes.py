@@ -12,11 +12,14 @@ import pytest
 
 from chalicelib.instances.service import Instances
 from chalicelib.kernel.roles import Role
+from chalicelib.namespaces.models import Namespace
 from chalicelib.ports.stack import Stack
 from chalicelib.remotes.models import MOST_REMOTES
 from chalicelib.remotes.service import Remotes
+from chalicelib.sync import service
+from chalicelib.sync.targets import Place, Targets
 from tests.management import Api, Reply
-from tests.stacks import embedded_stack
+from tests.stacks import embedded_stack, make_namespace
 from tests.sync.estate import Estate
 
 LOGIN = {"username": "robot", "password": "correct-horse-there"}
@@ -139,6 +142,35 @@ def test_two_rules_meet_at_a_remotes_host(estate: Estate) -> None:
     refused = estate.ask(source_namespace="prod", target_instance="alias", target_namespace="prod")
     assert refused.status == 409
     assert rule["id"] in refused.json()["detail"]
+
+
+@pytest.mark.parametrize("alias", ["Registry.Example.com", "registry.example.com.", "https://registry.example.com:443"])
+def test_host_has_one_name_however_it_is_written(estate: Estate, alias: str) -> None:
+    """Y2"""
+    made(estate)
+    shown = made(estate, name="alias", address=alias).json()
+    assert shown["address"] == FAR["address"]
+    estate.rule(target_instance="far")
+    make_namespace(estate.stack, estate.instance, "other")
+    assert estate.ask(source_namespace="other", target_instance="alias").status == 409
+
+
+def test_rule_does_not_follow_a_remote_that_moves_as_it_is_made(
+    estate: Estate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Y2: what is claimed is where it brings."""
+    made(estate)
+
+    class Moving(Targets):
+        def require(self, place: Place, namespace: str) -> Namespace | None:
+            found = super().require(place, namespace)
+            edit = {"address": "https://registry.example.net"}
+            assert estate.api.patch(f"{estate.path}/remotes/far", edit).status == 200
+            return found
+
+    monkeypatch.setattr(service, "Targets", Moving)
+    assert estate.ask(target_instance="far").status == 503
+    assert estate.api.get(f"{estate.path}/remotes/far").json()["used_by"] == []
 
 
 def test_remote_that_is_an_instance_of_this_service_is_that_instance(estate: Estate) -> None:

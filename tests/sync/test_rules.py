@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
 from chalicelib.chain import CHAIN
+from chalicelib.closing.remains import Remains
 from chalicelib.edge.consume import handle
 from chalicelib.instances.service import Instances
 from chalicelib.kernel.errors import Conflict
@@ -15,6 +17,7 @@ from chalicelib.kernel.messages import ReleaseInstance
 from chalicelib.kernel.roles import Role
 from chalicelib.ports import sync_keys as keys
 from chalicelib.ports.stack import Stack
+from chalicelib.ports.table import Key
 from chalicelib.sync.models import NewSyncRule
 from chalicelib.sync.service import Sync
 from tests.background import run_tasks
@@ -218,3 +221,29 @@ def test_developers_make_rules_and_readers_see_them(estate: Estate) -> None:
     assert estate.ask(role=Role.DEVELOPER).status == 201
     assert estate.ask(role=Role.READER).status == 403
     assert len(Api.signed_in(estate.stack, Role.READER).get(f"{estate.path}/sync-rules").json()["items"]) == 1
+
+
+def test_rules_of_a_deleted_instance_take_no_claims_of_others_along(
+    estate: Estate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Y2: interrupted after any deletion and repeated, when somebody else fills the same namespace by then."""
+    stack = estate.stack
+    other, far = Estate.opened(stack, "other"), make_instance(stack, "far", bucket=stack.settings.bucket)
+    make_namespace(stack, far, "prod")
+    estate.rule(target_instance="far")
+    once, remains = Remains._delete, Remains(stack, estate.instance, "")
+    (phase,) = (one for one in remains.phases if one.__name__ == "_sync_rules")
+
+    def breaks_off(self: Remains, gone: Sequence[Key]) -> None:
+        once(self, gone)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Remains, "_delete", breaks_off)
+    with pytest.raises(KeyboardInterrupt):
+        phase("")
+    monkeypatch.setattr(Remains, "_delete", once)
+    assert other.ask(target_instance="far").status == 201
+    while phase("")[1] is not None:
+        pass
+    third = Estate.opened(stack, "third")
+    assert third.ask(target_instance="far").status == 409
