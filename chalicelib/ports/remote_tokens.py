@@ -38,12 +38,20 @@ class Tokens:
     """Of one registry and one login, for many threads.
 
     origin  the registry's own; calls: to realms elsewhere, home: to its own
-    clock   monotonic seconds
+    clock   monotonic seconds; answer_s: how long a realm may take
     """
 
     def __init__(
-        self, origin: httpx.URL, calls: Outbound, home: Outbound, login: Login | None, clock: Callable[[], float]
+        self,
+        origin: httpx.URL,
+        calls: Outbound,
+        home: Outbound,
+        login: Login | None,
+        clock: Callable[[], float],
+        *,
+        answer_s: float = _ANSWER_S,
     ) -> None:
+        self._answer_s = answer_s
         self._origin = origin
         self._calls = calls
         self._home = home
@@ -123,7 +131,7 @@ class Tokens:
         may_see = self._login is not None and is_its_own(url, str(self._origin))
         sent = {"Authorization": self._login.basic} if self._login is not None and may_see else {}
         calls = self._home if same_origin(realm, self._origin) else self._calls
-        with calls.get(url, {"Accept": "application/json", **sent}, _ANSWER_S) as answer:
+        with calls.get(url, {"Accept": "application/json", **sent}, self._answer_s) as answer:
             if answer.status == 401:
                 self._refused_until = self._clock() + _REFUSED_S if sent else float("-inf")
                 raise self._unknown()

@@ -4,26 +4,25 @@ from __future__ import annotations
 
 import time
 from typing import Final, Literal
-from urllib.parse import urlencode
 
 import httpx
 
-from chalicelib.kernel import strict_json
-from chalicelib.kernel.errors import Conflict, Invalid, Unavailable
-from chalicelib.ports.outbound import Outbound, Streamed, outbound
-from chalicelib.ports.remote_login import Challenge, Login, is_its_own
+from chalicelib.kernel.errors import Conflict, Denied, Invalid, Unavailable
+from chalicelib.ports.outbound import Outbound, outbound
+from chalicelib.ports.remote_login import Login
+from chalicelib.ports.remote_tokens import Tokens
 from chalicelib.ports.stack import Stack
 
 from .models import Remote, RemoteTest
 from .service import Remotes
 
 _Result = Literal["ok", "denied", "unreachable", "no_registry"]
-_LONGEST_S: Final = 10.0
-_TOKEN_BYTES: Final = 1024 * 1024
+# Of each of three questions; whoever tries a remote gets an answer within half a minute or none.
+_LONGEST_S: Final = 8.0
 
 
 def attempt(stack: Stack, remote: Remote) -> RemoteTest:
-    """One attempt, of ten seconds for each question."""
+    """One attempt."""
     begun = time.monotonic()
     try:
         result, message = _ask(outbound(stack.settings), remote, Remotes(stack).login(remote))
@@ -37,12 +36,14 @@ def attempt(stack: Stack, remote: Remote) -> RemoteTest:
 
 
 def _ask(calls: Outbound, remote: Remote, login: Login | None) -> tuple[_Result, str]:
-    status, challenge = _ping(calls, remote, "")
+    tokens = Tokens(httpx.URL(remote.origin), calls, calls, login, time.monotonic, answer_s=_LONGEST_S)
+    status, challenge = _ping(calls, remote, tokens)
     if status == 401:
-        sent = _authorization(calls, remote, login, challenge)
-        if not sent:
+        try:
+            tokens.renew((), challenge, 0)
+        except Denied:
             return "denied", f"{remote.host} does not take this login"
-        status, _ = _ping(calls, remote, sent)
+        status, _ = _ping(calls, remote, tokens)
     if status == 200:
         whom = f"takes {remote.username}" if login is not None else "asks for no login"
         return "ok", f"{remote.host} answers, and {whom}"
@@ -53,40 +54,6 @@ def _ask(calls: Outbound, remote: Remote, login: Login | None) -> tuple[_Result,
     return "no_registry", f"{remote.host} answers with status {status}, as no registry does"
 
 
-def _ping(calls: Outbound, remote: Remote, authorization: str) -> tuple[int, Challenge]:
-    headers = {"Authorization": authorization} if authorization else {}
-    with calls.get(f"{remote.origin}/v2/", headers, _LONGEST_S) as answer:
-        return answer.status, Challenge.parse(answer.headers.get("www-authenticate", ""))
-
-
-def _authorization(calls: Outbound, remote: Remote, login: Login | None, challenge: Challenge) -> str:
-    """What answers the challenge; "" where nothing does. The password goes to the registry's own realm alone."""
-    if challenge.scheme == "basic":
-        return login.basic if login is not None else ""
-    realm = challenge.parameters.get("realm", "")
-    if challenge.scheme != "bearer" or not realm:
-        return ""
-    asked = urlencode({"service": service} if (service := challenge.parameters.get("service", "")) else {})
-    url = realm + ("&" if "?" in realm else "?") + asked if asked else realm
-    try:
-        may_see = login is not None and is_its_own(url, remote.origin)
-    except httpx.InvalidURL:
-        return ""
-    headers = {"Authorization": login.basic} if login is not None and may_see else {}
-    with calls.get(url, headers, _LONGEST_S) as answer:
-        return _token(answer) if answer.status == 200 else ""
-
-
-def _token(answer: Streamed) -> str:
-    body = bytearray()
-    for piece in answer.chunks:
-        body += piece
-        if len(body) > _TOKEN_BYTES:
-            return ""
-    try:
-        told = strict_json.parse(bytes(body), "token")
-    except Invalid:
-        return ""
-    token = (told.get("token") or told.get("access_token")) if isinstance(told, dict) else None
-    fits = isinstance(token, str) and token.isascii() and token.isprintable()
-    return f"Bearer {token}" if fits else ""
+def _ping(calls: Outbound, remote: Remote, tokens: Tokens) -> tuple[int, str]:
+    with calls.get(f"{remote.origin}/v2/", tokens.headers(()), _LONGEST_S) as answer:
+        return answer.status, answer.headers.get("www-authenticate", "")
