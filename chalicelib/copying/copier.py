@@ -61,6 +61,10 @@ class Copier:
             return copying.ended("failed", refused)
 
 
+class _Overtaken(Exception):
+    """The target's tag moved since it was looked at: whoever moved it may have brought what is newer."""
+
+
 @dataclass(slots=True)
 class _Copying:
     """digest: what the source's tag was seen at last; pushed: what of it this very copy put under the target's."""
@@ -87,7 +91,11 @@ class _Copying:
         manifest = self.source.manifest(reference)
         for _ in range(MOST_ROUNDS):
             self.digest = manifest.digest
-            became = self._bring_whole(manifest)
+            try:
+                became = self._bring_whole(manifest)
+            except _Overtaken:
+                manifest = self._now(reference, manifest)
+                continue
             if became is not None and became.verdict == "left":
                 return became
             came = self._bring_companion(reference, manifest)
@@ -151,6 +159,8 @@ class _Copying:
         now = self.target.standing(self.tag)
         if now is not None and _is(now.digest, manifest):
             return None
+        if self.override:
+            raise _Overtaken
         return self._left(now)
 
     def _may_replace(self, standing: Standing) -> bool:

@@ -62,8 +62,8 @@ class Target(Protocol):
         ...
 
     def push(self, manifest: Manifest, tag: str, at: Standing | None, *, override: bool) -> bool:
-        """The manifest, under a tag unless that is "". False: without leave to replace it, the tag moved away from
-        where it stood, and is left."""
+        """The manifest, under a tag unless that is "". False: the tag moved away from where it stood, and is left; what
+        knows no conditions looks for that only without leave to replace it."""
         ...
 
     def wants(self, companion: Digest, tag: str, original: Digest) -> bool:

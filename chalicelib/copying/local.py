@@ -152,7 +152,7 @@ class LocalRepository:
 
     def push(self, manifest: Manifest, tag: str, at: Standing | None, *, override: bool) -> bool:
         tags = [TagName.parse(tag)] if tag else []
-        condition = None if override or not tag else (at.mark if at is not None else "")
+        condition = None if not tag else (at.mark if at is not None else "")
         try:
             self._registry.push(
                 self._caller,

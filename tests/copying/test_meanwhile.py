@@ -125,6 +125,26 @@ def shops(stack: Stack) -> tuple[Shop, Shop]:
     return two_instances(stack)
 
 
+# What comes in between
+
+
+def test_a_copy_that_stood_still_puts_nothing_older_in_place_of_what_another_brought(shops: tuple[Shop, Shop]) -> None:
+    """Y5: not for a moment either, override or not."""
+    here, there = shops
+    here.push("v1", layers=(b"old",))
+    newest = ""
+
+    def overtake() -> None:
+        nonlocal newest
+        newest = here.push("v1", layers=(b"new",))
+        Route(here.source(), there.target()).copy(override=True)
+
+    slow = Shelf(there.target(), before=Calls(overtake, name="push"))
+    outcome = Route(here.source(), slow).copy(override=True)
+    assert (outcome.digest, there.digest("v1")) == (newest, newest)
+    assert there.tag("v1").version == 1
+
+
 # What breaks off
 
 
