@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
-from chalicelib.kernel.errors import Conflict, NotFound, RangeInvalid, Unavailable, UploadUnknown
+from chalicelib.kernel.errors import Conflict, Invalid, NotFound, RangeInvalid, Unavailable, UploadUnknown
 from chalicelib.kernel.names import Digest, TagName
 from chalicelib.ports.remote import RemoteRegistry
 from chalicelib.registry.companions import SOURCE
@@ -100,8 +100,13 @@ class RemoteRepository:
         return None
 
     def _resumed(self, before: Upload | None) -> Upload | None:
-        held = self.registry.upload_offset(self.name, before.location) if before is not None else None
-        return None if before is None or held is None else Upload(location=before.location, offset=held)
+        if before is None:
+            return None
+        try:
+            held = self.registry.upload_offset(self.name, before.location)
+        except Invalid:
+            return before  # It does not say: what it took it holds.
+        return None if held is None else Upload(location=before.location, offset=held)
 
     def _timed(self, at: Upload, chunks: _Cut, size: int, pieces: Pieces) -> Upload:
         """Fast, and the next pieces are larger; slow, and they are smaller."""

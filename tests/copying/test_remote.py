@@ -14,13 +14,14 @@ from chalicelib.copying import remote
 from chalicelib.copying.models import Interrupted, Upload
 from chalicelib.copying.remote import RemoteRepository
 from chalicelib.kernel import media
+from chalicelib.kernel.errors import Invalid
 from chalicelib.kernel.names import Digest, RepositoryName
 from chalicelib.ports.outbound import Outbound
 from chalicelib.ports.remote import RemoteRegistry
 from chalicelib.ports.remote_reference import RemoteReference
 from tests.registry.images import descriptor, image, owner_of
 
-from .served import COPY, NAME, House, house
+from .served import COPY, LOGIN, NAME, House, house
 from .shops import Route, Shop, stopping
 
 Pair = Callable[[House, House, RepositoryName], tuple[Shop, Shop, Route]]
@@ -207,6 +208,27 @@ def test_pieces_are_as_large_as_the_way_is_fast(
     source, target = Layer(registry, "a/b"), RemoteRepository(registry, "c/d", piece_bytes=4000)
     assert target.upload(layer, size, source, None, Unhurried()) is None
     assert sent == sizes
+
+
+def test_a_registry_that_does_not_say_how_much_it_holds_is_sent_the_rest(
+    houses: tuple[House, House], name: RepositoryName, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Y5: some know no GET of an upload."""
+
+    class Silent(RemoteRegistry):
+        def upload_offset(self, repository: str, location: str) -> int | None:
+            raise Invalid("registry", "refuses it: status 405")
+
+    monkeypatch.setattr(remote, "PIECE_BYTES", 100_000)
+    one, two = houses
+    reference = RemoteReference.parse(f"127.0.0.1:{two.server.address[1]}/x")
+    here, size = one.shop(name), 350_000
+    here.push("v1", layers=(b"z" * size,))
+    with Silent(reference, Outbound(allow_private=True), login=LOGIN) as registry:
+        copying = Route(here.source(), RemoteRepository(registry, name))
+        outcome = replace(copying, effort=stopping(150_000)).copy()
+        done = copying.resume(outcome.progress)
+    assert (outcome.verdict, done.verdict, done.moved) == ("unfinished", "copied", size + 2)
 
 
 def test_an_upload_that_was_given_up_begins_anew(
