@@ -1,6 +1,7 @@
 """Environments, services, versions and their images in the management API (B1–B4). They belong to the account.
 
-Whatever reaches into an instance passes its allowlist, and needs it running, as under the instance's own paths.
+Whatever shows or changes what an instance holds passes its allowlist, and needs it running, as under the instance's own
+paths. Services and versions themselves say no more than whether repository and tag are still there.
 """
 
 from __future__ import annotations
