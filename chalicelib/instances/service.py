@@ -243,6 +243,16 @@ class Instances:
         except NotFound:
             return True
 
+    def at_loopback(self, port: int) -> Instance | None:
+        """What is reached at a port of this very machine, by no name; None where that is none of ours."""
+        settings = self._stack.settings
+        if port not in self._by_port and port not in (settings.port, settings.internal_port):
+            return None
+        try:
+            return self.find("", port) if settings.one_machine else None
+        except NotFound:
+            return None
+
     def named(self, account_id: str, name: str) -> Instance:
         """Raises NotFound."""
         return self._load(store.id_named(self._stack.table, account_id, name))

@@ -22,6 +22,11 @@ _LONGEST: Final = 1024
 _HUB: Final = ("docker.io", "registry-1.docker.io", "library")
 
 
+def is_loopback(host: str) -> bool:
+    """Of a host with or without its port."""
+    return _LOOPBACK.fullmatch(host) is not None
+
+
 @dataclass(frozen=True, slots=True)
 class RemoteReference:
     """host: with its port, as it is called. tag: `latest` where neither a tag nor a digest is named."""
@@ -48,7 +53,7 @@ class RemoteReference:
         if host == _HUB[0]:
             host, path = _HUB[1], path if "/" in path else f"{_HUB[2]}/{path}"
         if not scheme:
-            scheme = "http" if _LOOPBACK.fullmatch(host) else "https"
+            scheme = "http" if is_loopback(host) else "https"
         return cls(scheme, host, path, tag or ("" if digest else "latest"), digest)
 
     @property

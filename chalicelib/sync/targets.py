@@ -19,7 +19,7 @@ from chalicelib.kernel.names import NamespaceName, RepositoryName
 from chalicelib.kernel.paging import every
 from chalicelib.namespaces.models import Namespace
 from chalicelib.namespaces.service import Namespaces
-from chalicelib.ports.remote_reference import RemoteReference
+from chalicelib.ports.remote_reference import RemoteReference, is_loopback
 from chalicelib.ports.stack import Stack
 from chalicelib.remotes.models import Remote
 from chalicelib.remotes.service import Remotes
@@ -85,8 +85,12 @@ class Targets:
 
     def _own(self, account_id: str, remote: Remote) -> Instance | None:
         """The account's instance that is reached at the remote's address."""
-        host, _, port = remote.host.partition(":")
+        host, _, port = remote.host.rpartition(":") if ":" in remote.host else (remote.host, "", "")
         port = port or ("443" if remote.scheme == "https" else "80")
+        if is_loopback(remote.host):
+            here = self._instances.at_loopback(int(port) if port.isdigit() else 0)
+            if here is not None and here.account_id == account_id:
+                return here
         for one in every(lambda cursor: self._instances.page(account_id, cursor=cursor)):
             addresses = (self._instances.public_address(one), self._instances.internal_address(one) or "")
             if f"{host}:{port}" in [f"{address}:443" if ":" not in address else address for address in addresses]:

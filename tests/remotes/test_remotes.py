@@ -199,6 +199,16 @@ def private(tmp_path: Path) -> Iterator[Estate]:
         yield Estate.opened(stack)
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "127.0.0.2"])
+def test_own_service_by_a_name_of_loopback_is_the_instance_that_answers_there(private: Estate, host: str) -> None:
+    """Y2"""
+    estate, port = Estate.opened(private.stack, "default"), private.stack.settings.port
+    assert made(estate, address=f"{host}:{port}").status == 201
+    assert made(estate, name="other", address=f"{host}:{port + 1}").status == 201
+    kinds = [estate.rule(target_instance="far"), estate.rule(target_instance="other")]
+    assert [rule["target_kind"] for rule in kinds] == ["instance", "remote"]
+
+
 @pytest.mark.parametrize(
     ("answer", "result"),
     [
