@@ -14,12 +14,16 @@ from typing import Any, Final, ParamSpec, TypeVar
 
 from chalicelib.kernel.errors import Unavailable
 
+from .places import Place
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
 # Threads wait for a network: of a process, and of one cache.
 MOST_CALLS: Final = 64
 MOST_OF_ONE: Final = 24
+# Of these, for callers who logged in alone: a client that reads slowly keeps its seat for as long as a blob may take.
+FOR_KNOWN: Final = 8
 # Who asks the same as somebody else waits for that one's answer so long. Shorter than proxies wait for a first byte.
 WAIT_S: Final = 30.0
 
@@ -54,9 +58,10 @@ class Flights:
             done.exception()  # Looked at, though everybody who asked may be gone.
 
     @contextmanager
-    def seat(self, cache: str) -> Iterator[None]:
+    def seat(self, place: Place) -> Iterator[None]:
         """For one call to an upstream, or one blob from it. Raises Unavailable where too many are under way."""
-        if self._busy[cache] >= MOST_OF_ONE:
+        cache, is_stranger = place.cache.namespace_id, place.caller.principal.anonymous
+        if self._busy[cache] >= MOST_OF_ONE - (FOR_KNOWN if is_stranger else 0):
             raise Unavailable("too many pulls through this cache are under way; try again", retry_after_s=5)
         self._busy[cache] += 1
         try:

@@ -86,7 +86,7 @@ class Passing:
             (b"accept-ranges", b"bytes"),
         )
         if visit.method == "HEAD":
-            with self._flights.seat(place.cache.namespace_id):
+            with self._flights.seat(place):
                 if not await self._flights.run(self._is_there, place, digest):
                     raise BlobUnknown(digest)
             return Answer(200, head, fleeting=True)
@@ -148,7 +148,7 @@ class Passing:
     async def _bring(self, asked: _Asked, send: Send, extra: Headers, *, keeps: bool) -> None:
         keeps = keeps and await self._flights.run(self._has_room, asked)
         place, filler = asked.place, asked.place.filler if keeps else None
-        with self._flights.seat(place.cache.namespace_id):
+        with self._flights.seat(place):
             if keeps:
                 await self._flights.run(self._leases.begin, place.repository, asked.digest)
             inflow = Inflow(self._wire.registry, self._pieces(asked), asked.digest, place.name, filler)
@@ -189,7 +189,7 @@ class Passing:
 
     async def _pass(self, asked: _Asked, part: Span, send: Send, extra: Headers) -> None:
         """A range, as the upstream sends it: who asks for parts of a blob knows how to tell whether they are right."""
-        with self._flights.seat(asked.place.cache.namespace_id):
+        with self._flights.seat(asked.place):
             pieces = self._pieces(asked, part)
             try:
                 piece = await self._flights.run(next, pieces, b"")

@@ -138,7 +138,7 @@ class PullThrough:
                 return RemoteHead(Digest(local), "", 0)  # Nobody said so: it is not remembered.
             return upstream.ask(lambda registry: registry.head(name, tag))
 
-        with self._flights.seat(place.cache.namespace_id):
+        with self._flights.seat(place):
             return await self._flights.run(ask)
 
     async def _manifest(
@@ -163,7 +163,7 @@ class PullThrough:
             self._require_few(place, "")
 
             async def ask() -> RemoteHead:
-                with self._flights.seat(place.cache.namespace_id):
+                with self._flights.seat(place):
                     return await self._flights.run(self._look, place, digest)
 
             head = await self._flights.shared(("head", place.known, digest), ask)
@@ -180,7 +180,7 @@ class PullThrough:
         return ManifestAnswer(200, headers, b"", fleeting=True)
 
     async def _fetch(self, place: Place, wanted: str) -> RemoteManifest:
-        with self._flights.seat(place.cache.namespace_id):
+        with self._flights.seat(place):
             manifest = await self._flights.run(self._pull, place, wanted)
         self._recent.keep_manifest((place.known, manifest.digest), manifest)
         return manifest

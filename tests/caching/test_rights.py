@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import replace
 
 import pytest
 
+from chalicelib.caching.flights import FOR_KNOWN, MOST_OF_ONE, Flights
+from chalicelib.caching.places import Places
+from chalicelib.kernel.errors import Unavailable
 from chalicelib.kernel.names import Digest, RepositoryName
-from chalicelib.kernel.principal import Action
+from chalicelib.kernel.principal import ANONYMOUS, Action
 from chalicelib.ports import keys
 from chalicelib.ports.table import Update
 from chalicelib.registry.companions import BY
@@ -219,3 +223,23 @@ def test_strangers_have_only_so_much_fetched(cached: Cached, there: Upstream) ->
     assert statuses[0] == 404
     assert statuses[-1] == 429
     assert cached.pull("hub/made/up-30/manifests/v1", login=LOGIN).status_code == 404
+
+
+def test_strangers_leave_seats_to_whoever_logs_in(cached: Cached) -> None:
+    """X7: however slowly they read what they pull through."""
+    places, flights = Places(cached.stack), Flights()
+    known = places.filled(cached.owner, RepositoryName(HUB))
+    stranger = places.filled(replace(cached.owner, principal=ANONYMOUS), RepositoryName(HUB))
+    assert known is not None
+    assert stranger is not None
+    with ExitStack() as taken:
+        for _ in range(MOST_OF_ONE - FOR_KNOWN):
+            taken.enter_context(flights.seat(stranger))
+        with pytest.raises(Unavailable):
+            taken.enter_context(flights.seat(stranger))
+        for _ in range(FOR_KNOWN):
+            taken.enter_context(flights.seat(known))
+        with pytest.raises(Unavailable):
+            taken.enter_context(flights.seat(known))
+    with flights.seat(stranger):
+        pass
