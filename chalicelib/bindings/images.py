@@ -7,17 +7,19 @@ delete   a mark: no version may name the tag from now on ─► who names it ─
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from typing import Final
 
 from chalicelib.instances.models import Instance
 from chalicelib.kernel.errors import ConfirmationRequired, Conflict, InUse, TagImmutable
+from chalicelib.kernel.ids import new_id
 from chalicelib.kernel.moment import to_text
 from chalicelib.kernel.names import TagName
 from chalicelib.kernel.paging import Page
 from chalicelib.ports import binding_keys
 from chalicelib.ports.stack import Stack
+from chalicelib.ports.table import ConditionFailed, absent, any_of, at_most, equals
 from chalicelib.registry.listing import TagLists, TagsAsked
 from chalicelib.registry.tag_deletions import TagDeletions
 from chalicelib.registry.tag_views import TagView, TagViews
@@ -51,7 +53,7 @@ class Images:
         """Into the recycle bin. confirm: as `BreakingConfirmation` has it.
 
         Raises ConfirmationRequired unless it names the versions that would break, InUse where they are too many to
-        name, TagImmutable, Conflict if the tag was pushed meanwhile.
+        name, TagImmutable, Conflict if the tag was pushed meanwhile, or somebody else deletes it.
         """
         with self._going(tag):
             uses = store.uses_of(self._stack.table, self._repository.id, tag)
@@ -66,12 +68,20 @@ class Images:
 
     @contextmanager
     def _going(self, tag: TagName) -> Iterator[None]:
-        key, ends = binding_keys.going(self._repository.id, tag), self._stack.clock.now() + _MARK_LASTS
-        self._stack.table.put({**key._asdict(), "until": to_text(ends), "expires": int(ends.timestamp())})
+        """One deletion at a time: the mark of another would go with the first of both. Raises Conflict."""
+        key, now, mark = binding_keys.going(self._repository.id, tag), self._stack.clock.now(), new_id()
+        ends = now + _MARK_LASTS
+        item = {**key._asdict(), "mark": mark, "until": to_text(ends), "expires": int(ends.timestamp())}
+        try:
+            self._stack.table.put(item, any_of(absent(), at_most("until", to_text(now))))
+        except ConditionFailed as marked:
+            if marked.item is None or marked.item.get("mark") != mark:
+                raise Conflict(f"tag {tag} is being deleted", tag=tag) from marked
         try:
             yield
         finally:
-            self._stack.table.delete(key, relaxed=True)
+            with suppress(ConditionFailed):
+                self._stack.table.delete(key, equals("mark", mark), relaxed=True)
 
 
 def _view(row: TagView, uses: Sequence[Use]) -> ServiceImageView:

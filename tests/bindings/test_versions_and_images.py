@@ -175,11 +175,13 @@ def test_no_version_comes_between_the_look_at_who_uses_a_tag_and_its_end(shop: D
     def rival() -> None:
         if not answers:
             answers.append(0)
+            # Another deletion would take the mark of this one away.
+            answers.append(shop.delete_image("v1").status)
             answers[0] = shop.ask_version("quick", "v1").status
 
     quick = replace(shop.owner, stack=with_table(shop.stack, TableWith(shop.stack.table, rival)))
     assert quick.delete(path_of("dev/web") + "/images/v1").status == 200
-    assert answers == [409]
+    assert answers == [409, 409]
 
 
 def test_a_deletion_that_broke_off_is_in_the_way_for_two_minutes(shop: Desk, clock: FrozenClock) -> None:
@@ -189,6 +191,7 @@ def test_a_deletion_that_broke_off_is_in_the_way_for_two_minutes(shop: Desk, clo
     key = binding_keys.going(service["binding"]["repository_id"], "v1")
     shop.stack.table.put({**key._asdict(), "until": "2026-01-31T08:02:00.000000Z"})
     assert shop.ask_version("one", "v1").status == 409
+    assert shop.delete_image("v1").status == 409
     clock.advance(121)
     shop.version("one", "v1")
     assert shop.delete_image("v1").status == 428
