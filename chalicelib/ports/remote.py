@@ -204,7 +204,7 @@ class RemoteRegistry(RemoteReader):
     def _put(self, repository: str, location: str, digest: Digest, body: Body, size: int) -> None:
         url = httpx.URL(location).copy_merge_params({"digest": digest})
         what = f"{digest} of {repository}"
-        longest_s = SMALL_S if size else _FINISH_S
+        longest_s = SMALL_S if size else min(_FINISH_S, self._sending_s)
         asking = self._writing("PUT", url, repository, what, {"Content-Type": _OCTETS}, body, size, longest_s)
         try:
             with self._transport.ask(asking) as answer:

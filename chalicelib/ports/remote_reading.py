@@ -148,7 +148,9 @@ class RemoteReader:
 
     def _blob_from(self, repository: str, digest: Digest, start: int) -> Iterator[bytes]:
         asking = self._asking(repository, f"blobs/{digest}", f"{digest} of {repository}", start=start, longest_s=BLOB_S)
-        with self._transport.ask(asking) as answer:
+        with self._transport.ask(asking, *((416,) if start else ())) as answer:
+            if answer.status == 416:
+                return  # All of it came before.
             continued = answer.headers.get("content-range", "").startswith(f"bytes {start}-")
             if answer.status == 206 and not continued:
                 raise SizeInvalid(f"{self.host} sent another part of {digest} than was asked for")

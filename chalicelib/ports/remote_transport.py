@@ -26,6 +26,8 @@ from .remote_tokens import Tokens
 
 SMALL_S: Final = 30.0
 ATTEMPTS: Final = 4
+# What failed only after so long is not repeated here: whoever asked may have less time than that once more.
+_LATE_S: Final = 45.0
 _MOST_HOPS: Final = 5
 _LONGEST_PAUSE_S: Final = 30.0
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
@@ -122,11 +124,12 @@ class Transport:
     def _attempts(self, held: ExitStack, asking: Asking, also: tuple[int, ...]) -> Streamed:
         failures, challenges = 0, 0
         while True:
+            begun = time.monotonic()
             try:
                 answer, at_home = self._follow(held, asking)
             except Unavailable as unreachable:
                 failures += 1
-                if failures == ATTEMPTS or not asking.repeatable:
+                if failures == ATTEMPTS or not asking.repeatable or time.monotonic() - begun > _LATE_S:
                     raise
                 self.pause(min(2.0**failures, unreachable.retry_after_s))
                 continue

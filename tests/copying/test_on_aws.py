@@ -32,6 +32,8 @@ def test_an_image_goes_from_bucket_to_bucket_inside_s3(stack: Stack) -> None:
     make_namespace(stack, there, "shelf", auto_create_repository=False)
     source, target = Shop(stack, here), Shop(stack, there, COPY)
     digest = source.push("v1", layers=(b"one" * 1000, b"two" * 1000))
+    layer = Digest.of(b"one" * 1000)
+    assert [b"".join(source.source().read(layer, 3000, start)) for start in (2998, 3000)] == [b"ne", b""]
     signature = source.sign(digest)
     outcome = Route(source.source(), target.target()).copy()
     assert (outcome.verdict, outcome.moved, outcome.skipped) == ("copied", 0, 6011)

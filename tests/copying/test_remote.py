@@ -14,7 +14,7 @@ from chalicelib.copying import remote
 from chalicelib.copying.models import Interrupted, Upload
 from chalicelib.copying.remote import RemoteRepository
 from chalicelib.kernel import media
-from chalicelib.kernel.errors import Invalid
+from chalicelib.kernel.errors import Invalid, Unavailable
 from chalicelib.kernel.names import Digest, RepositoryName
 from chalicelib.ports.outbound import Outbound
 from chalicelib.ports.remote import RemoteRegistry
@@ -229,6 +229,34 @@ def test_a_registry_that_does_not_say_how_much_it_holds_is_sent_the_rest(
         outcome = replace(copying, effort=stopping(150_000)).copy()
         done = copying.resume(outcome.progress)
     assert (outcome.verdict, done.verdict, done.moved) == ("unfinished", "copied", size + 2)
+
+
+@pytest.mark.parametrize("pair", [to_remote, between])
+def test_an_upload_that_was_whole_when_it_broke_off_is_only_ended(
+    pair: Pair, houses: tuple[House, House], name: RepositoryName, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Y5: there is nothing left to be read of the source."""
+
+    class Brief(RemoteRegistry):
+        broken = False
+
+        def finish_upload(self, repository: str, location: str, digest: Digest) -> None:
+            if not self.broken:
+                self.broken = True
+                raise Unavailable("it takes its time")
+            super().finish_upload(repository, location, digest)
+
+    monkeypatch.setattr(remote, "PIECE_BYTES", 100_000)
+    here, there, copying = pair(*houses, name)
+    here.push("v1", layers=(b"w" * 350_000,))
+    reference = RemoteReference.parse(f"127.0.0.1:{houses[1].server.address[1]}/x")
+    with Brief(reference, Outbound(allow_private=True), login=LOGIN) as registry:
+        copying = replace(copying, target=RemoteRepository(registry, name))
+        with pytest.raises(Interrupted) as broken:
+            copying.copy()
+        done = copying.resume(broken.value.progress)
+    assert (done.verdict, done.moved) == ("copied", 350_002)
+    assert there.layers("v1") == [b"w" * 350_000]
 
 
 def test_an_upload_that_was_given_up_begins_anew(
