@@ -9,7 +9,7 @@ from chalicelib.instances.models import instance_of
 from chalicelib.kernel.roles import Right
 from chalicelib.tasks.models import TaskView
 
-from .models import NewSyncRule, Rule, RuleView, SyncOrder, SyncRuleEdit, SyncTaskQuery
+from .models import NewSyncRule, Rule, SyncOrder, SyncRuleEdit, SyncRuleView, SyncTaskQuery
 from .service import Sync
 
 routes = Routes("sync")
@@ -21,15 +21,15 @@ _FEATURE = "sync"
 
 
 @routes.get(_RULES, needs=Right.READ_CONTENT, feature=_FEATURE)
-def list_sync_rules(call: Call, query: ListQuery) -> Listing[RuleView]:
+def list_sync_rules(call: Call, query: ListQuery) -> Listing[SyncRuleView]:
     """List the synchronisation rules whose source is the instance, the oldest first."""
     instance, sync = instance_of(call), Sync(call.stack)
     page = sync.page(instance, query.cursor, query.limit)
-    return Listing[RuleView].of(page.map(lambda rule: sync.view(instance, rule)))
+    return Listing[SyncRuleView].of(page.map(lambda rule: sync.view(instance, rule)))
 
 
 @routes.post(_RULES, needs=Right.CHANGE_CONTENT, changes="sync_rule.create", feature=_FEATURE, also=(409,))
-def create_sync_rule(call: Call, body: NewSyncRule) -> Created[RuleView]:
+def create_sync_rule(call: Call, body: NewSyncRule) -> Created[SyncRuleView]:
     """Have what is pushed to a namespace from now on brought to another one.
 
     The target is a namespace of this instance, of another enterprise instance of the account, or of a remote. It keeps
@@ -45,14 +45,14 @@ def create_sync_rule(call: Call, body: NewSyncRule) -> Created[RuleView]:
 
 
 @routes.get(_RULE, needs=Right.READ_CONTENT, feature=_FEATURE)
-def show_sync_rule(call: Call) -> RuleView:
+def show_sync_rule(call: Call) -> SyncRuleView:
     """Show a synchronisation rule, and why it brings nothing where that is so."""
     instance, sync = instance_of(call), Sync(call.stack)
     return sync.view(instance, sync.rule(instance, call.parts["rule"]))
 
 
 @routes.patch(_RULE, needs=Right.CHANGE_CONTENT, changes="sync_rule.edit", feature=_FEATURE, also=(409,))
-def edit_sync_rule(call: Call, body: SyncRuleEdit) -> RuleView:
+def edit_sync_rule(call: Call, body: SyncRuleEdit) -> SyncRuleView:
     """Change a synchronisation rule, or switch it off and on.
 
     Pushes made while it is off are not brought later. After a change of what is brought where it is for pushes from

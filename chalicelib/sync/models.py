@@ -140,7 +140,7 @@ class Rule(Order):
         return {source: "source", (self.place, self.target_namespace): "target"}
 
 
-class RuleView(BaseModel):
+class SyncRuleView(BaseModel):
     """A rule as the API shows it.
 
     target_instance   id of the instance, or of the remote where `target_kind` is `remote`; target_name: its name

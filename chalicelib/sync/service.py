@@ -23,7 +23,7 @@ from chalicelib.tasks.service import Tasks
 
 from . import store
 from .claims import Claims
-from .models import MOST_RULES, NewSyncRule, Order, Rule, RuleView, SyncOrder, SyncRuleEdit, Work
+from .models import MOST_RULES, NewSyncRule, Order, Rule, SyncOrder, SyncRuleEdit, SyncRuleView, Work
 from .rules import DECIDING
 from .targets import Targets
 
@@ -118,9 +118,9 @@ class Sync:
 
         return self._stack.memory.get(("sync rules", instance.id), load) if self._stack.exact else load()
 
-    def view(self, instance: Instance, rule: Rule) -> RuleView:
-        fields = rule.model_dump(include=set(RuleView.model_fields))
-        return RuleView(
+    def view(self, instance: Instance, rule: Rule) -> SyncRuleView:
+        fields = rule.model_dump(include=set(SyncRuleView.model_fields))
+        return SyncRuleView(
             **fields,
             target_instance=rule.target_id,
             target_name=self._targets.name(rule, instance),
