@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from chalicelib.edge.answers import Accepted, Created, Listing, ListQuery
 from chalicelib.edge.apicall import Call
 from chalicelib.edge.endpoint import Routes
@@ -10,7 +12,9 @@ from chalicelib.kernel.roles import Right
 from chalicelib.tasks.models import TaskView
 
 from .models import NewSyncRule, Rule, SyncOrder, SyncRuleEdit, SyncRuleView, SyncTaskQuery
-from .service import Sync
+
+if TYPE_CHECKING:
+    from .service import Sync
 
 routes = Routes("sync")
 
@@ -23,7 +27,7 @@ _FEATURE = "sync"
 @routes.get(_RULES, needs=Right.READ_CONTENT, feature=_FEATURE)
 def list_sync_rules(call: Call, query: ListQuery) -> Listing[SyncRuleView]:
     """List the synchronisation rules whose source is the instance, the oldest first."""
-    instance, sync = instance_of(call), Sync(call.stack)
+    instance, sync = instance_of(call), _sync(call)
     page = sync.page(instance, query.cursor, query.limit)
     return Listing[SyncRuleView].of(page.map(lambda rule: sync.view(instance, rule)))
 
@@ -37,7 +41,7 @@ def create_sync_rule(call: Call, body: NewSyncRule) -> Created[SyncRuleView]:
     neither the target of another one nor the source of any, and the other way round, whether the rules are enabled or
     not: 409 names the rule in the way. What is there already is brought by a task (`sync-tasks`).
     """
-    instance, sync = instance_of(call), Sync(call.stack)
+    instance, sync = instance_of(call), _sync(call)
     call.tell(namespace=body.source_namespace)
     rule = sync.create(instance, body, call.by)
     call.tell(object=_said(rule))
@@ -47,7 +51,7 @@ def create_sync_rule(call: Call, body: NewSyncRule) -> Created[SyncRuleView]:
 @routes.get(_RULE, needs=Right.READ_CONTENT, feature=_FEATURE)
 def show_sync_rule(call: Call) -> SyncRuleView:
     """Show a synchronisation rule, and why it brings nothing where that is so."""
-    instance, sync = instance_of(call), Sync(call.stack)
+    instance, sync = instance_of(call), _sync(call)
     return sync.view(instance, sync.rule(instance, call.parts["rule"]))
 
 
@@ -58,7 +62,7 @@ def edit_sync_rule(call: Call, body: SyncRuleEdit) -> SyncRuleView:
     Pushes made while it is off are not brought later. After a change of what is brought where it is for pushes from
     then on; tasks of earlier ones that did not come to their end leave what is left. 409 names the rule in the way.
     """
-    instance, sync = instance_of(call), Sync(call.stack)
+    instance, sync = instance_of(call), _sync(call)
     rule = sync.edit(instance, call.parts["rule"], body)
     call.tell(namespace=rule.source_namespace, object=_said(rule))
     return sync.view(instance, rule)
@@ -67,7 +71,7 @@ def edit_sync_rule(call: Call, body: SyncRuleEdit) -> SyncRuleView:
 @routes.delete(_RULE, needs=Right.CHANGE_CONTENT, changes="sync_rule.delete", feature=_FEATURE, also=(409,))
 def delete_sync_rule(call: Call) -> None:
     """Delete a synchronisation rule. What it brought stays; what its tasks have not brought yet is left."""
-    rule = Sync(call.stack).delete(instance_of(call), call.parts["rule"])
+    rule = _sync(call).delete(instance_of(call), call.parts["rule"])
     call.tell(namespace=rule.source_namespace, object=_said(rule))
 
 
@@ -78,7 +82,7 @@ def list_sync_tasks(call: Call, query: SyncTaskQuery) -> Listing[TaskView]:
     What became of each image is told by the task's items. A page may be short though more follow: go on while `next` is
     given.
     """
-    page = Sync(call.stack).tasks(instance_of(call), query.rule, query.cursor, query.limit)
+    page = _sync(call).tasks(instance_of(call), query.rule, query.cursor, query.limit)
     return Listing.of(page.map(TaskView.of))
 
 
@@ -91,7 +95,7 @@ def create_sync_task(call: Call, body: SyncOrder) -> Accepted[TaskView]:
     """
     instance = instance_of(call)
     call.tell(namespace=body.source_namespace, object=f"to {body.target_instance}/{body.target_namespace}")
-    task = Sync(call.stack).start(instance, body, call.by)
+    task = _sync(call).start(instance, body, call.by)
     return Accepted(TaskView.of(task), f"/instances/{instance.id}/tasks/{task.id}")
 
 
@@ -99,3 +103,10 @@ def _said(rule: Rule) -> str:
     """For the audit record."""
     override = ", overriding" if rule.override else ""
     return f"{rule.name} ({rule.id}): to {rule.place}/{rule.target_namespace}{override}"
+
+
+def _sync(call: Call) -> Sync:
+    # A function that serves the API starts without it.
+    from .service import Sync
+
+    return Sync(call.stack)
