@@ -22,6 +22,7 @@ from chalicelib.ports.table import (
     Write,
     all_of,
 )
+from chalicelib.registry.arriving import Arriving
 from chalicelib.registry.blobs import Blobs
 from chalicelib.registry.burial import Burial
 from chalicelib.registry.intents import Intents
@@ -211,6 +212,6 @@ def rebuilt(replaced: Mapping[type, Callable[[Stack], Any]]) -> Rooms:
 
 def _with(room: Any, stack: Stack, replaced: Mapping[type, Callable[[Stack], Any]]) -> Any:
     for name, value in list(vars(room).items()):
-        if type(value) in (Blobs, Intents, Manifests, Burial):
+        if type(value) in (Arriving, Blobs, Intents, Manifests, Burial):
             setattr(room, name, _with(replaced.get(type(value), type(value))(stack), stack, replaced))
     return room
