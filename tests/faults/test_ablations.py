@@ -180,11 +180,14 @@ MISSED: dict[str, tuple[str, int | tuple[int, ...] | list[tuple[str, str]]]] = {
     "the look for indexes": ("an index over a child being deleted", [("index", ""), ("delete", "")]),
 }
 
+# New ids fall into other shards of what is due, and now and then one order of calls means another order of rows.
+TURNS = 3
+
 
 def _violations(schedules: Schedules, name: str) -> list[str]:
     scenario, how = MISSED[name]
     if isinstance(how, list):
-        return schedules.follow(scenario, how)
+        return next((found for _ in range(TURNS) if (found := schedules.follow(scenario, how))), [])
     seeds = (how,) if isinstance(how, int) else how
     return next((found for seed in seeds if (found := schedules.run(scenario, seed))), [])
 
