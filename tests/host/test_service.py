@@ -70,7 +70,7 @@ def certificate(folder: Path) -> dict[str, str]:
 def test_tls_is_spoken_on_every_port(tmp_path: Path) -> None:
     """R8."""
     internal = free_port()
-    environment = {**certificate(tmp_path), "CRS_INTERNAL_PORT": str(internal)}
+    environment = {**certificate(tmp_path), "CRS_INTERNAL_PORT": str(internal), "CRS_END_WITHIN_S": "1"}
     service = SecureService(tmp_path / "data", free_port(), environment=environment)
     service.start()
     idle = httpx.Client(verify=service.trust, trust_env=False)

@@ -21,6 +21,8 @@ from tests.stacks import FrozenClock, embedded_stack, with_table
 from .race import Race
 from .ruled import RULES, digest_of, namespace_id, rule, switch
 
+pytestmark = pytest.mark.campaign
+
 
 @pytest.fixture
 def stack(tmp_path: Path, clock: FrozenClock) -> Iterator[Stack]:

@@ -37,6 +37,8 @@ from tests.stacks import FrozenClock, make_instance, make_namespace
 
 from .bin import entries
 
+pytestmark = pytest.mark.campaign
+
 FAULTS = {"before": FAIL_BEFORE, "after": FAIL_AFTER, "crash": CRASH_AFTER}
 WRITES = ("put", "put_many", "update", "delete", "transact", "send")
 ONE, TWO = image(b"base", b"one"), image(b"base", b"two")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import pytest
+
 from chalicelib.collection.service import Fsck
 from chalicelib.instances.service import Instances
 from chalicelib.kernel.names import Digest
@@ -18,6 +20,8 @@ from tests.registry.library import DAY, OTHER, Library
 from tests.stacks import FrozenClock, make_instance, make_namespace
 
 from .bin import delete_digest, delete_namespace, delete_repository, delete_tag, free, listed, pulled, restore
+
+pytestmark = pytest.mark.campaign
 
 ONE, TWO = image(b"one"), image(b"two")
 BOTH = index(ONE, TWO)

@@ -28,6 +28,8 @@ from tests.stacks import FrozenClock, make_instance, make_namespace
 
 from .images import NAME, image, index, owner_of, push_blob, push_image, push_manifest
 
+pytestmark = pytest.mark.campaign
+
 OTHER = RepositoryName("library/other")
 DAY = 86_400
 FAULTS = [FAIL_BEFORE, FAIL_AFTER, CRASH_AFTER]

@@ -23,6 +23,8 @@ from tests.stacks import FrozenClock, embedded_stack
 
 from .shelf import Shelf, Told
 
+pytestmark = pytest.mark.campaign
+
 MEMORY = Path("/dev/shm")
 FAULTS = [FAIL_BEFORE, FAIL_AFTER, CRASH_AFTER]
 
@@ -139,7 +141,6 @@ def test_a_step_that_had_told_a_part_when_it_was_killed_tells_of_each_tag_once(s
         assert (shelf.told(run), shelf.shown(run)["kept"]) == (wanted, 220)
 
 
-@pytest.mark.campaign
 @pytest.mark.usefixtures("small_steps")
 @pytest.mark.parametrize("fault", FAULTS, ids=["before", "after", "crash"])
 @pytest.mark.parametrize("dry_run", [True, False], ids=["dry run", "run"])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from chalicelib.collection.service import Fsck
 from chalicelib.ports import paths
 from chalicelib.scanning import rescans
@@ -11,6 +13,8 @@ from tests.registry.library import DAY, Library
 from tests.stacks import FrozenClock, make_instance, make_namespace
 
 from .shelf import DATABASE, DEBIAN, PYTHON, Shelf
+
+pytestmark = pytest.mark.campaign
 
 
 def test_a_push_is_scanned_judged_again_and_goes_with_all_it_left() -> None:

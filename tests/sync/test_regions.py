@@ -30,6 +30,8 @@ from tests.stacks import FrozenClock, make_instance, make_namespace
 
 from .estate import Estate
 
+pytestmark = pytest.mark.campaign
+
 PASSWORD = "correct-horse-battery"
 REGIONS = ("eu-central-1", "eu-west-1")
 

@@ -41,6 +41,8 @@ from tests.registry.images import NAME, image, push_blob, push_manifest
 from tests.registry.library import DAY, Library, gone_for_good
 from tests.stacks import FrozenClock, make_instance, make_namespace
 
+pytestmark = pytest.mark.campaign
+
 RESTORED, AUDIT = "restored", "restored-audit"
 CUSTOMERS = "crs-customer-one"
 LARGE = image(b"one", config=b"{}", annotations={"padding": "x" * INLINE_LIMIT_BYTES})
@@ -210,7 +212,6 @@ def test_a_restored_table_gets_every_byte_back_and_is_proved_clean(gone: Past) -
     assert list(Fsck(library.stack, deep=True).run()) == []
 
 
-@pytest.mark.campaign
 def test_the_service_goes_on_with_the_restored_tables(past: Past) -> None:
     """R8, R3. What was due since the point is done, what was pushed since is pushed again, and all can be deleted."""
     library = past.restored("gone-on")
