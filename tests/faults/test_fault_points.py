@@ -25,6 +25,8 @@ from .schedules import BOTH, GRACE_S, ONE, TWO
 from .turns import CRASH_AFTER, Crashed, Worker
 from .verdict import verdict
 
+pytestmark = pytest.mark.campaign
+
 WRITES = ("put", "put_many", "update", "delete", "transact", "complete")
 
 
@@ -136,7 +138,6 @@ def test_whichever_call_fails_nothing_is_lost_or_left(name: str, stack: Stack, c
     assert wrong == {}
 
 
-@pytest.mark.campaign
 @pytest.mark.parametrize(
     ("name", "call", "kind"),
     [

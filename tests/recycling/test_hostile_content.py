@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from chalicelib.kernel import media
 from chalicelib.kernel.names import Digest, RepositoryName
 from chalicelib.ports import keys
@@ -14,6 +16,8 @@ from tests.registry.library import Library
 from tests.stacks import make_namespace
 
 from .bin import delete_digest, delete_tag, listed, pulled, restore
+
+pytestmark = pytest.mark.campaign
 
 # More than Python lets functions call themselves.
 FLOORS = 1100

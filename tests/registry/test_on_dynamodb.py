@@ -20,6 +20,8 @@ from .companions import accelerate, running
 from .images import NAME
 from .library import Library
 
+pytestmark = pytest.mark.campaign
+
 
 @pytest.fixture
 def clock() -> FrozenClock:
