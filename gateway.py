@@ -1,4 +1,4 @@
-"""The gateway: one ASGI application for /v2, /charts, /token and health; on one machine for the management API too.
+"""The gateway: one ASGI application for /v2, /charts, /token, /console and health; on one machine for the API too.
 
 uvicorn gateway:app --factory     from the environment; API Gateway serves the management API
 build(stack)                      on ports that somebody else opened, and closes
@@ -14,6 +14,7 @@ from typing import Final
 
 from chalicelib.caching.pull_through import PullThrough
 from chalicelib.charts.application import ChartRepository
+from chalicelib.console.application import Console
 from chalicelib.credentials.endpoint import TokenApplication
 from chalicelib.edge.asgi import Answer, Application, Body, Receive, Scope, Send, Visit, send_answer
 from chalicelib.edge.exposition import Exposition, may_read
@@ -23,6 +24,7 @@ from chalicelib.edge.refusals import error
 from chalicelib.edge.requests import request_id_of
 from chalicelib.edge.tally import Flushing
 from chalicelib.edge.traffic import Traffic
+from chalicelib.gate import ServiceGate
 from chalicelib.kernel.errors import Refused
 from chalicelib.kernel.settings import Settings
 from chalicelib.ports.objects import ObjectMissing
@@ -44,6 +46,7 @@ class Gateway:
         self._owns = owns
         self._registry = Protocol(stack, PullThrough(stack))
         self._charts = ChartRepository(stack)
+        self._console = Console(stack, ServiceGate())
         self._token = TokenApplication(stack, Repositories(stack).permitted)
         self._flushing = Flushing(stack)
         self._traffic = Traffic(stack.clock, logs=stack.settings.logs_requests)
@@ -64,6 +67,8 @@ class Gateway:
             return self._charts
         if self._api is not None and path.startswith("/api/"):
             return self._api
+        if path.startswith("/console/") or path == "/console":
+            return self._console
         return self._others
 
     async def _others(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -77,6 +82,8 @@ class Gateway:
             media_type, body = await self._stack.write(self._exposition.text)
             headers = ((b"content-type", media_type), (b"content-length", b"%d" % len(body)))
             return Answer(200, headers, body)
+        if path == "/" and scope["method"] in ("GET", "HEAD"):
+            return Answer(307, ((b"location", b"/console/"), (b"content-length", b"0")))
         if path == "/healthz":
             return _text(200, b"alive\n")
         if path == "/readyz":

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from types import UnionType
@@ -210,7 +210,8 @@ def _respond(endpoint: Endpoint, parts: dict[str, str]) -> Response:
         request = Request.of(context.event)
         request_id = request.id
         with following(request_id, request_id), traced(endpoint.name):
-            return _carry_out(context, endpoint, request, parts)
+            response: Response = carry_out(context, endpoint, request, _decoded(parts), _answer)
+            return response
     except Refused as refused:
         status, headers, body = problem(refused, request_id)
     except Exception:
@@ -220,8 +221,20 @@ def _respond(endpoint: Endpoint, parts: dict[str, str]) -> Response:
     return Response(body, dict(headers), status)
 
 
-def _carry_out(context: Context, endpoint: Endpoint, request: Request, parts: dict[str, str]) -> Response:
-    call = Call(context.stack, request, endpoint, _decoded(parts))
+def carry_out(
+    context: Context,
+    endpoint: Endpoint,
+    request: Request,
+    parts: Mapping[str, str],
+    answer: Callable[[Endpoint, Any, str], Any],
+) -> Any:
+    """One request, all the way from who sends it to the entry that says it was carried out.
+
+    parts    of the path, decoded
+    answer   makes what is given back of what the function answered; called before the entry is written
+    Raises Refused, of which the entry is written too.
+    """
+    call = Call(context.stack, request, endpoint, parts)
     try:
         if endpoint.needs is not None:
             call.principal = context.gate.authenticate(context.stack, request)
@@ -233,7 +246,7 @@ def _carry_out(context: Context, endpoint: Endpoint, request: Request, parts: di
         if replay is not None and (stored := replay.begin()) is not None:
             return Response(stored.body, {**stored.headers, "Idempotent-Replayed": "true"}, stored.status)
         try:
-            answer = _answer(endpoint, endpoint.function(call, **arguments), request.id)
+            given = answer(endpoint, endpoint.function(call, **arguments), request.id)
         except Exception as error:
             if replay is not None:
                 _end(replay, error)
@@ -249,8 +262,8 @@ def _carry_out(context: Context, endpoint: Endpoint, request: Request, parts: di
     if endpoint.changes:
         context.gate.record(call, "")
     if replay is not None:
-        replay.keep(answer.status_code, answer.headers, answer.body)
-    return answer
+        replay.keep(given.status_code, given.headers, given.body)
+    return given
 
 
 def _end(replay: Replay, error: Exception) -> None:
