@@ -14,7 +14,6 @@ from typing import Final
 
 from chalicelib.caching.pull_through import PullThrough
 from chalicelib.charts.application import ChartRepository
-from chalicelib.console.application import Console
 from chalicelib.credentials.endpoint import TokenApplication
 from chalicelib.edge.asgi import Answer, Application, Body, Receive, Scope, Send, Visit, send_answer
 from chalicelib.edge.exposition import Exposition, may_read
@@ -24,7 +23,6 @@ from chalicelib.edge.refusals import error
 from chalicelib.edge.requests import request_id_of
 from chalicelib.edge.tally import Flushing
 from chalicelib.edge.traffic import Traffic
-from chalicelib.gate import ServiceGate
 from chalicelib.kernel.errors import Refused
 from chalicelib.kernel.settings import Settings
 from chalicelib.ports.objects import ObjectMissing
@@ -46,7 +44,7 @@ class Gateway:
         self._owns = owns
         self._registry = Protocol(stack, PullThrough(stack))
         self._charts = ChartRepository(stack)
-        self._console = Console(stack, ServiceGate())
+        self._console = _console(stack) if stack.settings.serve_console else self._others
         self._token = TokenApplication(stack, Repositories(stack).permitted)
         self._flushing = Flushing(stack)
         self._traffic = Traffic(stack.clock, logs=stack.settings.logs_requests)
@@ -82,7 +80,7 @@ class Gateway:
             media_type, body = await self._stack.write(self._exposition.text)
             headers = ((b"content-type", media_type), (b"content-length", b"%d" % len(body)))
             return Answer(200, headers, body)
-        if path == "/" and scope["method"] in ("GET", "HEAD"):
+        if path == "/" and scope["method"] in ("GET", "HEAD") and self._stack.settings.serve_console:
             return Answer(307, ((b"location", b"/console/"), (b"content-length", b"0")))
         if path == "/healthz":
             return _text(200, b"alive\n")
@@ -122,6 +120,14 @@ def build(stack: Stack, api: Application | None = None, pool: Pool | None = None
 def app() -> Application:
     """The application that the environment describes."""
     return Gateway(open_stack(Settings.from_environment(os.environ)), owns=True)
+
+
+def _console(stack: Stack) -> Application:
+    """It brings the whole management API along, which takes a second to load and 40 MB: only where it is served."""
+    from chalicelib.console.application import Console
+    from chalicelib.gate import ServiceGate
+
+    return Console(stack, ServiceGate())
 
 
 def _touch_stores(stack: Stack) -> None:

@@ -1,6 +1,7 @@
 """The part of the template that Chalice does not make: `chalice package --merge-template` lays it over Chalice's own.
 
     template/*.yaml   written by hand            queues · alarms · dashboard   one of each for whatever app.py declares
+                                              console   the gateway's tasks once more, with the API's rights
 
 `{"Include": "policies/gateway.json"}` stands for that file's content; paths begin here, in `infra/`.
 """
@@ -14,10 +15,11 @@ from typing import Any, Final
 import yaml
 from chalice.app import Chalice, ScheduledEventConfig
 
-from . import alarms, dashboard, queues
+from . import alarms, console, dashboard, queues
 
 HERE: Final = Path(__file__).parent
 CONFIG: Final = HERE.parent / ".chalice" / "config.json"
+API_POLICY: Final = HERE.parent / ".chalice" / "policy-api_handler.json"
 Part = dict[str, Any]
 # Only one function answers the API. (Chalice packages with the configuration's own variables, so that there this would
 # leave out the API altogether.)
@@ -34,6 +36,7 @@ def build(app: Chalice) -> Part:
     clocked = [queues.title(source.name) for source in app.event_sources if isinstance(source, ScheduledEventConfig)]
     functions = ["APIHandler", *(queues.title(source.name) for source in app.event_sources)]
     made = (
+        console.resources(merged["Resources"], json.loads(API_POLICY.read_text())),
         dict.fromkeys(functions[1:], _EVENTS_ONLY),
         {f"{function.replace('API', 'Api')}LogGroup": _LOGS for function in functions},
         queues.resources(app, timeouts()),

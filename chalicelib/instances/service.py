@@ -26,10 +26,9 @@ from .models import (
     Edition,
     Instance,
     InstanceView,
+    ListedInstance,
     State,
-    StorageUse,
     Usage,
-    Use,
 )
 from .places import DEFAULT_ACCOUNT, DEFAULT_NAME, NOBODY, Place, labelled, present
 
@@ -131,11 +130,19 @@ class Instances:
                 return
             raise Conflict(f"instance {instance.name} is not being deleted") from cancelled
 
-    def page(self, account_id: str, *, search: str = "", cursor: str | None = None, limit: int = 100) -> Page[Instance]:
+    def page(
+        self,
+        account_id: str,
+        *,
+        search: str = "",
+        cursor: str | None = None,
+        limit: int = 100,
+        descending: bool = False,
+    ) -> Page[Instance]:
         """Instances of an account in name order. search: text that their names hold. Raises Invalid naming `cursor`."""
         if search and cursor is not None and not InstanceName.fits(cursor):
             raise Invalid("cursor", "is not `next` of a page of this list")
-        return store.page(self._stack.table, account_id, search, cursor, limit)
+        return store.page(self._stack.table, account_id, search, cursor, limit, descending=descending)
 
     def due(self) -> Iterator[Instance]:
         """Those whose next step of life is due by now, as the table has them."""
@@ -181,6 +188,9 @@ class Instances:
             public_address=self.public_address(instance),
             internal_address=self.internal_address(instance),
         )
+
+    def listed(self, instance: Instance, usage: Usage | None) -> ListedInstance:
+        return ListedInstance(**self.view(instance).model_dump(), usage=usage)
 
     def get(self, instance_id: str) -> Instance:
         """From memory. Raises NotFound."""
@@ -279,13 +289,15 @@ class Instances:
 
     def public_address(self, instance: Instance) -> str:
         """What users put before `/namespace/repository`."""
+        settings = self._stack.settings
         own_ports = [port for port, instance_id in self._by_port.items() if instance_id == instance.id]
-        return self._address(instance, own_ports[0] if own_ports else self._stack.settings.port)
+        return self._address(instance, own_ports[0] if own_ports else settings.told_port or settings.port)
 
     def internal_address(self, instance: Instance) -> str | None:
         """The address that the allowlist does not restrict; None where the operator opened no internal listener."""
-        port = self._stack.settings.internal_port
-        return None if port is None else self._address(instance, port)
+        settings = self._stack.settings
+        port = settings.internal_port if settings.told_internal_port is None else settings.told_internal_port
+        return self._address(instance, port) if port else None
 
     def storage_change(self, instance: Instance, digest: str, delta_bytes: int) -> Update:
         """A write for somebody's transaction. It fails where a personal instance would pass its limit."""
@@ -311,14 +323,12 @@ class Instances:
         return store.count_change(instance, {name: change for name, change in changes.items() if change})
 
     def usage(self, instance: Instance) -> Usage:
-        counted = store.counts(self._stack.table, instance)
-        return Usage(
-            namespaces=Use(used=counted.namespaces, limit=instance.namespace_limit),
-            repositories=Use(used=counted.repositories, limit=instance.repository_limit),
-            storage=StorageUse(
-                used=counted.stored_bytes, limit=instance.storage_limit_bytes, binned=counted.binned_bytes
-            ),
-        )
+        return self.usages([instance])[instance.id]
+
+    def usages(self, instances: Sequence[Instance]) -> dict[str, Usage]:
+        """Of several by their ids, in one batch."""
+        counted = store.all_counts(self._stack.table, instances)
+        return {one.id: rules.usage(one, counted[one.id]) for one in instances}
 
     def _id_named(self, account_id: str, ref: str) -> str | None:
         """None for what is no name either: a path may hold anything, and more than fits into a key."""

@@ -18,9 +18,12 @@ class Settings(BaseModel):
 
     stack               `embedded`: SQLite and files under `data`. `aws`: DynamoDB, S3 and SQS
     serve_api           whether this process answers the management API; without it it loads less
+    serve_console       the same of the console, of a gateway's process
     domain              what instance host names end in: `<name>-<8 characters of its id>.<domain>`
     admin_password      of the first start; generated and stored readable by the owner alone when absent
     internal_port       opens the internal listener, which allowlists do not restrict
+    told_port           the port in addresses that people are told, where a load balancer stands before; else `port`
+    told_internal_port  the same of the internal listener; 0: nobody is told of one
     instance_ports      `<instance id>=<port>,…`: an instance reached at a port of its own
     trusted_proxies     addresses or networks whose `X-Forwarded-For` is believed, by commas
     trusted_hops        how many entries from its right are our own proxies'
@@ -54,9 +57,12 @@ class Settings(BaseModel):
     stack: Literal["embedded", "aws"] = "embedded"
     data: Path = Path("data")
     serve_api: bool = True
+    serve_console: bool = True
     host: str = "127.0.0.1"
     port: int = Field(default=5000, ge=0, le=65535)
     internal_port: int | None = Field(default=None, ge=0, le=65535)
+    told_port: int | None = Field(default=None, ge=1, le=65535)
+    told_internal_port: int | None = Field(default=None, ge=0, le=65535)
     instance_ports: str = ""
     domain: str = "localhost"
     region: str = "local"

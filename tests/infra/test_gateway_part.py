@@ -50,6 +50,8 @@ def _value(value: Any, given: dict[str, str]) -> str:
         return value
     if "Fn::FindInMap" in value:
         return str(PART["Mappings"]["GatewaySizes"]["1024"]["Processes"])
+    if "Fn::If" in value and isinstance(value["Fn::If"][1], str):
+        return str(value["Fn::If"][1])
     return given.get(value.get("Ref", ""), "something")
 
 

@@ -160,6 +160,16 @@ def test_the_internal_address_exists_where_its_listener_does(tmp_path: Path) -> 
         assert Instances(stack).public_address(instance) == f"{instance.label}.crs.example"
 
 
+def test_addresses_name_the_load_balancers_port_where_one_stands_before(tmp_path: Path) -> None:
+    """I7: containers listen at ports of their own."""
+    with embedded_stack(tmp_path, port=5000, internal_port=5001, told_port=443, told_internal_port=443) as stack:
+        instance = make_instance(stack)
+        assert Instances(stack).public_address(instance) == f"{instance.label}.localhost"
+        assert Instances(stack).internal_address(instance) == f"{instance.label}.localhost"
+    with embedded_stack(tmp_path, internal_port=5001, told_internal_port=0) as stack:
+        assert Instances(stack).internal_address(instance) is None
+
+
 def test_what_goes_with_the_opening_is_made_with_it_or_not_at_all(stack: Stack) -> None:
     """I2: one transaction."""
     first = make_instance(stack)
