@@ -1,6 +1,7 @@
 """Templates: one Jinja environment a language, strict about names, escaping everything.
 
-`ui` is the module of macros (`templates/ui.html`). What htmx asks for is the block of that name, alone.
+`ui` is the module of macros (`templates/ui.html`), `work` the one for background work (`templates/tasks/pieces.html`).
+What htmx asks for is the block of that name, alone.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from markupsafe import Markup
 
 from chalicelib.kernel.money import CURRENCY
 
+from .beginning import CLIENTS, beginning
 from .navigation import account_screens, sections
 from .static import Static
 from .texts import Words, words
@@ -52,6 +54,8 @@ class Templates:
             static=static.address,
             sections=sections,
             account_screens=account_screens,
+            beginning=beginning,
+            clients=CLIENTS,
             to=to,
             size=shown.size,
             number=shown.number,
@@ -59,7 +63,9 @@ class Templates:
             moment=shown.moment,
             duration=shown.duration,
         )
-        self.environment.globals["ui"] = self.environment.get_template("ui.html").module
+        # `ui` first: the others are made of it.
+        for name, macros in (("ui", "ui.html"), ("work", "tasks/pieces.html")):
+            self.environment.globals[name] = self.environment.get_template(macros).module
 
     def render(self, visit: Visit, name: str, values: Mapping[str, Any]) -> str:
         template = self.environment.get_template(name)
