@@ -1,11 +1,13 @@
 """Templates: one Jinja environment a language, strict about names, escaping everything.
 
-`ui` is the module of macros (`templates/ui.html`), `work` the one for background work (`templates/tasks/pieces.html`).
-What htmx asks for is the block of that name, alone.
+`ui` is the module of macros (`templates/ui.html`), `work` the one for background work (`templates/tasks/pieces.html`),
+`findings` the one for scans (`templates/images/findings.html`). What strangers wrote is shown through `|visible`. What
+htmx asks for is the block of that name, alone.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -30,6 +32,14 @@ if TYPE_CHECKING:
 
 TEMPLATES: Final = Path(__file__).with_name("templates")
 _UNITS: Final = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
+# Characters that cannot be seen, or that change how what is around them is seen: control characters but for tabs and
+# line ends, marks of direction, joiners where they join no letters or pictures, blanks without width, tags, and halves
+# of characters, which no page can hold.
+_UNSEEN: Final = re.compile(
+    "[\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f\\xad\\u034f\\u0600-\\u0605\\u061c\\u06dd\\u070f\\u115f\\u1160\\u17b4\\u17b5\\u180b-\\u180f\\u200b"
+    "\\u200e\\u200f\\u2028-\\u202e\\u2060-\\u206f\\u2800\\u3164\\ud800-\\udfff\\ufeff\\uffa0\\ufff0-\\ufffb\\U000e0000-\\U000e0fff]"
+    "|(?<![^\\x00-\\x7f])[\\u200c\\u200d]|[\\u200c\\u200d](?![^\\x00-\\x7f])"
+)
 
 
 class Templates:
@@ -45,6 +55,7 @@ class Templates:
             lstrip_blocks=True,
             auto_reload=False,
         )
+        self.environment.filters["visible"] = visible
         shown = Shown(told)
         self.environment.globals.update(
             _=told,
@@ -64,7 +75,7 @@ class Templates:
             duration=shown.duration,
         )
         # `ui` first: the others are made of it.
-        for name, macros in (("ui", "ui.html"), ("work", "tasks/pieces.html")):
+        for name, macros in (("ui", "ui.html"), ("work", "tasks/pieces.html"), ("findings", "images/findings.html")):
             self.environment.globals[name] = self.environment.get_template(macros).module
 
     def render(self, visit: Visit, name: str, values: Mapping[str, Any]) -> str:
@@ -74,6 +85,16 @@ class Templates:
         if block is None:
             return template.render(context)
         return "".join(block(template.new_context(context)))
+
+
+def visible(text: str) -> str:
+    """A stranger's text, with what cannot be seen written out: `\\u202e`. Line ends and tabs stay."""
+    return _UNSEEN.sub(_written_out, text.replace("\r\n", "\n"))
+
+
+def _written_out(found: re.Match[str]) -> str:
+    code = ord(found[0])
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
 def to(*parts: object, **query: object) -> str:
