@@ -13,7 +13,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --generate-hashes --no-emit-index-url -
 # Where an environment forbids it, every process that tests start would compile all it imports: two seconds each.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: package image deploy destroy run test check format bench cost lock openapi conformance conformance-aws clients campaigns campaign-kills campaign-faults campaign-api
+.PHONY: package image deploy destroy run test check format bench cost lock openapi conformance conformance-aws clients browser pictures campaigns campaign-kills campaign-faults campaign-api
 
 run: $(RUN_READY)
 	@exec $(BIN)/python -m chalicelib.cli serve
@@ -75,6 +75,14 @@ conformance-aws: $(DEV_READY)
 # Real registry clients, Trivy and package managers; .ci/install-clients brings them.
 clients: $(DEV_READY)
 	$(BIN)/python -m pytest -m clients tests
+
+# The console in Chromium; .ci/install-browser brings it. Two at once: each has a service and a browser of its own.
+browser: $(DEV_READY)
+	$(BIN)/python -m pytest -m browser --numprocesses 2 --dist worksteal tests/console/browser --deselect tests/console/browser/test_pictures.py
+
+# docs/console: what every screen looks like, made by the same suite. Pictures that look the same stay as they are.
+pictures: $(DEV_READY)
+	CRS_PICTURES=docs/console $(BIN)/python -m pytest -m browser tests/console/browser/test_pictures.py
 
 # kill -9 at random moments, with a check of the data folder after each; goes on where an earlier run stopped.
 campaign-kills: $(DEV_READY)
