@@ -149,13 +149,24 @@ class AccessKeys:
             raise NotFound(_MISSING)
         return key
 
-    def page(self, account_id: str, username: str, cursor: str | None, limit: int) -> Page[AccessKey]:
-        """Of one user, or with "" of the whole account. Raises Invalid naming `cursor`."""
-        if not username:
-            return store.access_keys(self._stack.table, account_id, cursor, limit)
+    def page(
+        self,
+        account_id: str,
+        username: str,
+        cursor: str | None,
+        limit: int,
+        *,
+        search: str = "",
+        descending: bool = False,
+    ) -> Page[AccessKey]:
+        """Of one user, or with "" of the whole account, in the order in which they were made. search: text that id,
+        user or remark holds. Raises Invalid naming `cursor`."""
+        table = self._stack.table
+        if not username and not search:
+            return store.access_keys(table, account_id, cursor, limit, descending=descending)
         if cursor is not None and not is_access_key(cursor):
             raise Invalid("cursor", "is not `next` of a page of this list")
-        return store.access_keys_of(self._stack.table, account_id, username, cursor, limit)
+        return store.access_keys_of(table, account_id, username, search, cursor, limit, descending=descending)
 
     def change(self, seen: AccessKey, **changes: object) -> AccessKey:
         """Raises Conflict if somebody else changed it meanwhile, NotFound if it is gone."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chalicelib.edge.answers import Created, Listing, ListQuery, SearchQuery
+from chalicelib.edge.answers import Created, Listing
 from chalicelib.edge.apicall import Call
 from chalicelib.edge.endpoint import Routes
 from chalicelib.kernel.errors import Conflict, Denied, Invalid, NotFound
@@ -15,7 +15,10 @@ from .shapes import (
     AccessKeyQuery,
     AccessKeyView,
     AccountEdit,
+    AccountQuery,
     AccountView,
+    AuthorizationQuery,
+    AuthorizationView,
     MeView,
     NewAccessKey,
     NewAccessKeyAnswer,
@@ -25,6 +28,7 @@ from .shapes import (
     SessionAnswer,
     SignIn,
     UserEdit,
+    UserQuery,
     UserView,
 )
 
@@ -33,15 +37,25 @@ routes = Routes("accounts")
 
 @routes.post("/session", needs=None, changes="session.create", secret=True, also=(401, 403, 429))
 def sign_in(call: Call, body: SignIn) -> SessionAnswer:
-    """Sign in with a user name and a password, or with an id token of the account's identity provider.
+    """Sign in with a user name and a password, or by the account's identity provider.
 
-    Ten wrong passwords in five minutes close a user name for a while: 429 with Retry-After. An id token is taken once.
+    The provider's word is an id token, or an authorization: the code that a browser brought from it. Ten wrong
+    passwords in five minutes close a user name for a while: 429 with Retry-After. An id token is taken once.
     A session lives for twelve hours; it ends at once with a new password or role, with its user, and while the account
     is suspended.
     """
     call.tell(account_id=body.account, user=body.username)
     accounts = Accounts(call.stack)
-    if body.id_token is not None:
+    if body.authorization is not None:
+        given = body.authorization
+        signed_in = accounts.sign_in_with_code(
+            body.account,
+            given.code.get_secret_value(),
+            redirect_uri=given.redirect_uri,
+            verifier=given.code_verifier.get_secret_value(),
+            nonce=given.nonce,
+        )
+    elif body.id_token is not None:
         signed_in = accounts.sign_in_with_token(body.account, body.id_token.get_secret_value())
     else:
         password = body.password.get_secret_value() if body.password else ""
@@ -55,6 +69,23 @@ def sign_in(call: Call, body: SignIn) -> SessionAnswer:
         username=signed_in.principal.name,
         role=signed_in.role,
     )
+
+
+@routes.get("/session/authorization", needs=None, also=(404,))
+def show_authorization(call: Call, query: AuthorizationQuery) -> AuthorizationView:
+    """Where a browser goes to sign in with the account's identity provider (OpenID Connect, with PKCE).
+
+    It comes back to `redirect_uri` with `state` and a `code`, which `POST /session` takes as an `authorization`. 404
+    where the account has no provider.
+    """
+    url = Accounts(call.stack).authorization_address(
+        query.account,
+        redirect_uri=query.redirect_uri,
+        state=query.state,
+        nonce=query.nonce,
+        challenge=query.code_challenge,
+    )
+    return AuthorizationView(url=url)
 
 
 @routes.delete("/session", needs=Right.SELF, changes="session.delete")
@@ -84,9 +115,11 @@ def change_me(call: Call, body: OwnPassword) -> MeView:
 
 
 @routes.get("/users", needs=Right.READ_USERS)
-def list_users(call: Call, query: SearchQuery) -> Listing[UserView]:
+def list_users(call: Call, query: UserQuery) -> Listing[UserView]:
     """The users of your account, by name."""
-    page = Accounts(call.stack).users.page(call.principal.account_id, query.search, query.cursor, query.limit)
+    page = Accounts(call.stack).users.page(
+        call.principal.account_id, query.search, query.cursor, query.limit, descending=query.sort == "-name"
+    )
     return Listing.of(page.map(UserView.of))
 
 
@@ -129,7 +162,14 @@ def list_access_keys(call: Call, query: AccessKeyQuery) -> Listing[AccessKeyView
     username = query.username if _may(call, Right.READ_USERS) else call.by
     if query.username not in ("", username):
         return Listing(items=())
-    page = Accounts(call.stack).access_keys.page(call.principal.account_id, username, query.cursor, query.limit)
+    page = Accounts(call.stack).access_keys.page(
+        call.principal.account_id,
+        username,
+        query.cursor,
+        query.limit,
+        search=query.search,
+        descending=query.sort == "-created_at",
+    )
     return Listing.of(page.map(AccessKeyView.of))
 
 
@@ -175,9 +215,11 @@ def delete_access_key(call: Call) -> None:
 
 
 @routes.get("/accounts", needs=Right.OPERATE)
-def list_accounts(call: Call, query: ListQuery) -> Listing[AccountView]:
+def list_accounts(call: Call, query: AccountQuery) -> Listing[AccountView]:
     """Every account of this service, by name."""
-    return Listing.of(Accounts(call.stack).page(query.cursor, query.limit).map(AccountView.of))
+    descending = query.sort == "-name"
+    page = Accounts(call.stack).page(query.cursor, query.limit, search=query.search, descending=descending)
+    return Listing.of(page.map(AccountView.of))
 
 
 @routes.post("/accounts", needs=Right.OPERATE, changes="account.create")
@@ -208,7 +250,7 @@ def change_account(call: Call, body: AccountEdit) -> AccountView:
     if body.state == "suspended" and name == call.principal.account_id:
         raise Conflict("this is your own account; you would be locked out")
     if "oidc" in body.model_fields_set:
-        account = accounts.set_oidc(name, body.oidc)
+        account = accounts.set_oidc(name, body.oidc.plain if body.oidc else None, _secret(body))
     if body.state is not None:
         account = accounts.set_state(name, body.state)
     return AccountView.of(account)
@@ -216,6 +258,13 @@ def change_account(call: Call, body: AccountEdit) -> AccountView:
 
 def _token(call: Call) -> str:
     return call.request.headers["authorization"].strip(" ").partition(" ")[2].strip(" ")
+
+
+def _secret(body: AccountEdit) -> str | None:
+    """Of an identity provider's client: "" for none, None for the one that is kept."""
+    if body.oidc is None or "client_secret" not in body.oidc.model_fields_set:
+        return None
+    return body.oidc.client_secret.get_secret_value() if body.oidc.client_secret else ""
 
 
 def _may(call: Call, right: Right) -> bool:

@@ -48,6 +48,15 @@ class OidcSignIn(BaseModel):
     claim: Annotated[str, Field(min_length=1, max_length=100)] = "email"
 
 
+class OidcProvider(OidcSignIn):
+    """The same as it is kept. sealed_secret: what the service says to the provider's token endpoint, sealed; "" for a
+    client without a secret."""
+
+    model_config = KEPT
+
+    sealed_secret: str = ""
+
+
 class Account(Record):
     """
     id        its name, unique in the service and fixed for ever
@@ -59,7 +68,7 @@ class Account(Record):
     state: AccountState = "running"
     version: int = 1
     owners: int = 0
-    oidc: OidcSignIn | None = None
+    oidc: OidcProvider | None = None
     created_at: Moment
 
 

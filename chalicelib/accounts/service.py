@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Final
 
-from chalicelib.identity.oidc import use_once
+from chalicelib.identity import oidc_code
+from chalicelib.identity.oidc import Claims, use_once
 from chalicelib.identity.service import Identity
-from chalicelib.kernel.errors import Conflict, NotFound, Unauthenticated
+from chalicelib.kernel.errors import Conflict, Invalid, NotFound, Unauthenticated
 from chalicelib.kernel.paging import Page
 from chalicelib.kernel.principal import Principal
 from chalicelib.kernel.roles import Role
@@ -17,8 +18,8 @@ from chalicelib.ports.table import ConditionFailed, TransactionCancelled, Write
 
 from . import store
 from .access_keys import AccessKeys, NewAccessKey, is_access_key
-from .models import Account, AccountState, OidcSignIn, User, is_account_name, is_username
-from .providers import name_in, refused, require_provider, vouched
+from .models import Account, AccountState, OidcProvider, OidcSignIn, User, is_account_name, is_username
+from .providers import client_of, name_in, provided, refused, vouched
 from .sessions import Sessions, SignedIn
 from .users import Users, chosen, new_user
 
@@ -66,8 +67,13 @@ class Accounts:
             raise NotFound(_MISSING)
         return account
 
-    def page(self, cursor: str | None, limit: int) -> Page[Account]:
-        return store.accounts(self._stack.table, cursor, limit)
+    def page(self, cursor: str | None, limit: int, *, search: str = "", descending: bool = False) -> Page[Account]:
+        """By name. search: text that the name holds. Raises Invalid naming `cursor`."""
+        if not search:
+            return store.accounts(self._stack.table, cursor, limit, descending=descending)
+        if cursor is not None and not is_account_name(cursor):
+            raise Invalid("cursor", "is not `next` of a page of this list")
+        return store.accounts_found(self._stack.table, search, cursor, limit, descending=descending)
 
     def set_state(self, account_id: str, state: AccountState) -> Account:
         """Suspending ends every session of the account at once, and its access keys sleep. Raises NotFound."""
@@ -76,11 +82,14 @@ class Accounts:
             return seen
         return self._change(account_id, {"state": state}, ends_sessions=True)
 
-    def set_oidc(self, account_id: str, oidc: OidcSignIn | None) -> Account:
-        """Whose id tokens its people may sign in with. Raises NotFound, Invalid naming `oidc.issuer`."""
-        if oidc is not None:
-            require_provider(self._stack, oidc)
-        return self._change(account_id, {"oidc": oidc.model_dump() if oidc else None}, ends_sessions=False)
+    def set_oidc(self, account_id: str, oidc: OidcSignIn | None, secret: str | None = None) -> Account:
+        """Whose id tokens its people may sign in with. secret: of the client there; "" for none, None for the one that
+        is kept. Raises NotFound, Invalid naming `oidc.issuer`."""
+        held = self.get(account_id).oidc
+        wanted = None if oidc is None else provided(self._stack, account_id, oidc, held, secret)
+        # Without what it does not say: code from before there were secrets reads a provider that has none.
+        kept = wanted.model_dump(exclude_defaults=True) if wanted else None
+        return self._change(account_id, {"oidc": kept}, ends_sessions=False)
 
     # Signing in ---------------------------------------------------------------------------------------------------
 
@@ -110,11 +119,49 @@ class Accounts:
         Raises Unauthenticated, alike for whatever is wrong; Denied where the account is suspended; Unavailable where
         the provider does not tell its keys.
         """
+        account, provider = self._trusting(account_id)
+        return self._signed_in(account, provider, vouched(self._stack, provider, id_token))
+
+    def sign_in_with_code(
+        self, account_id: str, code: str, *, redirect_uri: str, verifier: str, nonce: str
+    ) -> SignedIn:
+        """The same for a code that the provider gave a browser, whose token has to bear the nonce. Raises as above."""
+        account, provider = self._trusting(account_id)
+        client = client_of(self._stack, account_id, provider)
+        token = oidc_code.exchanged(self._stack, client, code=code, redirect_uri=redirect_uri, verifier=verifier)
+        claims = vouched(self._stack, provider, token)
+        if claims.get("nonce") != nonce:
+            raise refused()
+        return self._signed_in(account, provider, claims)
+
+    def authorization_address(
+        self, account_id: str, *, redirect_uri: str, state: str, nonce: str, challenge: str
+    ) -> str:
+        """Where a browser signs in at the account's provider. Raises NotFound, Unavailable."""
+        try:
+            _, provider = self._trusting(account_id)
+        except Unauthenticated as untrusting:
+            raise NotFound("no identity provider is set up for this account; sign in with a password") from untrusting
+        client = client_of(self._stack, account_id, provider)
+        return oidc_code.authorization_address(
+            self._stack,
+            client,
+            claim=provider.claim,
+            redirect_uri=redirect_uri,
+            state=state,
+            nonce=nonce,
+            challenge=challenge,
+        )
+
+    def _trusting(self, account_id: str) -> tuple[Account, OidcProvider]:
+        """The account, and whose tokens it believes. Raises Unauthenticated."""
         account = store.account(self._stack.table, account_id) if is_account_name(account_id) else None
         if account is None or account.oidc is None:
             raise refused()
-        claims = vouched(self._stack, account.oidc, id_token)
-        name = name_in(claims, account.oidc)
+        return account, account.oidc
+
+    def _signed_in(self, account: Account, provider: OidcProvider, claims: Claims) -> SignedIn:
+        account_id, name = account.id, name_in(claims, provider)
         user = store.user(self._stack.table, account_id, name) if is_username(name) else None
         if user is None:
             raise refused()

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final, TypeVar
 
-from chalicelib.kernel.paging import Page, bounded_pass
+from chalicelib.kernel.paging import Page
 from chalicelib.ports import keys
+from chalicelib.ports.passes import rows_wanted
 from chalicelib.ports.table import (
     Check,
     Delete,
@@ -38,10 +39,10 @@ def _as(item: Item | None, model: type[R]) -> R | None:
 
 
 def _page(
-    table: Table, account_id: str, prefix: str, model: type[R], cursor: str | None, limit: int, after: str | None = None
+    table: Table, account_id: str, prefix: str, model: type[R], cursor: str | None, limit: int, *, descending: bool
 ) -> Page[R]:
     pk = keys.account_partition(account_id)
-    return table.query(pk, prefix=prefix, after=after, cursor=cursor, limit=limit).map(model.model_validate)
+    return table.query(pk, prefix=prefix, cursor=cursor, limit=limit, descending=descending).map(model.model_validate)
 
 
 # Accounts ----------------------------------------------------------------------------------------------------------
@@ -59,8 +60,20 @@ def account(table: Table, account_id: str) -> Account | None:
     return _as(table.get(keys.account(account_id)), Account)
 
 
-def accounts(table: Table, cursor: str | None, limit: int) -> Page[Account]:
-    page = table.query(keys.ACCOUNTS, cursor=cursor, limit=limit)
+def accounts(table: Table, cursor: str | None, limit: int, *, descending: bool) -> Page[Account]:
+    return _listed(table, table.query(keys.ACCOUNTS, cursor=cursor, limit=limit, descending=descending))
+
+
+def accounts_found(table: Table, search: str, after: str | None, limit: int, *, descending: bool) -> Page[Account]:
+    """Those whose name holds the text, by a bounded pass. after: the name it goes on from."""
+
+    def wanted(item: Item) -> bool:
+        return search.lower() in str(item["account_id"])
+
+    return _listed(table, rows_wanted(table, keys.listed_account(""), wanted, after, limit, descending=descending))
+
+
+def _listed(table: Table, page: Page[Item]) -> Page[Account]:
     wanted = [keys.account(item["account_id"]) for item in page.items]
     held = table.get_many(wanted)
     return Page(tuple(Account.model_validate(held[key]) for key in wanted if key in held), page.next)
@@ -113,19 +126,20 @@ def user(table: Table, account_id: str, username: str) -> User | None:
     return _as(table.get(keys.user(account_id, username)), User)
 
 
-def users(table: Table, account_id: str, cursor: str | None, limit: int) -> Page[User]:
-    return _page(table, account_id, _USER, User, cursor, limit)
+def users(table: Table, account_id: str, cursor: str | None, limit: int, *, descending: bool) -> Page[User]:
+    return _page(table, account_id, _USER, User, cursor, limit, descending=descending)
 
 
-def users_found(table: Table, account_id: str, search: str, after: str | None, limit: int) -> Page[User]:
+def users_found(
+    table: Table, account_id: str, search: str, after: str | None, limit: int, *, descending: bool
+) -> Page[User]:
     """Those whose name holds the text, in any case, by a bounded pass. after: the user name it goes on from."""
-    begin = None if after is None else _USER + after
-    return bounded_pass(
-        lambda cursor, rows: _page(table, account_id, _USER, User, cursor, rows, None if cursor else begin),
-        lambda user: search.lower() in user.username.lower(),
-        lambda user: user.username,
-        limit,
-    )
+
+    def wanted(item: Item) -> bool:
+        return search.lower() in str(item["username"]).lower()
+
+    found = rows_wanted(table, keys.user(account_id, ""), wanted, after, limit, descending=descending)
+    return found.map(User.model_validate)
 
 
 def user_and_account(table: Table, account_id: str, username: str) -> tuple[User | None, Account | None]:
@@ -197,16 +211,20 @@ def held_access_key(
     return (key, user, account) if theirs else None
 
 
-def access_keys(table: Table, account_id: str, cursor: str | None, limit: int) -> Page[AccessKey]:
-    return _page(table, account_id, _KEY, AccessKey, cursor, limit)
+def access_keys(table: Table, account_id: str, cursor: str | None, limit: int, *, descending: bool) -> Page[AccessKey]:
+    return _page(table, account_id, _KEY, AccessKey, cursor, limit, descending=descending)
 
 
-def access_keys_of(table: Table, account_id: str, username: str, after: str | None, limit: int) -> Page[AccessKey]:
-    """One user's, by a bounded pass. after: the key's id that it goes on from."""
-    begin = None if after is None else _KEY + after
-    return bounded_pass(
-        lambda cursor, rows: _page(table, account_id, _KEY, AccessKey, cursor, rows, None if cursor else begin),
-        lambda key: key.username == username,
-        lambda key: key.id,
-        limit,
-    )
+def access_keys_of(
+    table: Table, account_id: str, username: str, search: str, after: str | None, limit: int, *, descending: bool
+) -> Page[AccessKey]:
+    """One user's, or with "" anybody's, whose id, user or remark holds the text, in any case, by a bounded pass.
+    after: the key's id that it goes on from."""
+    text = search.lower()
+
+    def wanted(item: Item) -> bool:
+        held = any(text in str(item.get(name, "")).lower() for name in ("id", "username", "remark"))
+        return held and username in ("", item["username"])
+
+    found = rows_wanted(table, keys.account_access_key(account_id, ""), wanted, after, limit, descending=descending)
+    return found.map(AccessKey.model_validate)

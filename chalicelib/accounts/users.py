@@ -54,13 +54,15 @@ class Users:
             raise NotFound(_MISSING)
         return user
 
-    def page(self, account_id: str, search: str, cursor: str | None, limit: int) -> Page[User]:
+    def page(
+        self, account_id: str, search: str, cursor: str | None, limit: int, *, descending: bool = False
+    ) -> Page[User]:
         """By name. search: text that the name holds. Raises Invalid naming `cursor`."""
         if not search:
-            return store.users(self._stack.table, account_id, cursor, limit)
+            return store.users(self._stack.table, account_id, cursor, limit, descending=descending)
         if cursor is not None and not is_username(cursor):
             raise Invalid("cursor", "is not `next` of a page of this list")
-        return store.users_found(self._stack.table, account_id, search, cursor, limit)
+        return store.users_found(self._stack.table, account_id, search, cursor, limit, descending=descending)
 
     def change(self, by: Principal, username: str, role: Role | None, password: str | None) -> User:
         """Another user's role and password, in the account of who asks; a change ends the user's sessions.

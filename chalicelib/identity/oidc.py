@@ -14,7 +14,8 @@ import binascii
 import hashlib
 import json
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -165,13 +166,20 @@ def _key(stack: Stack, issuer: str, header: Mapping[str, Any]) -> _IssuerKey:
     key = _fitting(held.keys, header) if fresh else None
     if key is not None:
         return key
-    asking = stack.keep("oidc asking", lambda: threading.BoundedSemaphore(_MOST_ASKING))
-    if not asking.acquire(blocking=False):
+    with asking(stack):
+        return _asked_key(stack, issuer, held, header)
+
+
+@contextmanager
+def asking(stack: Stack) -> Iterator[None]:
+    """Holds one of the few places of those who wait for issuers. Raises Unavailable where all are taken."""
+    places = stack.keep("oidc asking", lambda: threading.BoundedSemaphore(_MOST_ASKING))
+    if not places.acquire(blocking=False):
         raise _being_asked()
     try:
-        return _asked_key(stack, issuer, held, header)
+        yield
     finally:
-        asking.release()
+        places.release()
 
 
 def _asked_key(stack: Stack, issuer: str, held: _Issuer, header: Mapping[str, Any]) -> _IssuerKey:

@@ -122,3 +122,21 @@ def test_repeated_request_makes_no_second_key(stack: Stack) -> None:
     again = api.send("POST", "/access-keys", {"remark": "once"}, None, **{"idempotency-key": "abc"})
     assert (first.status, again.status) == (201, 409)
     assert len(ids(api.get("/access-keys"))) == 1
+
+
+def test_keys_are_searched_and_sorted(stack: Stack, clock: FrozenClock) -> None:
+    """C1, G5: by id, user and remark; by when they were made."""
+    owner, reader = Api.signed_in(stack), Api.signed_in(stack, Role.READER)
+    first = made(owner, "Nightly build")
+    clock.advance(1)
+    second = made(reader, "laptop")
+    assert [one["id"] for one in owner.get("/access-keys", sort="-created_at").json()["items"]] == [
+        second["id"],
+        first["id"],
+    ]
+    assert ids(owner.get("/access-keys", search="nightly")) == ids(owner.get("/access-keys", search=first["id"]))
+    assert ids(owner.get("/access-keys", search="READER")) == {second["id"]}
+    assert ids(reader.get("/access-keys", search="nightly")) == set()
+    page = owner.get("/access-keys", search="AK", limit=1, sort="-created_at").json()
+    rest = owner.get("/access-keys", search="AK", limit=1, sort="-created_at", cursor=page["next"]).json()
+    assert [one["id"] for one in page["items"] + rest["items"]] == [second["id"], first["id"]]

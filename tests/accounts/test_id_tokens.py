@@ -39,7 +39,12 @@ def operator(stack: Stack, issuer: Issuer) -> Api:
     accounts.create_user("acme", "ann@example.com", PASSWORD, Role.DEVELOPER)
     answer = api.patch("/accounts/acme", {"oidc": {"issuer": issuer.url, "client_id": "console"}})
     assert answer.status == 200, answer.text
-    assert answer.json()["oidc"] == {"issuer": issuer.url, "client_id": "console", "claim": "email"}
+    assert answer.json()["oidc"] == {
+        "issuer": issuer.url,
+        "client_id": "console",
+        "claim": "email",
+        "has_secret": False,
+    }
     return api
 
 

@@ -60,6 +60,19 @@ def test_pages_of_users_follow_one_another(stack: Stack) -> None:
     assert [one["username"] for one in found["items"] + rest["items"]] == ["b1", "b2"]
 
 
+def test_users_are_listed_from_either_end(stack: Stack) -> None:
+    """C1"""
+    owner = Api.signed_in(stack)
+    for name in ("a1", "a2", "b1"):
+        make(owner, name)
+    first = owner.get("/users", limit=2, sort="-name").json()
+    second = owner.get("/users", limit=2, sort="-name", cursor=first["next"]).json()
+    assert [one["username"] for one in first["items"] + second["items"]] == ["owner", "b1", "a2", "a1"]
+    found = owner.get("/users", limit=1, sort="-name", search="A").json()
+    rest = owner.get("/users", limit=1, sort="-name", search="A", cursor=found["next"]).json()
+    assert [one["username"] for one in found["items"] + rest["items"]] == ["a2", "a1"]
+
+
 def test_one_page_of_a_search_finds_the_only_one_of_hundreds(stack: Stack) -> None:
     """However small the page is: what it looks at is bounded by itself."""
     owner = Api.signed_in(stack)

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from urllib.parse import parse_qsl
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
@@ -42,7 +43,8 @@ def _set() -> threading.Event:
 @dataclass
 class Issuer:
     """keys: key id → private key of what is published; asked: paths of all requests that came in; speaks: cleared, they
-    wait for their answers."""
+    wait for their answers; codes: code → id token that is given for it, once; exchanges: forms sent to `/token`, with
+    the header `authorization`."""
 
     url: str
     clock: Clock
@@ -50,6 +52,8 @@ class Issuer:
     extra_keys: list[dict[str, Any]] = field(default_factory=list)
     document: dict[str, Any] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
+    codes: dict[str, str] = field(default_factory=dict)
+    exchanges: list[dict[str, str]] = field(default_factory=list)
     broken: bool = False
     speaks: threading.Event = field(default_factory=_set)
 
@@ -59,12 +63,18 @@ class Issuer:
         if self.broken:
             return 503, b"{}"
         if path == "/.well-known/openid-configuration":
-            document = {"issuer": self.url, "jwks_uri": f"{self.url}/keys", **self.document}
+            places = {"authorization_endpoint": "/sign-in", "token_endpoint": "/token", "jwks_uri": "/keys"}
+            document = {"issuer": self.url, **{name: self.url + path for name, path in places.items()}, **self.document}
             return 200, json.dumps(document).encode()
         if path == "/keys":
             published = [public_jwk(key, key_id) for key_id, key in self.keys.items()]
             return 200, json.dumps({"keys": [*published, *self.extra_keys]}).encode()
         return 404, b"{}"
+
+    def exchange(self, form: dict[str, str]) -> tuple[int, bytes]:
+        self.exchanges.append(form)
+        token = self.codes.pop(form.get("code", ""), None)
+        return (200, json.dumps({"id_token": token}).encode()) if token else (400, b'{"error": "invalid_grant"}')
 
     def claims(self, **more: Any) -> dict[str, Any]:
         now = int(self.clock.now().timestamp())
@@ -98,11 +108,13 @@ def public_jwk(key: Any, key_id: str) -> dict[str, Any]:
 
 @contextmanager
 def answering(answer: Callable[[BaseHTTPRequestHandler], None], tls: ssl.SSLContext | None = None) -> Iterator[int]:
-    """The port of a server on loopback that answers every GET so."""
+    """The port of a server on loopback that answers every GET and POST so."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             answer(self)
+
+        do_POST = do_GET
 
         def log_message(self, format: str, *args: Any) -> None:
             """Tests print nothing."""
@@ -124,7 +136,12 @@ def issuing(clock: Clock | None = None) -> Iterator[Issuer]:
     issuer = Issuer("", clock or FrozenClock())
 
     def answer(request: BaseHTTPRequestHandler) -> None:
-        status, body = issuer.answer(request.path)
+        if request.command == "POST":
+            sent = request.rfile.read(int(request.headers["content-length"])).decode()
+            form = {**dict(parse_qsl(sent)), "authorization": request.headers.get("authorization", "")}
+            status, body = issuer.exchange(form)
+        else:
+            status, body = issuer.answer(request.path)
         request.send_response(status)
         request.send_header("Content-Length", str(len(body)))
         request.end_headers()
