@@ -18,6 +18,7 @@ from chalicelib.kernel.moment import from_text, to_text
 from chalicelib.kernel.names import Digest, TagName
 from chalicelib.kernel.paging import Page, every
 from chalicelib.ports import keys
+from chalicelib.ports.passes import rows_wanted
 from chalicelib.ports.stack import Stack
 from chalicelib.ports.table import Item
 from chalicelib.repositories.models import Repository
@@ -51,6 +52,24 @@ class Move:
     held: Held
 
 
+@dataclass(frozen=True, slots=True)
+class MovesAsked:
+    """search: only moves to a digest, or by somebody, that holds this text; "" for all."""
+
+    cursor: str | None
+    limit: int
+    search: str = ""
+    oldest_first: bool = False
+
+    @property
+    def newest(self) -> bool:
+        """Whether it is about the newest moves, whatever they are."""
+        return self.cursor is None and not self.search and not self.oldest_first
+
+    def wants(self, row: Item) -> bool:
+        return self.search.lower() in f"{row['digest']}\n{row['pushed_by']}".lower()
+
+
 class Histories:
     def __init__(self, stack: Stack) -> None:
         self._stack = stack
@@ -58,20 +77,21 @@ class Histories:
         self._bodies = Bodies(stack)
         self._registry = Registry(stack)
 
-    def page(
-        self, instance: Instance, repository: Repository, name: TagName, cursor: str | None, limit: int
-    ) -> Page[Move]:
-        """Newest first: one query, and one batch of manifests. Raises NotFound if there never was such a tag."""
-        page = self._rows(repository.id, name, cursor, limit)
+    def page(self, instance: Instance, repository: Repository, name: TagName, asked: MovesAsked) -> Page[Move]:
+        """One query, one batch of manifests, and for other pages than the newest moves a look at the newest one.
+        Raises NotFound if there never was such a tag."""
+        page = self._asked(repository.id, name, asked)
+        newest_ones = page if asked.newest else self._asked(repository.id, name, MovesAsked(None, 1))
+        newest = next(iter(newest_ones.items), None)
         tag = store.tag(self._table, repository.id, name)
-        if tag is None and not page.items and cursor is None:
+        if tag is None and newest is None:
             raise NotFound("there is no such tag")
         wanted = {keys.manifest(repository.id, row["digest"]) for row in page.items}
         manifests = {item["digest"]: item for item in self._table.get_many(list(wanted)).values()}
         moves = []
-        for place, row in enumerate(page.items):
-            newest = cursor is None and place == 0
-            current = newest and tag is not None and tag.digest == row["digest"]
+        for row in page.items:
+            is_newest = newest is not None and row["sk"] == newest["sk"]
+            current = is_newest and tag is not None and tag.digest == row["digest"]
             held = Held(True) if current else self._held(instance, repository, manifests.get(row["digest"]))
             moves.append(_move(row, held, current=current))
         return Page(tuple(moves), page.next)
@@ -98,10 +118,11 @@ class Histories:
             raise Conflict(f"tag {name} cannot go back to {digest}: it went this moment", tag=name) from None
         return self._registry.tag(repository, name)
 
-    def _rows(self, repository_id: str, name: TagName, cursor: str | None, limit: int) -> Page[Item]:
-        prefix = keys.history(repository_id, name, "").sk
-        partition = keys.repository_partition(repository_id)
-        return self._table.query(partition, prefix=prefix, cursor=cursor, limit=limit, descending=True)
+    def _asked(self, repository_id: str, name: TagName, asked: MovesAsked) -> Page[Item]:
+        first, down = keys.history(repository_id, name, ""), not asked.oldest_first
+        if asked.search:
+            return rows_wanted(self._table, first, asked.wants, asked.cursor, asked.limit, descending=down)
+        return self._table.query(first.pk, prefix=first.sk, cursor=asked.cursor, limit=asked.limit, descending=down)
 
     def _left(self, repository_id: str, name: TagName, digest: Digest) -> str:
         """When the tag left the digest last, as the end of a sentence; "" where it was deleted from there.
@@ -109,7 +130,7 @@ class Histories:
         Raises NotFound if it never pointed there.
         """
         newer: Item | None = None
-        for row in every(lambda cursor: self._rows(repository_id, name, cursor, 1000)):
+        for row in every(lambda cursor: self._asked(repository_id, name, MovesAsked(cursor, 1000))):
             if row["digest"] == digest:
                 return "" if newer is None else f"; the tag left it at {newer['pushed_at']}"
             newer = row

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import BaseModel
 
-from chalicelib.edge.answers import Listing, ListQuery
+from chalicelib.edge.answers import Listing, SearchQuery
 from chalicelib.edge.apicall import Call
 from chalicelib.edge.endpoint import Routes
 from chalicelib.instances.models import instance_of
@@ -15,7 +17,7 @@ from chalicelib.kernel.names import Digest, TagName
 from chalicelib.kernel.roles import Right
 from chalicelib.repositories.api import REPOSITORY, repository_of
 
-from .history import Histories, Move
+from .history import Histories, Move, MovesAsked
 from .models import Caller, How
 from .tag_views import TagDetail, TagViews, View
 
@@ -62,6 +64,12 @@ class MoveView(View):
         )
 
 
+class HistoryQuery(SearchQuery):
+    """search: only moves to a digest, or by somebody, that holds this text; sort: by when, `-` for the last first."""
+
+    sort: Literal["pushed_at", "-pushed_at"] = "-pushed_at"
+
+
 class NewRollback(BaseModel):
     """digest: one that the tag pointed to before."""
 
@@ -71,12 +79,14 @@ class NewRollback(BaseModel):
 
 
 @routes.get(f"{REPOSITORY}/tags/{{tag}}/history", needs=Right.READ_CONTENT)
-def list_tag_history(call: Call, query: ListQuery) -> Listing[MoveView]:
+def list_tag_history(call: Call, query: HistoryQuery) -> Listing[MoveView]:
     """List every digest a tag has pointed to, newest first.
 
-    Also of a tag that was deleted. The same digest pushed once more is no move and has no line of its own.
+    Also of a tag that was deleted. The same digest pushed once more is no move and has no line of its own. A search
+    looks at up to 5 000 moves a page, which may then be short and still have a `next`.
     """
-    found = Histories(call.stack).page(instance_of(call), repository_of(call), _tag(call), query.cursor, query.limit)
+    asked = MovesAsked(query.cursor, query.limit, query.search, oldest_first=query.sort == "pushed_at")
+    found = Histories(call.stack).page(instance_of(call), repository_of(call), _tag(call), asked)
     return Listing.of(found.map(MoveView.of))
 
 

@@ -12,6 +12,7 @@ from chalicelib.kernel.roles import Right
 from chalicelib.namespaces.service import Namespaces
 from chalicelib.registry.tags_api import tag_of
 from chalicelib.repositories.api import REPOSITORY, repository_of
+from chalicelib.repositories.models import Repository
 from chalicelib.surveys.service import Surveys
 from chalicelib.tasks.models import TaskView
 
@@ -20,6 +21,7 @@ from .listing import FindingLists
 from .sarif import MEDIA_TYPE as SARIF
 from .service import Scanning
 from .views import ScanView, VulnerabilityQuery, VulnerabilityView
+from .vulnerable import VulnerableImage, VulnerableImages, VulnerableQuery
 
 routes = Routes("scanning")
 
@@ -49,6 +51,13 @@ def show_scan(call: Call) -> ScanView:
     return Scanning(call.stack).view(instance, repository, tag_of(call, repository).digest)
 
 
+@routes.get(f"{REPOSITORY}/manifests/{{digest}}/scan", needs=Right.READ_CONTENT)
+def show_manifest_scan(call: Call) -> ScanView:
+    """Show what the scan of an image came to, by its digest: such as one of an index, to which no tag points."""
+    instance, repository = instance_of(call), repository_of(call)
+    return Scanning(call.stack).view(instance, repository, _manifest(call, repository))
+
+
 @routes.post("/instances/{instance}/namespaces/{namespace}/scan", needs=Right.CHANGE_CONTENT, changes="namespace.scan")
 def scan_namespace(call: Call) -> Accepted[TaskView]:
     """Scan all tags of a namespace.
@@ -60,6 +69,18 @@ def scan_namespace(call: Call) -> Accepted[TaskView]:
     namespace = Namespaces(call.stack).get(instance.id, call.parts["namespace"], fresh=True)
     task = Scanning(call.stack).scan_namespace(namespace, call.by)
     return Accepted(TaskView.of(task), f"/instances/{instance.id}/tasks/{task.id}")
+
+
+@routes.get("/instances/{instance}/vulnerabilities", needs=Right.READ_CONTENT)
+def list_vulnerable_images(call: Call, query: VulnerableQuery) -> Listing[VulnerableImage]:
+    """List the images of an instance that have a vulnerability, with the tags that lead to them.
+
+    Looked for by the beginning of its id or of the package's name; without a search every image with findings. In the
+    order of digests; a page looks at 5 000 images at most and then answers a cursor, also where it found none yet. An
+    index is not listed: its images are, under its tags. Of an image with more than some ten thousand findings the
+    gravest are known here.
+    """
+    return Listing.of(VulnerableImages(call.stack, instance_of(call)).page(query))
 
 
 @routes.get(
@@ -75,11 +96,17 @@ def list_vulnerabilities(call: Call, query: VulnerabilityQuery) -> Listing[Vulne
     2.1.0 or CSV it is a file with all of them; 409 too where that is too large for one answer.
     """
     repository = repository_of(call)
+    digest = _manifest(call, repository)
+    if query.format != "json":
+        return Documents(call.stack).download_findings(instance_of(call), repository, digest, query)
+    return FindingLists(call.stack).page(instance_of(call), digest, query)
+
+
+def _manifest(call: Call, repository: Repository) -> Digest:
+    """What {digest} in the path means. Raises NotFound."""
     try:
         digest = Digest.parse(call.parts["digest"])
         Surveys(call.stack).manifest_of(repository.id, digest)
     except (DigestInvalid, ManifestUnknown):
         raise NotFound("there is no such manifest") from None
-    if query.format != "json":
-        return Documents(call.stack).download_findings(instance_of(call), repository, digest, query)
-    return FindingLists(call.stack).page(instance_of(call), digest, query)
+    return digest

@@ -91,6 +91,11 @@ def show_scan(at: Place) -> Ask:
 
 
 @example
+def show_manifest_scan(at: Place) -> Ask:
+    return Ask(_scanned(at))
+
+
+@example
 def scan_namespace(at: Place) -> Ask:
     return Ask(at.here(namespace=at.namespace()))
 
@@ -98,6 +103,12 @@ def scan_namespace(at: Place) -> Ask:
 @example
 def list_vulnerabilities(at: Place) -> Ask:
     return Ask(_scanned(at), query={"severity": "critical", "sort": "package", "limit": 5})
+
+
+@example
+def list_vulnerable_images(at: Place) -> Ask:
+    _scanned(at)
+    return Ask(at.here(), query={"search": "CVE-2024-0001", "severity": "critical", "limit": 5})
 
 
 @example

@@ -236,3 +236,16 @@ def test_pages_of_a_long_history_are_one_query_each_and_come_whole(library: Libr
     assert found == pushed[::-1]
     assert api.get(library.path("/tags/v1/history"), cursor="made up").status == 400
     assert Instances(library.stack).usage(library.instance).repositories.used == 1
+
+
+def test_a_history_is_searched_and_read_from_its_beginning(library: Library, clock: FrozenClock) -> None:
+    """X2, C1: what is current is said wherever it stands."""
+    first, second = two_pushed(library, clock)
+    oldest, newest = history(library, sort="pushed_at")
+    assert [(oldest["digest"], oldest["current"]), (newest["digest"], newest["current"])] == [
+        (first, False),
+        (second, True),
+    ]
+    assert [one["digest"] for one in history(library, search=first[7:20])] == [first]
+    assert len(history(library, search="ADMIN")) == 2
+    assert history(library, search="nobody") == []

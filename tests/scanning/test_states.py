@@ -212,3 +212,13 @@ def test_a_scan_that_breaks_off_later_leaves_what_an_earlier_one_found(shelf: Sh
     task = shelf.scan()
     assert task.state == "failed"
     assert shelf.record(digest) == before
+
+
+def test_an_image_says_what_came_of_its_scan_by_its_digest_too(shelf: Shelf) -> None:
+    """S1: such as one of an index, to which no tag points."""
+    digest = shelf.push(DEBIAN)
+    shelf.scan()
+    of_digest = shelf.api.get(shelf.library.path(f"/manifests/{digest}/scan"))
+    assert of_digest.json() == shelf.api.get(shelf.library.path("/tags/v1/scan")).json()
+    for unknown in ("sha256:" + "0" * 64, "nothing"):
+        assert shelf.api.get(shelf.library.path(f"/manifests/{unknown}/scan")).status == 404
