@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from chalicelib.edge.answers import Created, Listing, ListQuery
+from chalicelib.edge.answers import Created, Listing
 from chalicelib.edge.apicall import Call
 from chalicelib.edge.endpoint import Routes
 from chalicelib.instances.models import instance_of
 from chalicelib.kernel.roles import Right
 
-from .vex_documents import NewVexDocument, VexDocumentDetail, VexDocuments, VexDocumentView
+from .vex_documents import NewVexDocument, VexDocumentDetail, VexDocuments, VexDocumentView, VexQuery
 
 routes = Routes("findings")
 
@@ -17,9 +17,9 @@ _DOCUMENT = _DOCUMENTS + "/{document}"
 
 
 @routes.get(_DOCUMENTS, needs=Right.READ_CONTENT)
-def list_vex_documents(call: Call, query: ListQuery) -> Listing[VexDocumentView]:
-    """List the OpenVEX documents of an instance, the oldest first."""
-    return Listing[VexDocumentView].of(VexDocuments(call.stack).page(instance_of(call), query.cursor, query.limit))
+def list_vex_documents(call: Call, query: VexQuery) -> Listing[VexDocumentView]:
+    """List the OpenVEX documents of an instance, which has a hundred at most."""
+    return Listing[VexDocumentView].of(VexDocuments(call.stack).page(instance_of(call), query))
 
 
 @routes.post(_DOCUMENTS, needs=Right.CHANGE_CONTENT, changes="vex_document.create")

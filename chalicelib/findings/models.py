@@ -2,12 +2,13 @@
 
 ScanRecord   the small row that lists read: state and counts
 ScanDetail   ids and package names, for pull policies and for scanning again; the report itself is an object
+Found        one finding in few words, by which an instance is searched; all of an image lie in a row of their own
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 from pydantic import BaseModel
 
@@ -93,10 +94,25 @@ class ScanRecord(BaseModel):
         return int(getattr(self, severity))
 
 
+class Found(NamedTuple):
+    """silenced_until: None where it counts, "" where it is silenced for ever."""
+
+    id: str
+    vendor_ids: tuple[str, ...]
+    package: str
+    type: str
+    installed: str
+    fixed: str
+    severity: Severity
+    silenced_until: str | None
+
+
 class ScanDetail(BaseModel):
     """
     ids       severity → ids of findings that count; silenced: id → (severity, until when, "" for ever)
     names     hashes of the names its packages are looked up by (`advisories.fingerprints`), 4 bytes each, sorted
+    found     all findings of an image, the gravest first; empty for an index, whose images have them, and where the
+              detail was read: they have a row of their own
     """
 
     model_config = KEPT
@@ -104,6 +120,7 @@ class ScanDetail(BaseModel):
     ids: Mapping[Severity, tuple[str, ...]]
     silenced: Mapping[str, tuple[Severity, str]] = {}
     names: bytes = b""
+    found: tuple[Found, ...] = ()
     schema_version: int = 1
 
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
 from chalicelib.kernel.errors import Unavailable
+from chalicelib.kernel.paging import Page
 from chalicelib.ports import scan_keys as keys
+from chalicelib.ports.passes import rows_wanted
 from chalicelib.ports.stack import Stack
-from chalicelib.ports.table import ConditionFailed, Delete, TransactionCancelled, Update, equals
+from chalicelib.ports.table import ConditionFailed, Delete, Item, TransactionCancelled, Update, equals
 
 from . import store
-from .models import ScanDetail, ScanRecord
+from .models import Found, ScanDetail, ScanRecord
 
 # Two scans of one image, and its indexes' others, meet at a row this often at most.
 _ATTEMPTS: Final = 20
@@ -66,6 +69,27 @@ class Findings:
             return False
         return True
 
+    def holding(
+        self, instance_id: str, word: str, wanted: Callable[[Found], bool], cursor: str | None, limit: int
+    ) -> Page[tuple[str, list[Found]]]:
+        """Images with findings that are wanted, with those, by a bounded pass over the rows of all (`kernel.paging`).
+
+        word     in lower case: rows that do not have it somewhere are not looked into
+        cursor   a digest, that of the last row looked at; an index has no row, its images have theirs
+        """
+        inside, matching = json.dumps(word, ensure_ascii=False)[1:-1], dict[str, list[Found]]()
+
+        def fits(row: Item) -> bool:
+            text = store.found_text(row)
+            found = [one for one in store.found(text) if wanted(one)] if inside in text.lower() else []
+            if found:
+                matching[row["digest"]] = found
+            return bool(found)
+
+        first = keys.scan_found(instance_id, "")
+        page = rows_wanted(self._table, first, fits, cursor, limit, descending=False)
+        return page.map(lambda row: (row["digest"], matching[row["digest"]]))
+
     def change(
         self,
         instance_id: str,
@@ -90,10 +114,11 @@ class Findings:
         raise Unavailable
 
     def forget(self, record: ScanRecord) -> bool:
-        """Deletes record and detail unless they changed since; answers whether they went."""
+        """Deletes record, detail and findings unless they changed since; answers whether they went."""
         row = Delete(keys.scan(record.instance_id, record.digest), store.as_seen(record.version))
         try:
-            self._table.transact([row, Delete(keys.scan_detail(record.instance_id, record.digest))])
+            rest = (keys.scan_detail, keys.scan_found)
+            self._table.transact([row, *(Delete(key(record.instance_id, record.digest)) for key in rest)])
         except TransactionCancelled:
             return False
         return True

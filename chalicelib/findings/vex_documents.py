@@ -10,10 +10,11 @@ import json
 import zlib
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from pydantic import BaseModel
 
+from chalicelib.edge.answers import SearchQuery
 from chalicelib.edge.consume import encode
 from chalicelib.edge.log import logger
 from chalicelib.instances.models import Instance
@@ -24,6 +25,7 @@ from chalicelib.kernel.modelling import GIVEN, KEPT, MADE
 from chalicelib.kernel.moment import Moment, to_text
 from chalicelib.kernel.paging import Page, every
 from chalicelib.ports import scan_keys as keys
+from chalicelib.ports.passes import rows_wanted
 from chalicelib.ports.stack import Stack
 from chalicelib.ports.table import ConditionFailed, Item, absent, present
 
@@ -42,6 +44,12 @@ class NewVexDocument(BaseModel):
 
     document: OpenVex
     expires_at: Moment | None = None
+
+
+class VexQuery(SearchQuery):
+    """search: only documents whose author, own id or a vulnerability holds this text; sort: by when they were added."""
+
+    sort: Literal["created_at", "-created_at"] = "created_at"
 
 
 class VexDocument(BaseModel):
@@ -102,10 +110,16 @@ class VexDocuments:
         self._stack = stack
         self._table = stack.table
 
-    def page(self, instance: Instance, cursor: str | None, limit: int) -> Page[VexDocumentView]:
-        """The oldest first. Raises Invalid for a foreign cursor."""
-        first = keys.vex(instance.id, "")
-        found = self._table.query(first.pk, prefix=first.sk, cursor=cursor, limit=limit)
+    def page(self, instance: Instance, query: VexQuery) -> Page[VexDocumentView]:
+        """Raises Invalid for a foreign cursor."""
+        if query.cursor is not None and not is_id(query.cursor):
+            raise Invalid("cursor", "is not `next` of a page of this list")
+
+        def wanted(row: Item) -> bool:
+            return not query.search or _tells_of(VexDocument.model_validate(row).document, query.search.lower())
+
+        first, descending = keys.vex(instance.id, ""), query.sort == "-created_at"
+        found = rows_wanted(self._table, first, wanted, query.cursor, query.limit, descending=descending)
         return found.map(lambda item: self.view(VexDocument.model_validate(item)))
 
     def get(self, instance: Instance, document_id: str) -> VexDocument:
@@ -184,6 +198,11 @@ class VexDocuments:
     def _judge_again(self, instance: Instance) -> None:
         message = RescanImages(instance_id=instance.id, database="")
         self._stack.queues.send(message.queue, [encode(message)])
+
+
+def _tells_of(document: OpenVex, text: str) -> bool:
+    known = (one for statement in document.statements for one in statement.vulnerability.ids)
+    return any(text in told.lower() for told in (document.author, document.id, *known))
 
 
 def _plain(document: OpenVex) -> dict[str, Any]:

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from pydantic import Field
-
-from chalicelib.edge.answers import Created, Listing, ListQuery
+from chalicelib.edge.answers import Created, Listing
 from chalicelib.edge.apicall import Call
 from chalicelib.edge.endpoint import Routes
 from chalicelib.instances.models import instance_of
 from chalicelib.kernel.roles import Right
 
-from .models import NewRule, RuleEdit, RuleView
+from .models import NewRule, RuleEdit, RuleQuery, RuleView
 from .policies import Policies
 
 routes = Routes("immutability")
@@ -21,20 +17,14 @@ _RULES = "/instances/{instance}/immutability-rules"
 _RULE = _RULES + "/{rule}"
 
 
-class RuleQuery(ListQuery):
-    """namespace: only rules of this one."""
-
-    namespace: Annotated[str, Field(max_length=255)] = ""
-
-
 @routes.get(_RULES, needs=Right.READ_CONTENT, feature="immutability")
 def list_immutability_rules(call: Call, query: RuleQuery) -> Listing[RuleView]:
     """List the immutability rules of an instance.
 
-    By namespace, those of one namespace as they were made.
+    By namespace, those of one namespace as they were made. A page looks at 5 000 rules at most and then answers a
+    cursor, also where it found none yet.
     """
-    page = Policies(call.stack).page(instance_of(call), query.namespace, query.cursor, query.limit)
-    return Listing[RuleView].of(page)
+    return Listing[RuleView].of(Policies(call.stack).page(instance_of(call), query))
 
 
 @routes.post(_RULES, needs=Right.CHANGE_CONTENT, changes="immutability_rule.create", feature="immutability")

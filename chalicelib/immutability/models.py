@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
 
+from chalicelib.edge.answers import SearchQuery
 from chalicelib.kernel.modelling import GIVEN, KEPT
 from chalicelib.kernel.moment import Moment
 from chalicelib.kernel.names import NamespaceName
@@ -55,6 +56,15 @@ class Policy(BaseModel):
     version: Annotated[int, Field(ge=0)] = 0
     rules: tuple[Rule, ...] = ()
     schema_version: int = 1
+
+
+class RuleQuery(SearchQuery):
+    """namespace: only rules of this one; search: only those whose namespace or patterns hold this text; enabled: only
+    such; sort: by namespace."""
+
+    namespace: Annotated[str, Field(max_length=255)] = ""
+    enabled: bool | None = None
+    sort: Literal["namespace", "-namespace"] = "namespace"
 
 
 class RuleView(Rule):

@@ -13,7 +13,7 @@ from chalicelib.instances.models import Instance
 from chalicelib.kernel.errors import Conflict, Invalid, NotFound, Unavailable
 from chalicelib.kernel.ids import is_id, new_id
 from chalicelib.kernel.names import NamespaceName
-from chalicelib.kernel.paging import Page
+from chalicelib.kernel.paging import MOST_ROWS, Page
 from chalicelib.namespaces.departure import Departure
 from chalicelib.namespaces.models import Namespace
 from chalicelib.namespaces.service import Namespaces
@@ -22,7 +22,7 @@ from chalicelib.ports.stack import Stack
 from chalicelib.ports.table import OutcomeUnknown, TransactionCancelled
 
 from . import store
-from .models import NewRule, Policy, Rule, RuleEdit, RuleView
+from .models import NewRule, Policy, Rule, RuleEdit, RuleQuery, RuleView
 from .rules import MOST_RULES
 
 # Each lost turn means that a rule was changed, or on AWS that a push met one of the copies.
@@ -41,18 +41,26 @@ class Policies:
 
     # Reading
 
-    def page(self, instance: Instance, namespace: str, cursor: str | None, limit: int) -> Page[RuleView]:
-        """By namespace, then as they were made. namespace: only of this one. Raises NotFound, Invalid."""
-        after = _place(cursor)
+    def page(self, instance: Instance, query: RuleQuery) -> Page[RuleView]:
+        """By namespace, then as they were made, by a pass over MOST_ROWS rules. Raises NotFound, Invalid."""
+        begin, last = _place(query.cursor)
+        descending = query.sort == "-namespace"
         found: list[RuleView] = []
-        for one, policy in self._policies(instance, namespace, after[0]):
-            for rule in policy.rules:
-                if (str(one.name), rule.id) <= after:
-                    continue
-                if len(found) == limit:
-                    return Page(tuple(found), f"{found[-1].namespace}/{found[-1].id}")
-                found.append(_view(rule, one))
+        for number, rule in enumerate(self._following(instance, query.namespace, (begin, last), descending)):
+            if len(found) == query.limit or number == MOST_ROWS:
+                return Page(tuple(found), f"{begin}/{last}")
+            begin, last = rule.namespace, rule.id
+            if _wanted(rule, query):
+                found.append(rule)
         return Page(tuple(found))
+
+    def _following(
+        self, instance: Instance, namespace: str, after: tuple[str, str], descending: bool
+    ) -> Iterator[RuleView]:
+        for one, policy in self._policies(instance, namespace, after[0], descending=descending):
+            for rule in policy.rules:
+                if str(one.name) != after[0] or rule.id > after[1]:
+                    yield _view(rule, one)
 
     def rule(self, instance: Instance, rule_id: str) -> RuleView:
         """Raises NotFound."""
@@ -70,7 +78,9 @@ class Policies:
                     return rule, namespace
         raise _missing()
 
-    def _policies(self, instance: Instance, namespace: str, begin: str) -> Iterator[tuple[Namespace, Policy]]:
+    def _policies(
+        self, instance: Instance, namespace: str, begin: str, *, descending: bool = False
+    ) -> Iterator[tuple[Namespace, Policy]]:
         """Of the namespaces from this name on, a page of them at a time."""
         if namespace:
             yield from self._read([self._namespaces.get(instance.id, namespace, fresh=True)])
@@ -79,7 +89,9 @@ class Policies:
             yield from self._read(self._standing(instance, begin))
         cursor: str | None = begin or None
         while True:
-            page = self._namespaces.search(instance.id, "", cursor=cursor, limit=_NAMESPACES_AT_ONCE)
+            page = self._namespaces.search(
+                instance.id, "", cursor=cursor, limit=_NAMESPACES_AT_ONCE, descending=descending
+            )
             yield from self._read(list(page.items))
             cursor = page.next
             if cursor is None:
@@ -158,6 +170,11 @@ class Policies:
 
 def _view(rule: Rule, namespace: Namespace) -> RuleView:
     return RuleView(namespace=namespace.name, **rule.model_dump())
+
+
+def _wanted(rule: RuleView, query: RuleQuery) -> bool:
+    told = (rule.namespace, rule.repositories, rule.tags)
+    return query.enabled in (None, rule.enabled) and any(query.search in text for text in told)
 
 
 def _missing() -> NotFound:

@@ -3,6 +3,7 @@
   pk                     sk                  what stands there
   SCANS#<instance>       IMAGE#<digest>      what the scan of an image came to: state, counts
   SCANS#<instance>       DETAIL#<digest>     ids of its findings, names of its packages
+  SCANS#<instance>       FOUND#<digest>      its findings with their packages, for whoever looks for one
   SCANS#<instance>       VEX#<ulid>          a document that silences findings
   POLICY#<namespace id>  PULL                which images may not be pulled
   SCANS#<instance>       RESCAN              up to which database its images are judged, and how far a pass has come
@@ -13,7 +14,8 @@
   VULNERABILITIES        RESCANS             whether every instance is judged by the current one
 
 A list of tags reads IMAGE rows in one batch; a pull reads one where its namespace has a policy. Scanning again reads
-every IMAGE and DETAIL row of an instance once, and the reports of those alone whose packages an update is about.
+every IMAGE and DETAIL row of an instance once, and the reports of those alone whose packages an update is about. Which
+images have a vulnerability is found by passing over FOUND rows.
 """
 
 from __future__ import annotations
@@ -35,6 +37,10 @@ def scan(instance: str, digest: str) -> Key:
 
 def scan_detail(instance: str, digest: str) -> Key:
     return Key(scans_partition(instance), f"DETAIL#{digest}")
+
+
+def scan_found(instance: str, digest: str) -> Key:
+    return Key(scans_partition(instance), f"FOUND#{digest}")
 
 
 def vex(instance: str, document: str) -> Key:

@@ -21,7 +21,7 @@ _BIN = "/instances/{instance}/recycle-bin"
 
 @routes.get(_BIN, needs=Right.READ_CONTENT)
 def list_recycle_bin(call: Call, query: EntryQuery) -> Listing[EntryView]:
-    """List what was deleted and can be restored, newest first.
+    """List what was deleted and can be restored.
 
     With kind or search a page may be short though more follow: go on while `next` is given.
     """

@@ -14,9 +14,11 @@ Kind = Literal["tag", "manifest", "repository", "namespace"]
 
 
 class EntryQuery(SearchQuery):
-    """kind: only entries of this kind; search: only those whose name, or whose repository's, holds this text."""
+    """kind: only entries of this kind; search: only those whose name, or whose repository's, holds this text;
+    sort: by when they were deleted, `-` for the newest first."""
 
     kind: Kind | None = None
+    sort: Literal["deleted_at", "-deleted_at"] = "-deleted_at"
 
 
 class RestoreOrder(BaseModel):

@@ -55,11 +55,11 @@ class RecycleBin:
         return entry
 
     def page(self, query: EntryQuery) -> Page[EntryView]:
-        """Newest first, one query a page; with a kind or a search a bounded pass, whose page may be short."""
+        """One query a page; with a kind or a search a bounded pass, whose page may be short."""
         if query.cursor is not None and not is_id(query.cursor):
             raise Invalid("cursor", "is not `next` of a page of this list")
         wanted = rules.wanted(query.kind, query.search)
-        found = store.page(self._table, self._instance.id, wanted, query.cursor, query.limit)
+        found = store.page(self._table, self._instance.id, wanted, query)
         views = self.views(found.items)
         return Page(tuple(views), found.next)
 

@@ -14,12 +14,14 @@ from chalicelib.kernel.errors import Invalid, NameInvalid, NotFound
 from chalicelib.kernel.modelling import GIVEN
 from chalicelib.kernel.names import NamespaceName, RepositoryName, TagName
 from chalicelib.kernel.roles import Right
+from chalicelib.namespaces.service import Namespaces
 from chalicelib.repositories.api import REPOSITORY, path_of, repository_of
 from chalicelib.repositories.models import Repository
 from chalicelib.repositories.service import Repositories
 
 from .copies import Copies, Copy
 from .listing import TagLists, TagsAsked, TagSort
+from .matching import Matching, MatchingTag, MatchQuery
 from .models import Caller, TagRecord
 from .service import Registry
 from .tag_views import TagDetail, TagView, TagViews
@@ -53,6 +55,16 @@ def get_tag(call: Call) -> TagDetail:
     """Show one tag, and how to pull it."""
     repository = repository_of(call)
     return TagViews(call.stack).detail(instance_of(call), repository, tag_of(call, repository))
+
+
+@routes.get("/instances/{instance}/namespaces/{namespace}/matching-tags", needs=Right.READ_CONTENT)
+def list_matching_tags(call: Call, query: MatchQuery) -> Listing[MatchingTag]:
+    """List the tags of a namespace that two patterns mean, before a rule has them.
+
+    By name. One page looks at 5 000 tags at most and then answers a cursor, also where it found none yet.
+    """
+    namespace = Namespaces(call.stack).get(instance_of(call).id, call.parts["namespace"], fresh=True)
+    return Listing.of(Matching(call.stack, namespace).page(query))
 
 
 class NewCopy(BaseModel):

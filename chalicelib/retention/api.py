@@ -12,12 +12,14 @@ from chalicelib.edge.endpoint import Routes
 from chalicelib.instances.models import instance_of
 from chalicelib.kernel.modelling import GIVEN
 from chalicelib.kernel.roles import Right
+from chalicelib.namespaces.api import NamespaceQuery
 from chalicelib.namespaces.models import Namespace
 from chalicelib.namespaces.service import Namespaces
 from chalicelib.tasks.models import TaskItem, TaskView
 from chalicelib.tasks.service import Tasks
 
 from .models import (
+    NamespaceRetention,
     NewRetentionRule,
     Proposal,
     RetentionOrder,
@@ -25,10 +27,12 @@ from .models import (
     RetentionRuleEdit,
     RetentionView,
     RunOrder,
+    RunQuery,
     RunView,
     UnmatchedTag,
     VerdictName,
 )
+from .overview import overview
 from .service import Retention
 
 routes = Routes("retention")
@@ -54,6 +58,16 @@ class RunItemQuery(ListQuery):
 
 def _namespace(call: Call) -> Namespace:
     return Namespaces(call.stack).get(instance_of(call).id, call.parts["namespace"], fresh=True)
+
+
+@routes.get("/instances/{instance}/retention", **_READING)
+def list_retention(call: Call, query: NamespaceQuery) -> Listing[NamespaceRetention]:
+    """List the namespaces of an instance with what each says about retention.
+
+    How many rules, the schedule and when it fires next, and the latest run that deletes. A search looks at 5 000
+    namespaces at most and then answers a cursor, also where it found none yet.
+    """
+    return Listing.of(overview(call.stack, instance_of(call), query))
 
 
 @routes.get(_RETENTION, **_READING)
@@ -156,12 +170,12 @@ def run_retention(call: Call, body: RunOrder) -> Accepted[TaskView]:
 
 
 @routes.get(f"{_RETENTION}/runs", frozen_too=True, **_READING)
-def list_retention_runs(call: Call, query: ListQuery) -> Listing[RunView]:
-    """List the runs of a namespace, newest first, with what each kept, deleted and skipped.
+def list_retention_runs(call: Call, query: RunQuery) -> Listing[RunView]:
+    """List the runs of a namespace with what each kept, deleted and skipped.
 
-    A run is forgotten with its task; then a page may come short.
+    A run is forgotten with its task; then a page may come short, as it may where only some runs are asked for.
     """
-    return Listing.of(Retention(call.stack).runs(_namespace(call), query.cursor, query.limit))
+    return Listing.of(Retention(call.stack).runs(_namespace(call), query))
 
 
 @routes.get(f"{_RETENTION}/runs/{{run}}", frozen_too=True, **_READING)

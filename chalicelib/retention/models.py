@@ -7,6 +7,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, BaseModel, Field
 
+from chalicelib.edge.answers import ListQuery
 from chalicelib.kernel.modelling import GIVEN, KEPT, MADE
 from chalicelib.kernel.moment import Moment
 from chalicelib.kernel.names import TagName
@@ -123,6 +124,32 @@ class RetentionView(BaseModel):
     run: str
 
 
+class LastRun(BaseModel):
+    """The latest run that deletes. bytes: freed once the recycle bin lets go of them."""
+
+    model_config = MADE
+
+    id: str
+    state: State
+    created_at: Moment
+    finished_at: Moment | None
+    deleted: int
+    bytes: int
+
+
+class NamespaceRetention(BaseModel):
+    """What a namespace says about retention. rules: how many; last_run: null before the first, and once it is
+    forgotten."""
+
+    model_config = MADE
+
+    namespace: str
+    rules: int
+    schedule: Schedule | None
+    next_run: Moment | None
+    last_run: LastRun | None
+
+
 class Run(BaseModel):
     """One execution of the rules as they were when it began; its task has how far it has come.
 
@@ -151,6 +178,13 @@ class RunOrder(BaseModel):
 
     dry_run: bool = False
     acknowledged: bool = False
+
+
+class RunQuery(ListQuery):
+    """sort: by when they began, `-` for the newest first; dry_run: only dry runs, or none of them."""
+
+    sort: Literal["created_at", "-created_at"] = "-created_at"
+    dry_run: bool | None = None
 
 
 class RunView(BaseModel):

@@ -38,7 +38,7 @@ from chalicelib.tasks.service import Tasks
 from . import store
 from .carrying_out import Going, carry_out
 from .entries import RunEntries
-from .models import Run, Verdict
+from .models import Run, RunQuery, Verdict
 from .namespaces import find_namespace
 from .rules import covering
 from .service import Retention
@@ -132,7 +132,7 @@ def _gone() -> NotFound:
 
 def _forget_old(stack: Stack, namespace: Namespace) -> None:
     """Rows of runs go after their tasks, a few with each run."""
-    oldest = store.runs(stack.table, namespace.id, None, _FORGOTTEN_A_RUN, descending=False).items
+    oldest = store.runs(stack.table, namespace.id, RunQuery(limit=_FORGOTTEN_A_RUN, sort="created_at")).items
     tasks = Tasks(stack).several(namespace.instance_id, [run.task_id for run in oldest])
     for run in oldest:
         if run.task_id not in tasks:

@@ -15,8 +15,8 @@ from itertools import islice
 from typing import Any, Final
 
 from chalicelib.edge.log import logger
-from chalicelib.kernel.errors import ConfirmationRequired, Conflict, NotFound, Unavailable
-from chalicelib.kernel.ids import new_id
+from chalicelib.kernel.errors import ConfirmationRequired, Conflict, Invalid, NotFound, Unavailable
+from chalicelib.kernel.ids import is_id, new_id
 from chalicelib.kernel.paging import Page
 from chalicelib.namespaces.departure import Departure
 from chalicelib.namespaces.models import Namespace
@@ -36,6 +36,7 @@ from .models import (
     RetentionView,
     Run,
     RunOrder,
+    RunQuery,
     RunView,
     Schedule,
     UnmatchedTag,
@@ -68,6 +69,12 @@ class Retention:
     def view(self, policy: Policy) -> RetentionView:
         fields = policy.model_dump(include={"schedule", "acknowledged_at", "acknowledged_by", "run"})
         return RetentionView(**fields, next_runs=self._times(policy.schedule, NEXT_RUNS))
+
+    def upcoming(self, namespaces: Sequence[Namespace]) -> list[tuple[datetime, str]]:
+        """When the schedules of these namespaces fire next, and each one's name, the next one first. One batch read."""
+        names = {namespace.id: str(namespace.name) for namespace in namespaces}
+        policies = store.load_many(self._table, list(names)) if names else []
+        return sorted((policy.next_at, names[policy.namespace_id]) for policy in policies if policy.next_at is not None)
 
     def rule(self, namespace: Namespace, rule_id: str) -> RetentionRule:
         """Raises NotFound."""
@@ -269,9 +276,11 @@ class Retention:
         self._tasks.start(task)
         return task
 
-    def runs(self, namespace: Namespace, cursor: str | None, limit: int) -> Page[RunView]:
-        """Newest first. A run is forgotten with its task."""
-        found = store.runs(self._table, namespace.id, cursor, limit)
+    def runs(self, namespace: Namespace, query: RunQuery) -> Page[RunView]:
+        """A run is forgotten with its task. Raises Invalid naming `cursor`."""
+        if query.cursor is not None and not is_id(query.cursor):
+            raise Invalid("cursor", "is not `next` of a page of this list")
+        found = store.runs(self._table, namespace.id, query)
         tasks = self._tasks.several(namespace.instance_id, [run.task_id for run in found.items])
         shown = tuple(_view(run, tasks[run.task_id]) for run in found.items if run.task_id in tasks)
         return Page(shown, found.next)

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
 
 from chalicelib.kernel.moment import to_text
 from chalicelib.kernel.paging import Page
 from chalicelib.ports import keys
+from chalicelib.ports.passes import rows_wanted
 from chalicelib.ports.table import ConditionFailed, Item, Put, Table, Update, absent, all_of, equals, present
 
-from .models import Policy, Run
+from .models import Policy, Run, RunQuery
 
 
 def load(table: Table, namespace_id: str) -> Policy | None:
     item = table.get(keys.retention(namespace_id))
     return None if item is None else Policy.model_validate(item)
+
+
+def load_many(table: Table, namespace_ids: Sequence[str]) -> list[Policy]:
+    """In one batch; namespaces without one are left out."""
+    items = table.get_many([keys.retention(namespace_id) for namespace_id in namespace_ids])
+    return [Policy.model_validate(item) for item in items.values()]
 
 
 def replacement(wanted: Policy) -> Put:
@@ -40,9 +47,14 @@ def load_run(table: Table, namespace_id: str, task_id: str) -> Run | None:
     return None if item is None else Run.model_validate(item)
 
 
-def runs(table: Table, namespace_id: str, cursor: str | None, limit: int, *, descending: bool = True) -> Page[Run]:
-    first = keys.retention_run(namespace_id, "")
-    found: Page[Any] = table.query(first.pk, prefix=first.sk, cursor=cursor, limit=limit, descending=descending)
+def runs(table: Table, namespace_id: str, query: RunQuery) -> Page[Run]:
+    """query's cursor: a task's id."""
+
+    def wanted(row: Item) -> bool:
+        return query.dry_run in (None, row["dry_run"])
+
+    first, descending = keys.retention_run(namespace_id, ""), query.sort == "-created_at"
+    found = rows_wanted(table, first, wanted, query.cursor, query.limit, descending=descending)
     return found.map(Run.model_validate)
 
 

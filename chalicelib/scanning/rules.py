@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from chalicelib.advisories.models import SEVERITIES, Severity
-from chalicelib.findings.models import Reason, ScanDetail, ScanRecord, ScanStateName
+from chalicelib.findings.models import Found, Reason, ScanDetail, ScanRecord, ScanStateName
 
 from .models import Report, ReportedFinding
 
@@ -72,7 +72,7 @@ def counted(findings: Iterable[ReportedFinding], now: datetime) -> dict[str, Any
     return {**found, "silenced_until": min(until, default="")}
 
 
-def detail(findings: Iterable[ReportedFinding], now: datetime, names: bytes) -> ScanDetail:
+def detail(findings: Sequence[ReportedFinding], now: datetime, names: bytes) -> ScanDetail:
     ids: dict[Severity, set[str]] = {severity: set() for severity in SEVERITIES}
     silenced: dict[str, tuple[Severity, str]] = {}
     for finding in findings:
@@ -82,7 +82,18 @@ def detail(findings: Iterable[ReportedFinding], now: datetime, names: bytes) -> 
             seen = silenced.get(finding.id, (finding.severity, finding.silenced.expires_at))
             silenced[finding.id] = _stricter(seen, (finding.severity, finding.silenced.expires_at))
     told = {severity: tuple(sorted(found)) for severity, found in ids.items() if found}
-    return ScanDetail(ids=told, silenced=silenced, names=names)
+    return ScanDetail(ids=told, silenced=silenced, names=names, found=_found(findings))
+
+
+def _found(findings: Iterable[ReportedFinding]) -> tuple[Found, ...]:
+    """Each once, wherever in the image its package lies; one that counts anywhere counts. The gravest first."""
+    found: dict[Found, str | None] = {}
+    for one in findings:
+        until = one.silenced.expires_at if one.silenced else None
+        key = Found(one.id, one.vendor_ids, one.package, one.type, one.installed, one.fixed, one.severity, None)
+        found[key] = until if found.get(key, until) is not None else None
+    told = [key._replace(silenced_until=until) for key, until in found.items()]
+    return tuple(sorted(told, key=lambda one: (SEVERITIES.index(one.severity), one.id, one.package, one.installed)))
 
 
 def _stricter(one: tuple[Severity, str], other: tuple[Severity, str]) -> tuple[Severity, str]:

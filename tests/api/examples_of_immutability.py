@@ -34,3 +34,9 @@ def edit_immutability_rule(at: Place) -> Ask:
 @example
 def delete_immutability_rule(at: Place) -> Ask:
     return Ask(_rule(at))
+
+
+@example
+def list_matching_tags(at: Place) -> Ask:
+    image = at.image()
+    return Ask(at.here(namespace=image.namespace), query={"repositories": "app*", "tags": "{stable*,latest}"})

@@ -24,6 +24,11 @@ def _run(at: Place) -> dict[str, str]:
 
 
 @example
+def list_retention(at: Place) -> Ask:
+    return Ask(at.here(), query={"search": "space", "sort": "-name", "limit": 2})
+
+
+@example
 def show_retention(at: Place) -> Ask:
     return Ask(_namespace(at))
 

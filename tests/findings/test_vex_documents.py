@@ -186,3 +186,16 @@ def test_every_document_is_recorded(library: Library, stack: Stack) -> None:
         ("create", made["id"], "succeeded"),
         ("delete", made["id"], "succeeded"),
     ]
+
+
+def test_documents_are_found_by_what_they_speak_of_and_sorted(library: Library) -> None:
+    """S1, C1"""
+    first = upload(library, statement())["id"]
+    second = upload(library, statement(vulnerability={"name": "CVE-2031-7"}))["id"]
+
+    def ids(**query: object) -> list[str]:
+        return [one["id"] for one in library.api().get(PATH, **query).json()["items"]]
+
+    assert (ids(), ids(sort="-created_at")) == ([first, second], [second, first])
+    assert (ids(search="cve-2031"), ids(search="nobody")) == ([second], [])
+    assert library.api().get(PATH, cursor="elsewhere").status == 400

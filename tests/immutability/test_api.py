@@ -302,3 +302,46 @@ def test_whole_repositories_namespaces_and_instances_go_though_rules_stand_and_s
     assert library.api().delete("/instances/ci/namespaces/library", confirm="library").status == 202
     run_tasks(library.stack)
     assert "immutable" not in library.api().delete("/instances/ci").json()["detail"]
+
+
+def test_rules_are_found_by_text_and_state_and_sorted_by_namespace(library: Library) -> None:
+    """P1, C1"""
+    make_namespace(library.stack, library.instance, "tools")
+    first, second = rule(library, "v*"), rule(library, "{v*,latest}", enabled=False)
+    third = rule(library, "v*", namespace="tools", repositories="builder")
+
+    def ids(**query: object) -> list[str]:
+        return [one["id"] for one in library.api().get(RULES, **query).json()["items"]]
+
+    assert ids(sort="-namespace") == [third, first, second]
+    assert (ids(search="latest"), ids(search="builder"), ids(search="tools")) == ([second], [third], [third])
+    assert (ids(enabled=False), ids(enabled=True)) == ([second], [first, third])
+    page = library.api().get(RULES, sort="-namespace", limit=2).json()
+    assert ids(sort="-namespace", cursor=page["next"]) == [second]
+
+
+def test_a_pattern_is_tried_out_on_the_tags_that_are_there(library: Library) -> None:
+    """P2, C1"""
+    library.push("v1", "v2", "latest")
+    library.push("v3", name=OTHER)
+    path = "/instances/ci/namespaces/library/matching-tags"
+
+    def tags(**query: object) -> list[str]:
+        return [
+            f"{one['repository']}:{one['tag']}" for one in library.api(Role.READER).get(path, **query).json()["items"]
+        ]
+
+    assert tags(tags="v*") == ["library/app:v1", "library/app:v2", "library/other:v3"]
+    assert tags(repositories="app", tags="{latest,v2}") == ["library/app:latest", "library/app:v2"]
+    assert tags(search="3") == ["library/other:v3"]
+    seen, cursor = list[str](), None
+    while True:
+        page = library.api().get(path, limit=1, **({"cursor": cursor} if cursor else {})).json()
+        seen += [one["tag"] for one in page["items"]]
+        cursor = page["next"]
+        if cursor is None:
+            break
+    assert seen == ["latest", "v1", "v2", "v3"]
+    refused = library.api().get(path, tags="v*x").json()["errors"][0]
+    assert (refused["field"], "character 2" in refused["message"]) == ("tags", True)
+    assert library.api().get(path, cursor="tools/x").status == 400

@@ -206,3 +206,12 @@ def test_a_restoration_that_is_asked_for_twice_with_one_key_is_done_once(library
     answers = [api.send("POST", path, {}, None, **{"idempotency-key": "once"}) for _ in range(2)]
     assert [answer.status for answer in answers] == [200, 200]
     assert answers[0].json() == answers[1].json()
+
+
+def test_the_oldest_come_first_where_that_is_asked_for(library: Library) -> None:
+    """X1, C1"""
+    library.push("v1", "v2")
+    delete_tag(library, "v1")
+    delete_tag(library, "v2")
+    assert [one["name"] for one in listed(library.api(), sort="deleted_at")] == ["v1", "v2"]
+    assert [one["name"] for one in listed(library.api())] == ["v2", "v1"]

@@ -207,3 +207,37 @@ def test_a_reader_looks_and_changes_nothing(shelf: Shelf) -> None:
         reader.post(f"{shelf.path}/runs", {"dry_run": True}),
     ]
     assert [answer.status for answer in refused] == [403, 403, 403]
+
+
+def test_the_overview_says_of_each_namespace_what_it_has(shelf: Shelf) -> None:
+    """P3, P4, C1"""
+    make_namespace(shelf.stack, shelf.library.instance, "tools")
+    shelf.push("v1", "v2", "v3")
+    shelf.rule("v*", 2)
+    run = shelf.run()
+    assert shelf.api().put(shelf.path, {"schedule": SCHEDULE, "acknowledged": True}).status == 200
+    shown = shelf.api(Role.READER).get("/instances/ci/retention").json()["items"]
+    assert [(one["namespace"], one["rules"]) for one in shown] == [("library", 1), ("tools", 0)]
+    assert shown[0]["schedule"] == SCHEDULE
+    assert shown[0]["next_run"] == shelf.api().get(shelf.path).json()["next_runs"][0]
+    assert (shown[0]["last_run"]["id"], shown[0]["last_run"]["deleted"]) == (run, 1)
+    assert (shown[1]["schedule"], shown[1]["next_run"], shown[1]["last_run"]) == (None, None, None)
+    assert [one["namespace"] for one in shelf.api().get("/instances/ci/retention", sort="-name").json()["items"]] == [
+        "tools",
+        "library",
+    ]
+    assert len(shelf.api().get("/instances/ci/retention", search="oo").json()["items"]) == 1
+
+
+def test_runs_are_sorted_and_dry_ones_found_apart(shelf: Shelf) -> None:
+    """P4, P5, C1"""
+    shelf.push("v1")
+    shelf.rule("v*", 1)
+    dry, real = shelf.run(dry_run=True), shelf.run()
+
+    def runs(**query: object) -> list[str]:
+        return [one["id"] for one in shelf.api().get(f"{shelf.path}/runs", **query).json()["items"]]
+
+    assert (runs(), runs(sort="created_at")) == ([real, dry], [dry, real])
+    assert (runs(dry_run=True), runs(dry_run=False)) == ([dry], [real])
+    assert shelf.api().get(f"{shelf.path}/runs", cursor="elsewhere").status == 400

@@ -35,6 +35,8 @@ def test_a_push_is_scanned_judged_again_and_goes_with_all_it_left() -> None:
         for message in rescans.missing(stack):
             rescans.rescan(stack, message)
         assert [one["id"] for one in shelf.findings(index)] == ["CVE-2024-0009", "CVE-2024-0003"]
+        (vulnerable,) = shelf.api.get("/instances/ci/vulnerabilities", search="CVE-2024-0009").json()["items"]
+        assert [where["tags"] for where in vulnerable["repositories"]] == [["v1"]]
         assert list(Fsck(stack).run()) == []
         assert shelf.api.delete(shelf.library.path("/tags/v1")).status == 200
         for days in (8, 8, 2):
