@@ -12,7 +12,7 @@ import io
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Final
 
@@ -28,7 +28,7 @@ OTHERWISE: Final = "en"
 _ROOMS: Final = "rooms.po"
 _VARIES: Final = re.compile(r"%\(([a-z_0-9]+)\)s")
 # Longer is no sentence of ours.
-_LONGEST_SENTENCE: Final = 2000
+_LONGEST_SENTENCE: Final = 4000
 
 
 @dataclass(frozen=True)
@@ -54,31 +54,57 @@ class Words:
 
 
 class Sentences:
-    """What rooms say, by the shape of each sentence. Literal ones are looked up, others matched word by word."""
+    """What rooms say, by the shape of each sentence. Literal ones are looked up, others matched; what varies in one
+    may be a sentence itself."""
 
     def __init__(self, messages: Mapping[str, str]) -> None:
-        self._literal = {told: text for told, text in messages.items() if not _VARIES.search(told)}
-        varying = [(told, text) for told, text in messages.items() if _VARIES.search(told)]
-        # What has more words of its own goes first: the most particular shape wins.
-        varying.sort(key=lambda pair: -len(_VARIES.sub("", pair[0])))
-        self._shapes = [(_shape(told), text) for told, text in varying]
+        self._messages = messages
 
-    def translated(self, sentence: str) -> str:
-        if (known := self._literal.get(sentence)) is not None:
-            return known
-        if len(sentence) > _LONGEST_SENTENCE:
-            return sentence
+    def translated(self, sentence: str, depth: int = 2) -> str:
+        known = self._messages.get(sentence)
+        if known is not None or len(sentence) > _LONGEST_SENTENCE:
+            return known or sentence
         for shape, text in self._shapes:
-            if found := shape.fullmatch(sentence):
-                values = {name: self._literal.get(value, value) for name, value in found.groupdict().items()}
-                return text % values
+            if (found := shape.values(sentence)) is not None:
+                told = {name: self.translated(value, depth - 1) if depth else value for name, value in found.items()}
+                return _VARIES.sub(lambda place, told=told: told[place[1]], text)  # type: ignore[misc]
         return sentence
 
+    @cached_property
+    def _shapes(self) -> list[tuple[Shape, str]]:
+        varying = [(Shape.of(told), text) for told, text in self._messages.items() if _VARIES.search(told)]
+        # What has more words of its own goes first: the most particular shape wins.
+        return sorted(varying, key=lambda pair: -sum(map(len, pair[0].own)))
 
-def _shape(told: str) -> re.Pattern[str]:
-    pieces = _VARIES.split(told)
-    written = [re.escape(piece) if at % 2 == 0 else f"(?P<{piece}>.+?)" for at, piece in enumerate(pieces)]
-    return re.compile("".join(written), re.DOTALL)
+
+@dataclass(frozen=True)
+class Shape:
+    """A sentence with places: own[0] place[0] own[1] place[1] … own[-1]; `n1` takes digits alone. Matched in one pass, without going back: what
+    is matched here may hold what strangers wrote."""
+
+    own: tuple[str, ...]
+    places: tuple[str, ...]
+
+    @classmethod
+    def of(cls, told: str) -> Shape:
+        pieces = _VARIES.split(told)
+        return cls(tuple(pieces[0::2]), tuple(pieces[1::2]))
+
+    def values(self, sentence: str) -> dict[str, str] | None:
+        """What stands in its places, each as short as can be; None where the sentence has another shape."""
+        first, *between, last = self.own
+        end = len(sentence) - len(last)
+        if not sentence.startswith(first) or not sentence.endswith(last) or end < len(first):
+            return None
+        found, at = {}, len(first)
+        for name, piece in zip(self.places, between, strict=False):
+            until = sentence.find(piece, at, end)
+            if until < 0:
+                return None
+            found[name], at = sentence[at:until], until + len(piece)
+        found[self.places[-1]] = sentence[at:end]
+        counted = (value for name, value in found.items() if name.startswith("n"))
+        return found if all(value.isdigit() for value in counted) else None
 
 
 @cache

@@ -72,7 +72,7 @@ def test_a_word_is_translated_once(code: str) -> None:
 def test_what_varies_in_a_sentence_varies_in_its_translation(code: str) -> None:
     wrong = [
         f"{path.name}: {message.id!r} → {message.string!r}"
-        for path, message in catalogues(code)
+        for path, message in console_words(code)
         if _places(message.id) != _places(message.string)
     ]
     assert wrong == []
