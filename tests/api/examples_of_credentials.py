@@ -76,14 +76,14 @@ def delete_workload_identity(at: Place) -> Ask:
 
 @example
 def log_in_workload(at: Place) -> Ask:
-    issuer = _issuer()
+    issuer = issuer_on_loopback()
     at.create(f"{at.path}/workload-identities", _rule(issuer.url))
     issuer.clock = at.stack.clock
     return Ask(at.here(), body={"token": issuer.token(jti=fresh("token"))})
 
 
 @cache
-def _issuer() -> Issuer:
+def issuer_on_loopback() -> Issuer:
     """One for the whole run."""
     opened = ExitStack()
     atexit.register(opened.close)
