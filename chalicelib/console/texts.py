@@ -79,8 +79,10 @@ class Sentences:
 
 @dataclass(frozen=True)
 class Shape:
-    """A sentence with places: own[0] place[0] own[1] place[1] … own[-1]; `n1` takes digits alone. Matched in one pass, without going back: what
-    is matched here may hold what strangers wrote."""
+    """A sentence with places: own[0] place[0] own[1] place[1] … own[-1]; `n1` takes digits alone.
+
+    Matched in one pass, without going back: what is matched here may hold what strangers wrote.
+    """
 
     own: tuple[str, ...]
     places: tuple[str, ...]
