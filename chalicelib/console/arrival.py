@@ -49,7 +49,9 @@ class Arrivals:
         form = Form.parse(await Body.of(http, request.receive).read(BODY_LIMIT_BYTES, "form"))
         token, request_id = request.cookies.get(SESSION_COOKIE, ""), id_of(request)
         internal = settings.internal_port is not None and http.port == settings.internal_port
-        told = templates(negotiated(request.cookies.get(LANGUAGE_COOKIE, ""), http.text(b"accept-language")))
+        language = negotiated(request.cookies.get(LANGUAGE_COOKIE, ""), http.text(b"accept-language"))
+        # In a thread: the first page of a language reads its words and templates, which takes a quarter of a second.
+        told = await self.stack.write(templates, language)
         visit = Visit(
             asking=Asking(self.stack, self.gate, request_id, token, address, internal=internal),
             stack=self.stack,
