@@ -26,16 +26,20 @@ def list_allowlist(call: Call, query: AllowlistQuery) -> AllowlistAnswer:
     """List the public allowlist, and check an address.
 
     `address`, `allowed` and `entry` tell whether the address given by `check` gets in, and by which entry; without
-    `check` they tell it of your own address.
+    `check` they tell it of your own address. With `adding` or `without` they tell how that would be after a change,
+    before anybody is locked out by it.
     """
     access, instance = Access(call.stack), instance_of(call)
-    standing = access.standing(instance, query.check or call.request.address)
+    standing = access.standing(
+        instance, query.check or call.request.address, adding=query.adding, without=query.without
+    )
     if standing is None and query.check:
         raise Invalid("check", "is no IPv4 or IPv6 address")
-    page = access.page(instance, query.search, query.cursor, query.limit)
+    page, total = access.page(instance, query)
     return AllowlistAnswer(
         items=tuple(EntryView.of(entry) for entry in page.items),
         next=page.next,
+        total=total,
         address=standing.address if standing else call.request.address,
         allowed=standing is not None and standing.allowed,
         entry=EntryView.of(standing.entry) if standing and standing.entry else None,

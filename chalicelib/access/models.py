@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
 
@@ -57,9 +57,17 @@ class NewEntry(BaseModel):
 
 
 class AllowlistQuery(SearchQuery):
-    """check: an address of which the answer tells whether it gets in."""
+    """
+    search            only entries whose network or remark holds this text
+    sort              by what, `-` for the newest or last first
+    check             an address of which the answer tells whether it gets in
+    adding, without   tell it as if this network were on the list, as if the entry of this id were not
+    """
 
+    sort: Literal["created_at", "-created_at", "cidr", "-cidr"] = "created_at"
     check: Annotated[str, Field(max_length=100)] = ""
+    adding: Annotated[str, Field(max_length=_LONGEST_CIDR)] = ""
+    without: Annotated[str, Field(max_length=100)] = ""
 
 
 class EntryView(BaseModel):
@@ -76,7 +84,8 @@ class EntryView(BaseModel):
 
 
 class AllowlistAnswer(BaseModel):
-    """One page of entries. address, allowed, entry: of the address that was asked about, else of the caller's own."""
+    """One page of entries. total: how many the search found; address, allowed, entry: of the address that was asked
+    about, else of the caller's own."""
 
     model_config = MADE
 

@@ -53,3 +53,14 @@ def parse_cidr(text: str) -> str:
     prefix = mask.bit_count()
     address = IPv4Address(value) if version == 4 else IPv6Address(value)
     return f"{address}/{prefix}"
+
+
+def by_network(entry: Entry) -> tuple[int, int, int]:
+    """IPv4 before IPv6, and as numbers."""
+    network = ip_network(entry.cidr)
+    return network.version, int(network.network_address), network.prefixlen
+
+
+def by_age(entry: Entry) -> str:
+    """Ids say when they were made."""
+    return entry.id

@@ -16,7 +16,7 @@ from chalicelib.kernel.errors import (
     NotFound,
     Unavailable,
 )
-from chalicelib.kernel.ids import is_id, new_id
+from chalicelib.kernel.ids import new_id
 from chalicelib.kernel.paging import Page
 from chalicelib.ports import keys
 from chalicelib.ports.memory import Knowledge
@@ -24,8 +24,8 @@ from chalicelib.ports.stack import Stack
 from chalicelib.ports.table import ConditionFailed, Write
 
 from . import store
-from .models import LONGEST_REMARK, Allowlist, Entry, Standing
-from .rules import Networks, parse_cidr
+from .models import LONGEST_REMARK, Allowlist, AllowlistQuery, Entry, Standing
+from .rules import Networks, by_age, by_network, parse_cidr
 
 # All are one item of 400 KiB at most, and one with a remark of the widest characters takes 930 bytes of it.
 MOST_ENTRIES: Final = 400
@@ -90,28 +90,36 @@ class Access:
             raise _missing()
         return found[0]
 
-    def page(self, instance: Instance, search: str, cursor: str | None, limit: int) -> Page[Entry]:
-        """Entries in the order they were made, whose network or remark holds the text. cursor: an entry's id."""
-        if cursor is not None and not is_id(cursor):
-            raise Invalid("cursor", "is not a cursor of this list")
-        wanted = search.casefold()
-        found = sorted(
-            (
-                entry
-                for entry in self.entries(instance)
-                if entry.id > (cursor or "") and (wanted in entry.cidr or wanted in entry.remark.casefold())
-            ),
-            key=lambda entry: entry.id,
-        )
-        return Page(tuple(found[:limit]), found[limit - 1].id if len(found) > limit else None)
+    def page(self, instance: Instance, asked: AllowlistQuery) -> tuple[Page[Entry], int]:
+        """Entries whose network or remark holds the text, and how many there are. cursor: the last one's id.
 
-    def standing(self, instance: Instance, address: str) -> Standing | None:
-        """Whether a request from there would be let in, and by which entry, as the table has it. None: no address."""
+        Raises Invalid naming `cursor`, also where its entry is gone.
+        """
+        told, descending = asked.search.casefold(), asked.sort.startswith("-")
+        found = [one for one in self.entries(instance) if told in one.cidr or told in one.remark.casefold()]
+        found.sort(key=by_network if asked.sort.endswith("cidr") else by_age, reverse=descending)
+        begin = 0
+        if asked.cursor is not None:
+            places = [at for at, entry in enumerate(found) if entry.id == asked.cursor]
+            if not places:
+                raise Invalid("cursor", "is not a cursor of this list, or its entry is gone; start again without it")
+            begin = places[0] + 1
+        shown = found[begin : begin + asked.limit]
+        further = len(found) > begin + asked.limit
+        return Page(tuple(shown), shown[-1].id if further else None), len(found)
+
+    def standing(self, instance: Instance, address: str, *, adding: str = "", without: str = "") -> Standing | None:
+        """Whether a request from there would be let in, and by which entry, as the table has it. None: no address.
+
+        adding, without: a network and an entry's id, for how it would be after a change. Raises Invalid naming `cidr`.
+        """
         try:
             parsed = parse_address(address)
         except AddressNotAllowed:
             return None
-        entries = self.entries(instance)
+        entries = [entry for entry in self.entries(instance) if entry.id != without]
+        if adding:
+            entries.append(Entry(id="", cidr=parse_cidr(adding), created_at=self._stack.clock.now()))
         holding = [entry for entry in entries if Networks.of([entry]).holds(parsed)]
         narrowest = max(holding, key=lambda entry: int(entry.cidr.rpartition("/")[2]), default=None)
         return Standing(address=str(parsed), allowed=not entries or narrowest is not None, entry=narrowest)

@@ -100,8 +100,18 @@ def export_audit_events(call: Call, query: ExportQuery) -> Text:
     header `Next-Cursor` has the `cursor` of the call that goes on. CSV begins with the columns' names where no cursor
     is sent; cells that a spreadsheet would take for a formula begin with an apostrophe.
     """
+    return _export(call, call.instance.id, query)
+
+
+@routes.get("/audit-events/export", needs=Right.READ_AUDIT, media=(JSON_LINES, CSV))
+def export_account_audit_events(call: Call, query: ExportQuery) -> Text:
+    """Export what was done in the account, as JSON Lines or CSV, like an instance's."""
+    return _export(call, call.principal.account_id, query)
+
+
+def _export(call: Call, scope: str, query: ExportQuery) -> Text:
     line = csv_line if query.format == "csv" else json_line
-    page = Audit(call.stack).export(call.instance.id, query.filter(), query.cursor, _EXPORT_LIMIT_BYTES, line)
+    page = Audit(call.stack).export(scope, query.filter(), query.cursor, _EXPORT_LIMIT_BYTES, line)
     head = csv_head() if query.format == "csv" and query.cursor is None else ""
     headers = {"Content-Disposition": f'attachment; filename="audit-events.{query.format}"'}
     if page.next is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chalicelib.edge.answers import Created, Listing, ListQuery, SearchQuery
+from chalicelib.edge.answers import Created, Listing
 from chalicelib.edge.apicall import Call
 from chalicelib.edge.endpoint import Routes
 from chalicelib.instances.models import Instance, instance_of
@@ -13,6 +13,7 @@ from .models import Credential, NewSecret
 from .robots import Robots
 from .service import Credentials
 from .shapes import (
+    CredentialQuery,
     CredentialView,
     LoginAnswer,
     NewRobot,
@@ -20,6 +21,7 @@ from .shapes import (
     PasswordChange,
     SecretView,
     WorkloadLogin,
+    WorkloadQuery,
     WorkloadView,
     require_strong,
 )
@@ -29,12 +31,14 @@ routes = Routes("credentials")
 
 
 @routes.get("/instances/{instance}/credentials", needs=Right.READ_SETTINGS)
-def list_credentials(call: Call, query: SearchQuery) -> Listing[CredentialView]:
+def list_credentials(call: Call, query: CredentialQuery) -> Listing[CredentialView]:
     """List the registry credentials of an instance.
 
-    In the order of their user names: the primary one, robots, and those that workloads got. No password is shown.
+    In the order of their user names, or by time: the primary one, robots, and those that workloads got. No password is
+    shown. A search looks at 5 000 at most and then answers a cursor, also where it found none yet; by time each 5 000
+    are sorted for themselves.
     """
-    page = Robots(call.stack).page(instance_of(call), query.search, query.cursor, query.limit)
+    page = Robots(call.stack).page(instance_of(call), query)
     return Listing[CredentialView].of(page.map(lambda credential: _view(call, credential)))
 
 
@@ -101,11 +105,9 @@ def reset_credential_password(call: Call, body: PasswordChange) -> SecretView:
 
 
 @routes.get("/instances/{instance}/workload-identities", needs=Right.READ_SETTINGS)
-def list_workload_identities(call: Call, query: ListQuery) -> Listing[WorkloadView]:
+def list_workload_identities(call: Call, query: WorkloadQuery) -> Listing[WorkloadView]:
     """List the rules by which CI jobs log in, the oldest first."""
-    return Listing[WorkloadView].of(
-        Workloads(call.stack).page(instance_of(call), query.cursor, query.limit).map(WorkloadView.of)
-    )
+    return Listing[WorkloadView].of(Workloads(call.stack).list(instance_of(call), query).map(WorkloadView.of))
 
 
 @routes.post("/instances/{instance}/workload-identities", needs=Right.CHANGE_SETTINGS, changes="workload.create")

@@ -10,14 +10,18 @@ from chalicelib.identity.keyring import Keyring, keyring_of
 from chalicelib.identity.passwords import hash_password
 from chalicelib.instances.models import Instance
 from chalicelib.kernel.errors import Conflict, Invalid
-from chalicelib.kernel.paging import Page, bounded_pass
+from chalicelib.kernel.moment import to_text
+from chalicelib.kernel.paging import Page
+from chalicelib.ports import keys
+from chalicelib.ports.passes import rows_sorted, rows_wanted
 from chalicelib.ports.stack import Stack
-from chalicelib.ports.table import ConditionFailed
+from chalicelib.ports.table import ConditionFailed, Item
 
 from . import store
 from .logins import generated_hash
 from .models import Credential, NewSecret, Permission
 from .rules import is_username, missing, new_password, require_new, require_robot_name
+from .shapes import CredentialQuery
 
 
 class Robots:
@@ -75,20 +79,25 @@ class Robots:
             raise Conflict(f"a credential named {username} exists already", username=username) from taken
         return NewSecret(robot, generated)
 
-    def page(self, instance: Instance, search: str, cursor: str | None, limit: int) -> Page[Credential]:
-        """All credentials of the instance in the order of their user names. search: text that the name holds."""
-        table = self._stack.table
-        if not search:
-            return store.page(table, instance.id, cursor=cursor, limit=limit)
-        if cursor is not None and not is_username(cursor):
-            raise Invalid("cursor", "is not a cursor of this list")
+    def page(self, instance: Instance, asked: CredentialQuery) -> Page[Credential]:
+        """By user name one query or a bounded pass; by time passes that are each sorted as a whole."""
+        first, descending = keys.credential(instance.id, ""), asked.sort.startswith("-")
 
-        def load(further: str | None, rows: int) -> Page[Credential]:
-            return store.page(table, instance.id, after=cursor, cursor=further, limit=rows)
+        def wanted(row: Item) -> bool:
+            kind = "workload" if row.get("workload") else row["kind"]
+            return asked.search in row["username"] and asked.kind in (None, kind)
 
-        return bounded_pass(
-            load, lambda credential: search in credential.username, lambda credential: credential.username, limit
-        )
+        if asked.sort.endswith("username"):
+            if asked.cursor is not None and not is_username(asked.cursor):
+                raise Invalid("cursor", "is not a cursor of this list")
+            page = rows_wanted(self._stack.table, first, wanted, asked.cursor, asked.limit, descending=descending)
+        else:
+            column = asked.sort.removeprefix("-")
+            page = rows_sorted(
+                self._stack.table, first, wanted, lambda row: _time_of(row, column), asked.cursor, asked.limit,
+                descending=descending,
+            )  # fmt: skip
+        return page.map(Credential.model_validate)
 
     def delete(self, instance: Instance, username: str) -> None:
         """Ends the credential and all its tokens at once. Raises NotFound, and Conflict for the primary one."""
@@ -101,3 +110,9 @@ class Robots:
             store.delete(self._stack.table, seen)
         except ConditionFailed as moved:
             raise Conflict("the credential was changed by somebody else meanwhile; try again") from moved
+
+
+def _time_of(row: Item, column: str) -> str:
+    """What does not end comes after all that does."""
+    moment = getattr(Credential.model_validate(row), column)
+    return "~" if moment is None else to_text(moment)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
@@ -15,6 +15,7 @@ from pydantic import (
     WrapValidator,
 )
 
+from chalicelib.edge.answers import ListQuery, SearchQuery
 from chalicelib.identity.passwords import weakness
 from chalicelib.kernel.errors import Invalid
 from chalicelib.kernel.modelling import GIVEN, MADE
@@ -107,6 +108,23 @@ class PermissionView(View):
     @classmethod
     def of(cls, permission: Permission) -> PermissionView:
         return cls(namespaces=permission.namespaces, repositories=permission.repositories, actions=permission.actions)
+
+
+class CredentialQuery(SearchQuery):
+    """kind: only such; `workload`: those that workloads got; sort: by what, `-` for the last first."""
+
+    kind: Literal["primary", "robot", "workload"] | None = None
+    sort: Literal[
+        "username", "-username", "created_at", "-created_at", "expires_at", "-expires_at", "changed_at", "-changed_at"
+    ] = "username"
+
+
+class WorkloadQuery(ListQuery):
+    """search: only rules whose issuer, audience or subject holds this text; sort: by what, `-` for the newest or last
+    first."""
+
+    search: Annotated[str, Field(max_length=255)] = ""
+    sort: Literal["created_at", "-created_at", "issuer", "-issuer", "subject", "-subject"] = "created_at"
 
 
 class CredentialView(View):

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Final
 
 from chalicelib.kernel.moment import to_text
-from chalicelib.kernel.paging import Page
 from chalicelib.ports import keys
 from chalicelib.ports.table import Item, Put, Table, Update, absent, equals
 
@@ -44,20 +43,6 @@ def set_password(table: Table, seen: Credential, wanted: Credential) -> Credenti
         when=equals("version", seen.version),
     )
     return Credential.model_validate(table.update(change))
-
-
-def page(
-    table: Table, instance_id: str, *, after: str | None = None, cursor: str | None = None, limit: int = 100
-) -> Page[Credential]:
-    """In the order of user names, one query a page. after: a user name."""
-    found: Page[Item] = table.query(
-        keys.instance_partition(instance_id),
-        prefix=keys.credential(instance_id, "").sk,
-        after=None if after is None else keys.credential(instance_id, after).sk,
-        cursor=cursor,
-        limit=limit,
-    )
-    return found.map(Credential.model_validate)
 
 
 def delete(table: Table, seen: Credential) -> None:

@@ -16,13 +16,14 @@ from chalicelib.kernel.errors import Conflict, Invalid, NotFound
 from chalicelib.kernel.ids import is_id, new_id
 from chalicelib.kernel.paging import Page, every
 from chalicelib.ports import keys
+from chalicelib.ports.passes import rows_sorted
 from chalicelib.ports.stack import Stack
 from chalicelib.ports.table import ConditionFailed, Item, absent, present
 
 from .models import NewSecret, Workload
 from .robots import Robots
 from .rules import WORKLOAD_PREFIX
-from .shapes import NewWorkload
+from .shapes import NewWorkload, WorkloadQuery
 
 # Strangers' logins look through all of an instance's, and hold a worker thread meanwhile that others need.
 MOST_WORKLOADS: Final = 100
@@ -64,6 +65,21 @@ class Workloads:
         if item is None:
             raise _missing()
         return Workload.model_validate(item)
+
+    def list(self, instance: Instance, asked: WorkloadQuery) -> Page[Workload]:
+        """There are few: all of them are looked at for a page."""
+        told, column = asked.search.casefold(), asked.sort.removeprefix("-")
+        page = rows_sorted(
+            self._stack.table,
+            keys.workload(instance.id, ""),
+            lambda row: any(told in row[name].casefold() for name in ("issuer", "audience", "subject")),
+            # Ids say when they were made.
+            lambda row: row["id"] if column == "created_at" else row[column],
+            asked.cursor,
+            asked.limit,
+            descending=asked.sort.startswith("-"),
+        )
+        return page.map(Workload.model_validate)
 
     def page(self, instance: Instance, cursor: str | None, limit: int) -> Page[Workload]:
         """The oldest first, one query a page."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chalicelib.edge.answers import Created, Listing, ListQuery
+from chalicelib.edge.answers import Created, Listing
 from chalicelib.edge.apicall import Call
 from chalicelib.edge.endpoint import Routes
 from chalicelib.instances.models import instance_of
@@ -17,6 +17,7 @@ from .shapes import (
     DeliveryView,
     NewWebhook,
     WebhookEdit,
+    WebhookQuery,
     WebhookSecretView,
     WebhookView,
 )
@@ -25,9 +26,9 @@ routes = Routes("notifications")
 
 
 @routes.get("/instances/{instance}/webhooks", needs=Right.READ_SETTINGS)
-def list_webhooks(call: Call, query: ListQuery) -> Listing[WebhookView]:
+def list_webhooks(call: Call, query: WebhookQuery) -> Listing[WebhookView]:
     """List the webhooks of an instance, the oldest first."""
-    page = Webhooks(call.stack).page(instance_of(call), query.cursor, query.limit)
+    page = Webhooks(call.stack).list(instance_of(call), query)
     return Listing[WebhookView].of(page.map(WebhookView.of))
 
 
@@ -100,9 +101,9 @@ def try_webhook(call: Call) -> Created[DeliveryView]:
 def list_webhook_deliveries(call: Call, query: DeliveryQuery) -> Listing[DeliveryView]:
     """List what was sent to a webhook in the last 30 days, and what is to be, newest event first.
 
-    With state a page may be short though more follow: go on while `next` is given.
+    With a filter a page may be short though more follow: go on while `next` is given.
     """
-    page = Deliveries(call.stack).page(_webhook(call), query.state, query.cursor, query.limit)
+    page = Deliveries(call.stack).page(_webhook(call), query)
     return Listing[DeliveryView].of(page.map(DeliveryView.of))
 
 

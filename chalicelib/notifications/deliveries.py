@@ -12,10 +12,12 @@ from chalicelib.kernel.messages import DeliverWebhook
 from chalicelib.kernel.origin import request_id
 from chalicelib.kernel.paging import Page
 from chalicelib.ports.stack import Stack
+from chalicelib.ports.table import Item
 
 from . import rules, store
 from .events import Event, of_test
-from .models import Delivery, DeliveryState, Webhook
+from .models import Delivery, Webhook
+from .shapes import DeliveryQuery
 
 # How often a delivery that is tried meanwhile is looked at again.
 _ATTEMPTS: Final = 5
@@ -73,11 +75,19 @@ class Deliveries:
             raise NotFound("there is no such delivery")
         return found
 
-    def page(self, webhook: Webhook, state: DeliveryState | None, cursor: str | None, limit: int) -> Page[Delivery]:
-        """Newest first. A page may be short though more follow, where few of many are asked for."""
-        if cursor is not None and not is_id(cursor):
+    def page(self, webhook: Webhook, asked: DeliveryQuery) -> Page[Delivery]:
+        """A page may be short though more follow, where few of many are asked for."""
+        if asked.cursor is not None and not is_id(asked.cursor):
             raise Invalid("cursor", "is not one of this list's")
-        return store.delivery_page(self._table, webhook.id, state, self._stack.clock.now(), cursor, limit)
+        now_s = int(self._stack.clock.now().timestamp())
+
+        def wanted(row: Item) -> bool:
+            of_these = asked.state in (None, row["state"]) and asked.type in ("", row["type"])
+            return of_these and asked.search in row["subject"] and row["expires"] > now_s
+
+        return store.delivery_page(
+            self._table, webhook.id, wanted, asked.cursor, asked.limit, descending=asked.sort == "-created_at"
+        )
 
     def _wake(self, webhook: Webhook) -> None:
         store.wake(self._table, webhook, self._stack.clock.now())

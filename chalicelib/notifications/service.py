@@ -13,12 +13,15 @@ from chalicelib.kernel.ids import is_id, new_id
 from chalicelib.kernel.messages import DeliverWebhook
 from chalicelib.kernel.moment import to_text
 from chalicelib.kernel.paging import Page, every
+from chalicelib.ports import keys
+from chalicelib.ports.passes import rows_sorted
 from chalicelib.ports.stack import Stack
+from chalicelib.ports.table import Item
 
 from . import signing, store
 from .deliveries import Deliveries, message_for
 from .models import Webhook
-from .shapes import NewWebhook, WebhookEdit
+from .shapes import NewWebhook, WebhookEdit, WebhookQuery
 
 __all__ = ["Deliveries", "Webhooks"]
 
@@ -63,6 +66,26 @@ class Webhooks:
         """In the order they were made, one query a page."""
         page = store.page(self._table, instance.id, cursor, limit)
         return Page(tuple(webhook for webhook in page.items if not webhook.deleted), page.next)
+
+    def list(self, instance: Instance, asked: WebhookQuery) -> Page[Webhook]:
+        """There are few: all of them are looked at for a page."""
+        told, column = asked.search.casefold(), asked.sort.removeprefix("-")
+
+        def wanted(row: Item) -> bool:
+            holds = told in row["url"].casefold() or told in row.get("description", "").casefold()
+            return holds and not row.get("deleted", False)
+
+        page = rows_sorted(
+            self._table,
+            keys.webhook(instance.id, ""),
+            wanted,
+            # Ids say when they were made.
+            lambda row: row["id"] if column == "created_at" else row[column],
+            asked.cursor,
+            asked.limit,
+            descending=asked.sort.startswith("-"),
+        )
+        return page.map(Webhook.model_validate)
 
     def change(self, instance: Instance, webhook_id: str, edit: WebhookEdit) -> Webhook:
         """What is switched on, or goes elsewhere, begins anew: earlier failures do not count, what waits is sent.

@@ -120,10 +120,22 @@ class WebhookSecretView(WebhookView):
         return cls(**dict(WebhookView.of(webhook)), secret=secret)
 
 
+class WebhookQuery(ListQuery):
+    """search: only webhooks whose address or description holds this text; sort: by what, `-` for the newest or last
+    first."""
+
+    search: Annotated[str, Field(max_length=255)] = ""
+    sort: Literal["created_at", "-created_at", "url", "-url"] = "created_at"
+
+
 class DeliveryQuery(ListQuery):
-    """state: only such deliveries."""
+    """state: only such deliveries; type: only events of this one; search: only those whose subject holds this text;
+    sort: `created_at` for the oldest event first."""
 
     state: DeliveryState | None = None
+    type: Annotated[str, Field(max_length=64)] = ""
+    search: Annotated[str, Field(max_length=255)] = ""
+    sort: Literal["created_at", "-created_at"] = "-created_at"
 
 
 class DeliveryView(BaseModel):

@@ -6,7 +6,7 @@ by time, urgent ones first. So one that is down costs one row, however much wait
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -154,14 +154,10 @@ def next_pending(table: Table, webhook_id: str) -> tuple[str, bool] | None:
 
 
 def delivery_page(
-    table: Table, webhook_id: str, state: str | None, now: datetime, cursor: str | None, limit: int
+    table: Table, webhook_id: str, wanted: Callable[[Item], bool], cursor: str | None, limit: int, *, descending: bool
 ) -> Page[Delivery]:
-    """Newest first. cursor: the id of the last one looked at."""
-
-    def wanted(row: Item) -> bool:
-        return state in (None, row["state"]) and row["expires"] > int(now.timestamp())
-
-    found = rows_wanted(table, keys.delivery(webhook_id, ""), wanted, cursor, limit, descending=True)
+    """By time. cursor: the id of the last one looked at."""
+    found = rows_wanted(table, keys.delivery(webhook_id, ""), wanted, cursor, limit, descending=descending)
     return found.map(Delivery.model_validate)
 
 

@@ -49,7 +49,7 @@ Entities (one table; scans: `scan_keys.py`, accelerated images: `acceleration_ke
   REPLAY#<caller>             KEY#<hash>                             answer to a POST with an Idempotency-Key
   TASKS#<instance>            TASK#<ulid>                            background work people see         i1: due
   TASK#<ulid>                 ITEM#<ulid>                            one thing a task did
-  REPO#<id>                   SHARE#<share>                          who else may pull
+  REPO#<id>                   SHARE#<share>                          who else may pull                  i1: by guest
   INSTANCE#<instance>         WORKLOAD#<ulid>                        whose workload tokens are taken for credentials
   WORKLOADTOKEN#<hash>        WORKLOADTOKEN                          a workload token that was used
   SERIES#<instance>           HOUR#<time>                            pulls and storage of an hour
@@ -60,8 +60,9 @@ Entities (one table; scans: `scan_keys.py`, accelerated images: `acceleration_ke
   WEBHOOKS#<instance>         WEBHOOK#<ulid>                         whom to tell of what               i1: due
   WEBHOOK#<ulid>              DELIVERY#<ulid>                        one event told to one webhook      i2: pending
 
-Index 1 serves two questions and never the same item both: tags of a repository by push time
-(`REPO#<id>#PUSHED`), and work that is due (`DUE#<kind>#<0..3>`, sk `<time>#<id>`).
+Index 1 serves three questions and never the same item two: tags of a repository by push time
+(`REPO#<id>#PUSHED`), an instance's shares by guest (`SHARES#<instance>`, sk `<account>/<user name>#<share>`), and work
+that is due (`DUE#<kind>#<0..3>`, sk `<time>#<id>`).
 Manifests that lost their last holder are due too (`DUE#manifest`). Index 2 has rows that are an event and were not told
 of yet (`UNTOLD#<0..3>`, sk `<time>#<id>`), and each webhook's pending deliveries (`WEBHOOK#<id>#PENDING`, the same).
 
@@ -311,6 +312,16 @@ def task_item(task: str, item: str) -> Key:
 
 def share(repository: str, share: str) -> Key:
     return Key(f"REPO#{repository}", f"SHARE#{share}")
+
+
+def shares_order(instance: str) -> Key:
+    """Partition of index 1 that holds an instance's shares by guest, and how all of its sort keys begin."""
+    return Key(f"SHARES#{instance}", "")
+
+
+def shares_place(instance: str, account: str, username: str, share: str) -> dict[str, str]:
+    """The attributes of a share's row by which index 1 has it."""
+    return {"i1pk": f"SHARES#{instance}", "i1sk": f"{account}/{username}#{share}"}
 
 
 def workload(instance: str, workload: str) -> Key:

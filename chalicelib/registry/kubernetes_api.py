@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 
 from chalicelib.credentials.models import Permission
 from chalicelib.credentials.robots import Robots
-from chalicelib.credentials.shapes import Username
+from chalicelib.credentials.shapes import CredentialQuery, Username
 from chalicelib.edge.answers import Text
 from chalicelib.edge.apicall import Call
 from chalicelib.edge.endpoint import Routes
@@ -129,5 +129,5 @@ def _username(call: Call) -> str:
     role = call.principal.role
     if role is None or Right.READ_SETTINGS not in RIGHTS[role]:
         return USERNAME_PLACEHOLDER
-    page = Robots(call.stack).page(instance_of(call), "", None, _MOST_CREDENTIALS)
+    page = Robots(call.stack).page(instance_of(call), CredentialQuery(limit=_MOST_CREDENTIALS))
     return next((found.username for found in page.items if found.kind == "primary"), USERNAME_PLACEHOLDER)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from chalicelib.edge.answers import Created, Listing, ListQuery
+from chalicelib.edge.answers import Created, Listing
 from chalicelib.edge.apicall import Call
 from chalicelib.edge.endpoint import Routes
 from chalicelib.instances.models import instance_of
 from chalicelib.instances.service import Instances
 from chalicelib.kernel.errors import NotFound
 from chalicelib.kernel.roles import Right
-from chalicelib.sharing.models import NewShare, Share, SharedRepository, ShareView
+from chalicelib.sharing.models import InstanceShareView, NewShare, Share, SharedRepository, ShareQuery, ShareView
 from chalicelib.sharing.service import Shares
 
 from .api import REPOSITORY, path_of, repository_of
@@ -21,10 +21,33 @@ _SHARES = REPOSITORY + "/shares"
 
 
 @routes.get(_SHARES, needs=Right.READ_SETTINGS)
-def list_shares(call: Call, query: ListQuery) -> Listing[ShareView]:
-    """List with whom a repository is shared."""
-    page = Shares(call.stack).list(repository_of(call).id, cursor=query.cursor, limit=query.limit)
-    return Listing[ShareView].of(page.map(_view))
+def list_shares(call: Call, query: ShareQuery) -> Listing[ShareView]:
+    """List with whom a repository is shared, by name or by time; each 5 000 are sorted for themselves."""
+    return Listing[ShareView].of(Shares(call.stack).list(repository_of(call).id, query).map(_view))
+
+
+@routes.get("/instances/{instance}/shares", needs=Right.READ_SETTINGS)
+def list_instance_shares(call: Call, query: ShareQuery) -> Listing[InstanceShareView]:
+    """List every share of an instance's repositories, by guest or by time.
+
+    A page may be short though more follow: shares of deleted repositories are left out, until those are restored. A
+    change shows a moment later; each 5 000 are sorted for themselves.
+    """
+    instance = instance_of(call)
+    page = Shares(call.stack).of_instance(instance, query)
+    ids = list(dict.fromkeys(share.repository_id for share in page.items))
+    standing = {found.id: found.name for found in Repositories(call.stack).of_ids(instance.id, ids)}
+    shown = (
+        InstanceShareView(
+            **dict(_view(share)),
+            namespace=standing[share.repository_id].namespace,
+            repository=standing[share.repository_id].short,
+            repository_id=share.repository_id,
+        )
+        for share in page.items
+        if share.repository_id in standing
+    )
+    return Listing(items=tuple(shown), next=page.next)
 
 
 @routes.post(_SHARES, needs=Right.CHANGE_SETTINGS, changes="share.create")
@@ -59,14 +82,12 @@ def delete_share(call: Call) -> None:
 
 
 @routes.get("/shared-with-me", needs=Right.SELF)
-def list_shared_with_me(call: Call, query: ListQuery) -> Listing[SharedRepository]:
-    """List what other accounts share with you.
+def list_shared_with_me(call: Call, query: ShareQuery) -> Listing[SharedRepository]:
+    """List what other accounts share with you, by their names or by time.
 
     Log in at the address with an access key of yours: its id is the user name, its secret the password.
     """
-    page = Shares(call.stack).of_guest(
-        call.principal.account_id, call.principal.name, cursor=query.cursor, limit=query.limit
-    )
+    page = Shares(call.stack).of_guest(call.principal.account_id, call.principal.name, query)
     seen = [_seen_by_guest(call, share) for share in page.items]
     return Listing(items=tuple(one for one in seen if one is not None), next=page.next)
 

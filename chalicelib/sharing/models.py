@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, Field
 
 from chalicelib.accounts.models import AccountName, Username
+from chalicelib.edge.answers import ListQuery
 from chalicelib.kernel.modelling import GIVEN, KEPT, MADE
 from chalicelib.kernel.moment import Moment
 
@@ -35,6 +38,14 @@ class Share(BaseModel):
     schema_version: int = 1
 
 
+class ShareQuery(ListQuery):
+    """search: only shares whose guest, as `account/username`, holds this text; for the guest's own list, whose owner's
+    account does; sort: by that name or by time, `-` for the last or newest first."""
+
+    search: Annotated[str, Field(max_length=255)] = ""
+    sort: Literal["name", "-name", "created_at", "-created_at"] = "name"
+
+
 class ShareView(BaseModel):
     """A share as the repository's owner sees it."""
 
@@ -45,6 +56,14 @@ class ShareView(BaseModel):
     username: str
     created_at: Moment
     created_by: str
+
+
+class InstanceShareView(ShareView):
+    """A share with what it is of: `repository` is the name inside the namespace."""
+
+    namespace: str
+    repository: str
+    repository_id: str
 
 
 class SharedRepository(BaseModel):

@@ -10,7 +10,7 @@ from chalicelib.ports.stack import Stack
 from chalicelib.ports.table import TransactionCancelled
 
 from . import store
-from .models import NewShare, Share
+from .models import NewShare, Share, ShareQuery
 from .rules import share_id
 
 
@@ -52,17 +52,27 @@ class Shares:
             raise NotFound("there is no such share")
         return share
 
-    def list(self, repository_id: str, *, cursor: str | None = None, limit: int = 100) -> Page[Share]:
-        """In no particular order, one query a page."""
-        return store.page(self._stack.table, repository_id, cursor, limit)
+    def list(self, repository_id: str, asked: ShareQuery) -> Page[Share]:
+        """Of a repository. Raises Invalid naming `cursor`."""
+        return store.page(self._stack.table, repository_id, asked)
+
+    def of_instance(self, instance: Instance, asked: ShareQuery) -> Page[Share]:
+        """Of all its repositories, deleted ones in the recycle bin among them; a change shows a moment later.
+
+        Raises Invalid naming `cursor`.
+        """
+        return store.of_instance(self._stack.table, instance.id, asked)
 
     def revoke(self, repository_id: str, ref: str) -> None:
         """Ends a share: at once on one machine, within 5 s for pulls across several. Raises NotFound."""
         self._stack.table.transact(store.deletion(self.get(repository_id, ref)))
 
-    def of_guest(self, account: str, username: str, *, cursor: str | None = None, limit: int = 100) -> Page[Share]:
-        """What was shared with somebody and still is; the repository itself may be gone."""
-        return store.of_guest(self._stack.table, account, username, cursor, limit)
+    def of_guest(self, account: str, username: str, asked: ShareQuery) -> Page[Share]:
+        """What was shared with somebody and still is; the repository itself may be gone.
+
+        Raises Invalid naming `cursor`.
+        """
+        return store.of_guest(self._stack.table, account, username, asked)
 
     def holds(self, repository_id: str, account: str, username: str) -> bool:
         """Whether the repository is shared with them. From memory."""

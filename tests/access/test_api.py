@@ -96,6 +96,30 @@ def test_an_address_is_checked_and_the_narrowest_entry_named(
     assert answer["address"] == address.removeprefix("::ffff:")
 
 
+def test_the_list_comes_by_network_too_as_numbers(owner: Api) -> None:
+    """G2, C1"""
+    for network in ("9.0.0.0/8", "2001:db8::/48", "10.0.0.0/8"):
+        owner.post(PATH, {"cidr": network})
+    first = owner.get(PATH, sort="cidr", limit=2).json()
+    rest = owner.get(PATH, sort="cidr", cursor=first["next"]).json()
+    networks = [entry["cidr"] for entry in (*first["items"], *rest["items"])]
+    assert networks == ["9.0.0.0/8", "10.0.0.0/8", "127.0.0.1/32", "2001:db8::/48"]
+    assert (first["total"], rest["next"]) == (4, None)
+    assert [entry["cidr"] for entry in owner.get(PATH, sort="-cidr").json()["items"]] == networks[::-1]
+
+
+def test_how_it_would_be_after_a_change_is_told_before(owner: Api) -> None:
+    """G2: nobody has to be locked out to find out."""
+    (first,) = owner.get(PATH).json()["items"]
+    made = owner.post(PATH, {"cidr": "203.0.113.0/24"}).json()
+    assert owner.get(PATH, check="127.0.0.1", without=first["id"]).json()["allowed"] is False
+    assert owner.get(PATH, check="127.0.0.1", without=made["id"]).json()["allowed"] is True
+    assert owner.get(PATH, check="192.0.2.1", adding="192.0.2.0/24").json()["allowed"] is True
+    assert owner.get(PATH, adding="nowhere").json()["errors"][0]["field"] == "cidr"
+    owner.delete(f"{PATH}/{made['id']}")
+    assert owner.get(PATH, check="192.0.2.1", without=first["id"]).json()["allowed"] is True
+
+
 def test_the_list_says_whether_the_caller_itself_gets_in(owner: Api) -> None:
     """G2"""
     here, there = owner.get(PATH).json(), owner.at(FOREIGN).get(PATH).json()

@@ -129,6 +129,12 @@ def list_shares(at: Place) -> Ask:
 
 
 @example
+def list_instance_shares(at: Place) -> Ask:
+    _share(at)
+    return Ask(at.here(), query={"limit": 1})
+
+
+@example
 def create_share(at: Place) -> Ask:
     return Ask(_repository(at), body={"account": "guests", "username": fresh("guest")})
 

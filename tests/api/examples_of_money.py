@@ -41,6 +41,16 @@ def renew_instance(at: Place) -> Ask:
 
 
 @example
+def quote_renewal(at: Place) -> Ask:
+    return Ask(at.here(), query={"months": 1})
+
+
+@example
+def quote_quota_packs(at: Place) -> Ask:
+    return Ask(at.here(), query={"namespace_packs": 2})
+
+
+@example
 def add_quota_packs(at: Place) -> Ask:
     _money(at)
     return Ask(at.here(), body={"namespace_packs": 1})
@@ -60,3 +70,8 @@ def list_account_audit_events(_at: Place) -> Ask:
 @example
 def export_audit_events(at: Place) -> Ask:
     return Ask(at.here(), query={"format": "csv"})
+
+
+@example
+def export_account_audit_events(at: Place) -> Ask:
+    return Ask(at.here(), query={"format": "jsonl"})

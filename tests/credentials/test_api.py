@@ -100,6 +100,30 @@ def test_credentials_are_listed_paged_and_searched(owner: Api) -> None:
     assert "password" not in str(listed)
 
 
+def test_credentials_come_by_kind_and_in_the_order_asked_for(owner: Api, clock: FrozenClock) -> None:
+    """G3, C1"""
+    for name, day in (("zoe", "2027-01-01"), ("ann", "2028-01-01"), ("ben", None)):
+        clock.advance(1)
+        robot(owner, name, expires_at=day and f"{day}T00:00:00Z")
+
+    def listed(**query: object) -> list[str]:
+        found: list[str] = []
+        cursor: dict[str, str] = {}
+        while True:
+            page = owner.get(PATH, limit=1, **query, **cursor).json()
+            found += [one["username"] for one in page["items"]]
+            if page["next"] is None:
+                return found
+            cursor = {"cursor": page["next"]}
+
+    assert listed(sort="-username") == ["zoe", "ben", "ann", "admin"]
+    assert listed(kind="primary") == ["admin"]
+    assert listed(kind="robot", sort="-created_at") == ["ben", "ann", "zoe"]
+    assert listed(kind="robot", sort="expires_at") == ["zoe", "ann", "ben"]
+    assert listed(kind="workload") == []
+    assert owner.get(PATH, sort="expires_at", cursor="x").json()["errors"][0]["field"] == "cursor"
+
+
 def test_nothing_of_a_generated_password_is_stored_but_a_keyed_hash(
     stack: Stack, owner: Api, instance: Instance
 ) -> None:

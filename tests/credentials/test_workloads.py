@@ -219,6 +219,9 @@ def test_rules_are_listed_shown_and_default_to_the_instances_address(ci: Ci) -> 
     second = ci.owner.get(RULES, limit=2, cursor=first["next"]).json()
     assert len(first["items"]) == 2
     assert first["items"] + second["items"] == sorted(made, key=lambda rule: rule["id"])
+    newest = ci.owner.get(RULES, search="ACME/", sort="-subject").json()["items"]
+    assert [rule["subject"] for rule in newest] == ["repo:acme/c", "repo:acme/b", "repo:acme/a"]
+    assert ci.owner.get(RULES, search="acme/b").json()["items"] == [made[1]]
     assert ci.owner.get(f"{RULES}/{made[0]['id']}").json() == made[0]
     assert made[0]["audience"] == Instances(ci.stack).public_address(ci.instance)
     assert (made[0]["lifetime_s"], made[0]["claims"], made[0]["permissions"]) == (900, {}, PUSH)

@@ -89,6 +89,18 @@ def test_private_addresses_are_refused_unless_the_operator_allows_them(tmp_path:
         assert owner.patch(f"{PATH}/{good['id']}", {"url": "https://10.0.0.1/"}).status == 400
 
 
+def test_webhooks_are_found_and_sorted(embedded: Stack, instance_of_embedded: Instance) -> None:
+    """X5, C1"""
+    owner = Api.signed_in(embedded)
+    for host in ("b", "c", "a"):
+        make_webhook(owner, f"http://127.0.0.1:9/{host}", description=f"Room {host}")
+    urls = [one["url"][-1] for one in owner.get(PATH, sort="-url").json()["items"]]
+    first = owner.get(PATH, limit=2).json()
+    assert (urls, [one["url"][-1] for one in first["items"]]) == (["c", "b", "a"], ["b", "c"])
+    assert [one["url"][-1] for one in owner.get(PATH, cursor=first["next"]).json()["items"]] == ["a"]
+    assert [one["url"][-1] for one in owner.get(PATH, search="room C").json()["items"]] == ["c"]
+
+
 def test_an_instance_has_at_most_twenty(embedded: Stack, instance_of_embedded: Instance) -> None:
     """X5"""
     owner = Api.signed_in(embedded)
@@ -187,6 +199,10 @@ def test_the_log_is_paged_newest_first_filtered_and_kept_for_thirty_days(
     assert subjects == [f"library/app:v{number}" for number in (4, 3, 2, 1, 0)]
     assert [one["subject"] for one in owner.get(path, state="failed").json()["items"]] == ["library/app:v1"]
     assert [one["subject"] for one in owner.get(path, state="delivered").json()["items"]] == ["library/app:v0"]
+    oldest = owner.get(path, search=":v", sort="created_at", type="image.pushed", limit=2).json()
+    assert [one["subject"] for one in oldest["items"]] == ["library/app:v0", "library/app:v1"]
+    assert owner.get(path, type="image.deleted").json()["items"] == []
+    assert [one["subject"] for one in owner.get(path, search=":v3").json()["items"]] == ["library/app:v3"]
     assert owner.get(path, state="lost").json()["errors"][0]["field"] == "state"
     assert owner.get(path, cursor="x").json()["errors"][0]["field"] == "cursor"
     assert owner.get(f"{path}/nothing").status == 404

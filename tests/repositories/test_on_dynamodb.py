@@ -30,7 +30,7 @@ from chalicelib.ports.stack import Stack
 from chalicelib.ports.table import ConditionFailed
 from chalicelib.repositories.models import RepositoryEdit, RepositoryQuery
 from chalicelib.repositories.service import Repositories, may
-from chalicelib.sharing.models import NewShare
+from chalicelib.sharing.models import NewShare, ShareQuery
 from chalicelib.sharing.service import Shares
 from tests.ports_aws.adapters import open_moto_table
 from tests.stacks import FrozenClock, embedded_stack, make_instance, make_namespace, with_table
@@ -168,7 +168,7 @@ def test_a_share_lets_its_guest_pull_until_it_is_revoked(stack: Stack, instance:
     guest = Principal("access_key", "guests/ann", instance.id, account_id="guests", role=Role.READER)
     assert repositories.may(guest, instance, repository, NAME, Action.PULL)
     assert not repositories.may(guest, instance, repository, NAME, Action.PUSH)
-    assert shares.of_guest("guests", "ann").items == shares.list(repository.id).items == (share,)
+    assert shares.of_guest("guests", "ann", ShareQuery()).items == shares.list(repository.id, ShareQuery()).items == (share,)
     shares.revoke(repository.id, share.id)
     assert not repositories.may(guest, instance, repository, NAME, Action.PULL)
-    assert shares.of_guest("guests", "ann").items == shares.list(repository.id).items == ()
+    assert shares.of_guest("guests", "ann", ShareQuery()).items == shares.list(repository.id, ShareQuery()).items == ()

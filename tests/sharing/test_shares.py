@@ -13,7 +13,9 @@ from chalicelib.access.service import Access
 from chalicelib.accounts.service import Accounts
 from chalicelib.kernel.roles import Role
 from chalicelib.ports import keys
+from chalicelib.ports.table import Update, present
 from chalicelib.repositories.service import Repositories
+from chalicelib.sharing.models import ShareQuery
 from chalicelib.sharing.service import Shares
 from tests.management import Api
 from tests.registry.wire import MANIFEST, Wire, sha256
@@ -151,9 +153,41 @@ def test_the_guests_list_hides_what_is_gone(wire: Wire, owner: Api, guest: Api) 
     wire.stack.table.delete(keys.repository(wire.instance.id, "library/app"))
     assert [item["repository"] for item in guest.get("/shared-with-me").json()["items"]] == ["other"]
     repository = Repositories(wire.stack).get(wire.instance.id, "library/other")
-    (share,) = Shares(wire.stack).list(repository.id).items
+    (share,) = Shares(wire.stack).list(repository.id, ShareQuery()).items
     wire.stack.table.delete(keys.share(repository.id, share.id))
     assert guest.get("/shared-with-me").json()["items"] == []
+
+
+def test_every_share_of_an_instance_is_in_one_list(wire: Wire, owner: Api) -> None:
+    """G4, C1: by guest or by time; of repositories that are there."""
+    other = SHARES.replace("/app/", "/other/")
+    for path, account in ((SHARES, "guests"), (other, "acme"), (other, "guests")):
+        assert owner.post(path, {"account": account, "username": "owner"}).status == 201
+    listed = "/instances/default/shares"
+    seen = owner.get(listed).json()["items"]
+    assert (seen[0]["account"], seen[0]["namespace"], seen[0]["repository"]) == ("acme", "library", "other")
+    assert sorted(one["repository"] for one in seen) == ["app", "other", "other"]
+    found = owner.get(listed, search="guests/", sort="-created_at").json()["items"]
+    assert {one["repository"] for one in found} == {"app", "other"}
+    assert [one["account"] for one in owner.get(other, sort="-name").json()["items"]] == ["guests", "acme"]
+    assert owner.get(listed, cursor="x").json()["errors"][0]["field"] == "cursor"
+    owner.delete("/instances/default/namespaces/library/repositories/other", confirm="other")
+    (left,) = owner.get(listed).json()["items"]
+    owner.delete(f"{SHARES}/{left['id']}")
+    assert owner.get(listed).json()["items"] == []
+
+
+@pytest.mark.parametrize("looks", ["owner", "guest"])
+def test_a_share_of_an_earlier_version_joins_the_list_once_somebody_looked_at_it(
+    wire: Wire, owner: Api, guest: Api, looks: str
+) -> None:
+    """G4, R8"""
+    share = owner.post(SHARES, GUEST).json()
+    repository = Repositories(wire.stack).get(wire.instance.id, "library/app")
+    wire.stack.table.update(Update(keys.share(repository.id, share["id"]), remove=("i1pk", "i1sk"), when=present()))
+    assert owner.get("/instances/default/shares").json()["items"] == []
+    assert (owner.get(SHARES) if looks == "owner" else guest.get("/shared-with-me")).status == 200
+    assert len(owner.get("/instances/default/shares").json()["items"]) == 1
 
 
 def test_the_guests_list_is_paged(wire: Wire, owner: Api, guest: Api) -> None:
