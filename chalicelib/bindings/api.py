@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from chalicelib.access.service import Access
-from chalicelib.edge.answers import Created, Listing, SearchQuery
+from chalicelib.edge.answers import Created, Listing
 from chalicelib.edge.apicall import Call
 from chalicelib.edge.endpoint import Routes
 from chalicelib.instances.models import Instance
@@ -28,6 +28,7 @@ from .shapes import (
     EnvironmentView,
     ImageDeletion,
     ImageQuery,
+    NamedQuery,
     NewEnvironment,
     NewService,
     NewVersion,
@@ -46,9 +47,9 @@ _VERSION = _SERVICE + "/versions/{version}"
 
 
 @routes.get("/environments", needs=Right.READ_CONTENT)
-def list_environments(call: Call, query: SearchQuery) -> Listing[EnvironmentView]:
+def list_environments(call: Call, query: NamedQuery) -> Listing[EnvironmentView]:
     """List the environments of your account, by name."""
-    page = Bindings(call.stack).environments.page(call.principal.account_id, query.search, query.cursor, query.limit)
+    page = Bindings(call.stack).environments.page(call.principal.account_id, query)
     return Listing[EnvironmentView].of(page.map(_environment_view))
 
 
@@ -88,9 +89,9 @@ def delete_environment(call: Call) -> None:
 
 
 @routes.get(_ENVIRONMENT + "/services", needs=Right.READ_CONTENT)
-def list_services(call: Call, query: SearchQuery) -> Listing[ServiceView]:
+def list_services(call: Call, query: NamedQuery) -> Listing[ServiceView]:
     """List the services of an environment, by name."""
-    page = Bindings(call.stack).services.page(_environment(call), query.search, query.cursor, query.limit)
+    page = Bindings(call.stack).services.page(_environment(call), query)
     found = Bindings(call.stack).services.repositories(page.items)
     return Listing[ServiceView].of(page.map(lambda service: _service_view(call, service, found)))
 
@@ -138,10 +139,10 @@ def delete_service(call: Call) -> None:
 
 
 @routes.get(_SERVICE + "/versions", needs=Right.READ_CONTENT)
-def list_versions(call: Call, query: SearchQuery) -> Listing[VersionView]:
+def list_versions(call: Call, query: NamedQuery) -> Listing[VersionView]:
     """List the versions of a service, by name."""
     service, versions = _service(call), Bindings(call.stack).versions
-    page = versions.page(service, query.search, query.cursor, query.limit)
+    page = versions.page(service, query)
     digests = versions.digests(service, page.items)
     return Listing[VersionView].of(page.map(lambda version: VersionView.of(version, digests.get(version.tag, ""))))
 

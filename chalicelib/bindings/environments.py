@@ -16,7 +16,7 @@ from . import store
 from .homes import Homes
 from .models import Environment
 from .names import EnvironmentName
-from .shapes import NewEnvironment
+from .shapes import NamedQuery, NewEnvironment
 
 # Source: the page "Creating a service" of the guide, "Limits".
 MOST_SERVICES: Final = 5
@@ -69,10 +69,10 @@ class Environments:
             raise _missing()
         return found
 
-    def page(self, account: str, search: str, cursor: str | None, limit: int) -> Page[Environment]:
-        """In name order. search: text that the name holds. Raises Invalid naming `cursor`."""
+    def page(self, account: str, query: NamedQuery) -> Page[Environment]:
+        """In name order. Raises Invalid naming `cursor`."""
         first = binding_keys.environment(account, "")
-        return store.page(self._table, first, Environment, EnvironmentName, search, cursor, limit)
+        return store.page(self._table, first, Environment, EnvironmentName, query)
 
     def edit(self, seen: Environment, remark: str | None) -> Environment:
         """Raises NotFound."""

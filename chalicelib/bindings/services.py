@@ -27,7 +27,7 @@ from .environments import MOST_SERVICES
 from .homes import Homes
 from .models import Environment, Service, Version
 from .names import ServiceName
-from .shapes import NewBinding, NewService
+from .shapes import NamedQuery, NewBinding, NewService
 
 # With their rows at the repository two writes each, well within a transaction.
 _VERSIONS_AT_ONCE: Final = 40
@@ -121,10 +121,10 @@ class Services:
             raise _missing()
         return found
 
-    def page(self, home: Environment, search: str, cursor: str | None, limit: int) -> Page[Service]:
+    def page(self, home: Environment, query: NamedQuery) -> Page[Service]:
         """In name order. Raises Invalid naming `cursor`."""
         first = binding_keys.service(home.account_id, home.name, "")
-        return store.page(self._table, first, Service, ServiceName, search, cursor, limit)
+        return store.page(self._table, first, Service, ServiceName, query)
 
     def repositories(self, services: Sequence[Service]) -> dict[str, Repository]:
         """Those that are there of what the services are bound to, by id, from memory: two batch reads an instance."""

@@ -6,7 +6,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, Field
 
-from chalicelib.edge.answers import ListQuery
+from chalicelib.edge.answers import ListQuery, SearchQuery, Sorting
 from chalicelib.kernel.modelling import GIVEN, MADE
 from chalicelib.kernel.moment import Moment
 from chalicelib.kernel.names import TagName
@@ -84,6 +84,12 @@ class NewVersion(BaseModel):
 
     name: Annotated[VersionName, Field(examples=["web-007"])]
     tag: TagName
+
+
+class NamedQuery(SearchQuery):
+    """sort: by name, up or down."""
+
+    sort: Sorting = "name"
 
 
 class View(BaseModel):

@@ -28,6 +28,7 @@ from chalicelib.ports.table import (
 from chalicelib.repositories.models import Repository
 
 from .models import Environment, Record, Service, Use, Version
+from .shapes import NamedQuery
 
 R = TypeVar("R", bound=Record)
 
@@ -152,13 +153,12 @@ def uses_between(table: Table, repository_id: str, tags: Sequence[str]) -> dict[
 # Lists
 
 
-def page(
-    table: Table, first: Key, model: type[R], names: type[Name], search: str, cursor: str | None, limit: int
-) -> Page[R]:
-    """In name order, from a bounded pass. first: where the list begins. cursor: the last name of the page before.
+def page(table: Table, first: Key, model: type[R], names: type[Name], query: NamedQuery) -> Page[R]:
+    """By a bounded pass. first: where the list begins. cursor: the last name of the page before.
 
     Raises Invalid naming `cursor`.
     """
+    cursor, limit = query.cursor, query.limit
     if cursor is not None and not names.fits(cursor):
         raise Invalid("cursor", "is not `next` of a page of this list")
 
@@ -168,10 +168,11 @@ def page(
             prefix=first.sk,
             after=first.sk + cursor if cursor is not None and within is None else None,
             cursor=within,
-            limit=rows if search else min(rows, limit + 1),
+            limit=rows if query.search else min(rows, limit + 1),
+            descending=query.sort == "-name",
         )
 
-    found = bounded_pass(load, lambda row: search in row["name"], lambda row: str(row["name"]), limit)
+    found = bounded_pass(load, lambda row: query.search in row["name"], lambda row: str(row["name"]), limit)
     return found.map(model.model_validate)
 
 

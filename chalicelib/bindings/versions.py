@@ -19,7 +19,7 @@ from chalicelib.repositories.models import Repository
 from . import store
 from .models import Service, Version
 from .names import VersionName
-from .shapes import NewVersion
+from .shapes import NamedQuery, NewVersion
 
 # They are deleted with their service while its caller waits.
 MOST_VERSIONS: Final = 500
@@ -92,10 +92,10 @@ class Versions:
             raise _missing()
         return found
 
-    def page(self, of: Service, search: str, cursor: str | None, limit: int) -> Page[Version]:
+    def page(self, of: Service, query: NamedQuery) -> Page[Version]:
         """In name order. Raises Invalid naming `cursor`."""
         first = binding_keys.version(of.account_id, of.environment, of.name, "")
-        return store.page(self._table, first, Version, VersionName, search, cursor, limit)
+        return store.page(self._table, first, Version, VersionName, query)
 
     def digests(self, of: Service, versions: Sequence[Version]) -> dict[str, str]:
         """What the tags point to now that versions of one service name; one batch read. Those that are gone are not

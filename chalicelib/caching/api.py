@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from chalicelib.edge.answers import Created, Listing, ListQuery
+from chalicelib.edge.answers import Created, Listing
 from chalicelib.edge.apicall import Call
 from chalicelib.edge.endpoint import Routes
 from chalicelib.instances.models import instance_of
 from chalicelib.kernel.roles import Right
 
-from .models import CacheEdit, CacheView, NewCache
+from .models import CacheEdit, CacheQuery, CacheView, NewCache
 
 if TYPE_CHECKING:
     from .service import Caches
@@ -21,12 +21,12 @@ _CACHE = "/instances/{instance}/caches/{namespace}"
 
 
 @routes.get("/instances/{instance}/caches", needs=Right.READ_SETTINGS)
-def list_caches(call: Call, query: ListQuery) -> Listing[CacheView]:
-    """List the namespaces of an instance that pull through another registry, in name order.
+def list_caches(call: Call, query: CacheQuery) -> Listing[CacheView]:
+    """List the namespaces of an instance that pull through another registry, in the order of their names.
 
     A page may be short though more follow: go on while `next` is given.
     """
-    return Listing[CacheView].of(_caches(call).list(instance_of(call), query.cursor, query.limit))
+    return Listing[CacheView].of(_caches(call).list(instance_of(call), query))
 
 
 @routes.post("/instances/{instance}/caches", needs=Right.CHANGE_SETTINGS, changes="cache.create")

@@ -6,6 +6,7 @@ from typing import Annotated, Final
 
 from pydantic import BaseModel, Field, StringConstraints
 
+from chalicelib.edge.answers import SearchQuery, Sorting
 from chalicelib.kernel.modelling import GIVEN, KEPT, MADE
 from chalicelib.kernel.moment import Moment
 from chalicelib.kernel.names import NamespaceName
@@ -79,6 +80,12 @@ class Cache(BaseModel):
     def covers(self, name: str) -> bool:
         """name: of a repository, inside the namespace."""
         return Pattern(self.repositories).matches(name)
+
+
+class CacheQuery(SearchQuery):
+    """sort: by the namespace's name, up or down."""
+
+    sort: Sorting = "name"
 
 
 class CacheView(BaseModel):

@@ -27,7 +27,7 @@ from chalicelib.repositories.service import Repositories
 
 from . import store
 from .addresses import named, parse_upstream
-from .models import Cache, CacheEdit, CacheView, NewCache
+from .models import Cache, CacheEdit, CacheQuery, CacheView, NewCache
 
 
 class Caches:
@@ -86,15 +86,22 @@ class Caches:
         namespace, cache = self._find(instance, name)
         return self._view(instance, namespace, cache)
 
-    def list(self, instance: Instance, cursor: str | None, limit: int) -> Page[CacheView]:
-        """In the order of namespaces' names, of which a page looks at `limit`; it may be short though more follow."""
-        page = self._namespaces.list(instance.id, cursor=cursor, limit=limit)
-        marked = [namespace for namespace in page.items if namespace.upstream]
-        keys = {namespace.id: cache_keys.upstream(namespace.id) for namespace in marked}
+    def list(self, instance: Instance, query: CacheQuery) -> Page[CacheView]:
+        """In the order of namespaces' names, by a bounded pass; a page may be short though more follow. Raises Invalid
+        for a foreign cursor."""
+        page = self._namespaces.search(
+            instance.id,
+            query.search,
+            cursor=query.cursor,
+            limit=query.limit,
+            descending=query.sort == "-name",
+            pulling_through=True,
+        )
+        keys = {namespace.id: cache_keys.upstream(namespace.id) for namespace in page.items}
         found = self._table.get_many(list(keys.values())) if keys else {}
         shown = [
             self._view(instance, namespace, Cache.model_validate(found[keys[namespace.id]]))
-            for namespace in marked
+            for namespace in page.items
             if keys[namespace.id] in found
         ]
         return Page(tuple(shown), page.next)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from chalicelib.edge.answers import Accepted, Listing, ListQuery
+from chalicelib.edge.answers import Accepted, Listing
 from chalicelib.edge.apicall import Call
 from chalicelib.edge.endpoint import Routes
 from chalicelib.instances.models import instance_of
 from chalicelib.kernel.roles import Right
-from chalicelib.tasks.models import TaskView
+from chalicelib.tasks.models import TasksAsked, TaskView
 
 from .models import MigrationOrder
 
@@ -22,9 +22,12 @@ _MIGRATIONS = "/instances/{instance}/migrations"
 
 
 @routes.get(_MIGRATIONS, needs=Right.READ_CONTENT, frozen_too=True)
-def list_migrations(call: Call, query: ListQuery) -> Listing[TaskView]:
-    """List the migrations of an instance, newest first. A page may be short though more follow."""
-    page = _migrations(call).page(instance_of(call), query.cursor, query.limit)
+def list_migrations(call: Call, query: TasksAsked) -> Listing[TaskView]:
+    """List the migrations of an instance, newest first unless something else is said.
+
+    A page may be short though more follow: go on while `next` is given.
+    """
+    page = _migrations(call).page(instance_of(call), query)
     return Listing.of(page.map(TaskView.of))
 
 

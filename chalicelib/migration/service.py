@@ -14,7 +14,7 @@ from chalicelib.kernel.names import RepositoryName
 from chalicelib.kernel.paging import Page
 from chalicelib.namespaces.service import Namespaces
 from chalicelib.ports.stack import Stack
-from chalicelib.tasks.models import Task
+from chalicelib.tasks.models import Task, TasksAsked
 from chalicelib.tasks.service import Tasks
 
 from . import store
@@ -41,8 +41,9 @@ class Migrations:
             raise Invalid("namespaces", "goes with `target_instance`; here `images` say what is brought")
         return self._start_by_rules(call, instance, given)
 
-    def page(self, instance: Instance, cursor: str | None, limit: int) -> Page[Task]:
-        return self._tasks.list(instance.id, "migration", None, cursor, limit)
+    def page(self, instance: Instance, query: TasksAsked) -> Page[Task]:
+        place = (query.cursor, query.limit)
+        return self._tasks.list(instance.id, "migration", query.state, *place, search=query.search, sort=query.sort)
 
     def _start_whole(self, call: Call, instance: Instance, given: MigrationOrder, target_ref: str) -> Task:
         if given.auth is not None:

@@ -59,9 +59,19 @@ class Namespaces:
         return store.page(self._stack.table, instance_id, cursor, limit, descending=descending)
 
     def search(
-        self, instance_id: str, text: str, *, cursor: str | None = None, limit: int = 100, descending: bool = False
+        self,
+        instance_id: str,
+        text: str,
+        *,
+        cursor: str | None = None,
+        limit: int = 100,
+        descending: bool = False,
+        pulling_through: bool = False,
     ) -> Page[Namespace]:
-        """Those whose name holds the text, in name order, by a bounded pass. Raises Invalid for a foreign cursor."""
+        """Those whose name holds the text, in name order, by a bounded pass. Raises Invalid for a foreign cursor.
+
+        pulling_through   only those that pull through another registry
+        """
         if cursor is not None and not NamespaceName.fits(cursor):
             raise Invalid("cursor", "is not `next` of a page of this list")
 
@@ -69,7 +79,10 @@ class Namespaces:
             after = cursor if within is None else None
             return store.page(self._stack.table, instance_id, within, rows, after=after, descending=descending)
 
-        return bounded_pass(load, lambda namespace: text in namespace.name, lambda namespace: namespace.name, limit)
+        def wanted(namespace: Namespace) -> bool:
+            return text in namespace.name and (namespace.upstream or not pulling_through)
+
+        return bounded_pass(load, wanted, lambda namespace: namespace.name, limit)
 
     def _load(self, instance_id: str, name: str) -> Namespace:
         namespace = store.load(self._stack.table, instance_id, name) if NamespaceName.fits(name) else None

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from chalicelib.edge.answers import Created, Listing, ListQuery
+from chalicelib.edge.answers import Created, Listing
 from chalicelib.edge.apicall import Call
 from chalicelib.edge.endpoint import Routes
 from chalicelib.instances.models import instance_of
 from chalicelib.kernel.roles import Right
 
-from .models import NewRemote, RemoteEdit, RemoteTest, RemoteView
+from .models import NewRemote, RemoteEdit, RemoteQuery, RemoteTest, RemoteView
 from .service import Remotes
 
 routes = Routes("remotes")
@@ -19,9 +19,9 @@ _FEATURE = "sync"
 
 
 @routes.get(_REMOTES, needs=Right.READ_SETTINGS, feature=_FEATURE)
-def list_remotes(call: Call, query: ListQuery) -> Listing[RemoteView]:
-    """List the registries elsewhere that an instance knows, the oldest first."""
-    page = Remotes(call.stack).page(instance_of(call), query.cursor, query.limit)
+def list_remotes(call: Call, query: RemoteQuery) -> Listing[RemoteView]:
+    """List the registries elsewhere that an instance knows, the oldest first unless something else is said."""
+    page = Remotes(call.stack).page(instance_of(call), query)
     return Listing[RemoteView].of(page.map(RemoteView.of))
 
 

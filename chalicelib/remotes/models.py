@@ -7,6 +7,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, Field, SecretStr
 
+from chalicelib.edge.answers import SearchQuery
 from chalicelib.kernel.modelling import GIVEN, KEPT, MADE
 from chalicelib.kernel.moment import Moment
 
@@ -95,6 +96,13 @@ class RemoteView(BaseModel):
         return cls(
             address=remote.origin, has_password=bool(remote.sealed), used_by=tuple(sorted(remote.used_by)), **fields
         )
+
+
+class RemoteQuery(SearchQuery):
+    """search: only remotes whose name, address or remark holds this text; sort: by when they were made, `-` for the
+    newest first."""
+
+    sort: Literal["created_at", "-created_at"] = "created_at"
 
 
 class RemoteTest(BaseModel):

@@ -22,7 +22,7 @@ from chalicelib.ports.stack import Stack
 from chalicelib.ports.table import TransactionCancelled, Write
 
 from . import store
-from .models import MOST_REMOTES, NewRemote, Remote, RemoteEdit
+from .models import MOST_REMOTES, NewRemote, Remote, RemoteEdit, RemoteQuery
 
 if TYPE_CHECKING:
     from chalicelib.ports.remote import RemoteRegistry
@@ -46,7 +46,7 @@ class Remotes:
 
     def create(self, instance: Instance, new: NewRemote, by: str) -> Remote:
         """Raises Conflict where the name is taken or there are MOST_REMOTES, Invalid naming `address`."""
-        if len(self.page(instance, None, MOST_REMOTES).items) >= MOST_REMOTES:
+        if len(self.page(instance, RemoteQuery(limit=MOST_REMOTES)).items) >= MOST_REMOTES:
             raise Conflict(f"an instance knows at most {MOST_REMOTES} remotes")
         reference = self._reference(new.address)
         remote = Remote(
@@ -74,9 +74,11 @@ class Remotes:
             raise NotFound("there is no such remote")
         return found
 
-    def page(self, instance: Instance, cursor: str | None, limit: int) -> Page[Remote]:
-        """In the order they were made, one query a page."""
-        return store.page(self._table, instance.id, cursor, limit)
+    def page(self, instance: Instance, query: RemoteQuery) -> Page[Remote]:
+        """Raises Invalid naming `cursor`."""
+        if query.cursor is not None and not is_id(query.cursor):
+            raise Invalid("cursor", "is not `next` of a page of this list")
+        return store.page(self._table, instance.id, query)
 
     def edit(self, instance: Instance, ref: str, edit: RemoteEdit) -> Remote:
         """Raises NotFound, Invalid naming `address`, Conflict for a name that is taken, InUse for the address of one

@@ -6,10 +6,10 @@ from typing import Any
 
 from chalicelib.kernel.paging import Page
 from chalicelib.ports import remotes_keys as keys
-from chalicelib.ports.keys import instance_partition
-from chalicelib.ports.table import Check, Delete, Put, Table, Write, absent, equals
+from chalicelib.ports.passes import rows_wanted
+from chalicelib.ports.table import Check, Delete, Item, Put, Table, Write, absent, equals
 
-from .models import Remote
+from .models import Remote, RemoteQuery
 
 
 def load(table: Table, instance_id: str, remote_id: str) -> Remote | None:
@@ -22,10 +22,15 @@ def id_named(table: Table, instance_id: str, name: str) -> str | None:
     return None if row is None else str(row["id"])
 
 
-def page(table: Table, instance_id: str, cursor: str | None, limit: int) -> Page[Remote]:
-    """In the order they were made."""
-    prefix = keys.remote(instance_id, "").sk
-    found = table.query(instance_partition(instance_id), prefix=prefix, cursor=cursor, limit=limit)
+def page(table: Table, instance_id: str, query: RemoteQuery) -> Page[Remote]:
+    """In the order they were made, or backwards."""
+    wanted = query.search.lower()
+
+    def fits(row: Item) -> bool:
+        return any(wanted in row[name].lower() for name in ("name", "host", "remark"))
+
+    first, descending = keys.remote(instance_id, ""), query.sort == "-created_at"
+    found = rows_wanted(table, first, fits, query.cursor, query.limit, descending=descending)
     return found.map(Remote.model_validate)
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from chalicelib.edge.answers import Accepted, Created, Listing, ListQuery
+from chalicelib.edge.answers import Accepted, Created, Listing
 from chalicelib.edge.apicall import Call
 from chalicelib.edge.endpoint import Routes
 from chalicelib.instances.models import instance_of
 from chalicelib.kernel.roles import Right
 from chalicelib.tasks.models import TaskView
 
-from .models import NewSyncRule, Rule, SyncOrder, SyncRuleEdit, SyncRuleView, SyncTaskQuery
+from .models import NewSyncRule, Rule, SyncOrder, SyncRuleEdit, SyncRuleQuery, SyncRuleView, SyncTaskQuery
 
 if TYPE_CHECKING:
     from .service import Sync
@@ -25,10 +25,10 @@ _FEATURE = "sync"
 
 
 @routes.get(_RULES, needs=Right.READ_CONTENT, feature=_FEATURE)
-def list_sync_rules(call: Call, query: ListQuery) -> Listing[SyncRuleView]:
-    """List the synchronisation rules whose source is the instance, the oldest first."""
+def list_sync_rules(call: Call, query: SyncRuleQuery) -> Listing[SyncRuleView]:
+    """List the synchronisation rules whose source is the instance, the oldest first unless something else is said."""
     instance, sync = instance_of(call), _sync(call)
-    page = sync.page(instance, query.cursor, query.limit)
+    page = sync.page(instance, query)
     return Listing[SyncRuleView].of(page.map(lambda rule: sync.view(instance, rule)))
 
 
@@ -77,12 +77,12 @@ def delete_sync_rule(call: Call) -> None:
 
 @routes.get(_TASKS, needs=Right.READ_CONTENT, feature=_FEATURE, frozen_too=True)
 def list_sync_tasks(call: Call, query: SyncTaskQuery) -> Listing[TaskView]:
-    """List what was synchronised, and what is being, newest first: of one rule, or with `rule=manual` on request.
+    """List what was synchronised, and what is being: of one rule, or with `rule=manual` on request.
 
     What became of each image is told by the task's items. A page may be short though more follow: go on while `next` is
     given.
     """
-    page = _sync(call).tasks(instance_of(call), query.rule, query.cursor, query.limit)
+    page = _sync(call).tasks(instance_of(call), query)
     return Listing.of(page.map(TaskView.of))
 
 

@@ -7,12 +7,13 @@ from typing import Annotated, Final, Literal
 from pydantic import AfterValidator, BaseModel, Field
 
 from chalicelib.copying.models import Progress
-from chalicelib.edge.answers import ListQuery
+from chalicelib.edge.answers import SearchQuery
 from chalicelib.kernel.errors import PatternInvalid
 from chalicelib.kernel.modelling import GIVEN, KEPT, MADE
 from chalicelib.kernel.moment import Moment
 from chalicelib.kernel.names import NamespaceName
 from chalicelib.kernel.patterns import LONGEST, Pattern
+from chalicelib.tasks.models import TasksAsked
 
 # All rules of an instance are read with each push: with short patterns one page.
 MOST_RULES: Final = 200
@@ -168,7 +169,14 @@ class SyncRuleView(BaseModel):
     created_by: str
 
 
-class SyncTaskQuery(ListQuery):
+class SyncRuleQuery(SearchQuery):
+    """search: only rules whose name, description or namespaces hold this text; sort: by when they were made, `-` for
+    the newest first."""
+
+    sort: Literal["created_at", "-created_at"] = "created_at"
+
+
+class SyncTaskQuery(TasksAsked):
     """rule: only tasks of this rule; `manual`: only those that somebody asked for."""
 
     rule: Annotated[str, Field(max_length=26)] = ""

@@ -23,7 +23,18 @@ from chalicelib.tasks.service import Tasks
 
 from . import store
 from .claims import Claims
-from .models import MOST_RULES, NewSyncRule, Order, Rule, SyncOrder, SyncRuleEdit, SyncRuleView, Work
+from .models import (
+    MOST_RULES,
+    NewSyncRule,
+    Order,
+    Rule,
+    SyncOrder,
+    SyncRuleEdit,
+    SyncRuleQuery,
+    SyncRuleView,
+    SyncTaskQuery,
+    Work,
+)
 from .rules import DECIDING
 from .targets import Targets
 
@@ -49,7 +60,7 @@ class Sync:
         rule_id, now = new_id(), self._stack.clock.now()
 
         def made() -> Rule:
-            if len(self.page(instance, None, MOST_RULES).items) >= MOST_RULES:
+            if len(self.page(instance, SyncRuleQuery(limit=MOST_RULES)).items) >= MOST_RULES:
                 raise Conflict(f"an instance has at most {MOST_RULES} synchronisation rules")
             return Rule(
                 id=rule_id,
@@ -105,9 +116,11 @@ class Sync:
             raise NotFound("there is no such synchronisation rule")
         return found
 
-    def page(self, instance: Instance, cursor: str | None, limit: int) -> Page[Rule]:
-        """In the order they were made, one query a page."""
-        return store.page(self._table, instance.id, cursor, limit)
+    def page(self, instance: Instance, query: SyncRuleQuery) -> Page[Rule]:
+        """Raises Invalid naming `cursor`."""
+        if query.cursor is not None and not is_id(query.cursor):
+            raise Invalid("cursor", "is not `next` of a page of this list")
+        return store.found(self._table, instance.id, query)
 
     def rules_of(self, instance: Instance) -> Sequence[Rule]:
         """All of an instance. From memory only where that shows every write at once: a push may follow its rule by
@@ -203,10 +216,12 @@ class Sync:
         self._tasks.start(task)
         return task
 
-    def tasks(self, instance: Instance, rule: str, cursor: str | None, limit: int) -> Page[Task]:
-        """Newest first. rule: only its own; `manual`: those that somebody asked for; "": all."""
-        about = {} if not rule else {"rule": "" if rule == "manual" else rule}
-        return self._tasks.list(instance.id, "sync", None, cursor, limit, about=about)
+    def tasks(self, instance: Instance, query: SyncTaskQuery) -> Page[Task]:
+        about = {} if not query.rule else {"rule": "" if query.rule == "manual" else query.rule}
+        place = (query.cursor, query.limit)
+        return self._tasks.list(
+            instance.id, "sync", query.state, *place, about=about, search=query.search, sort=query.sort
+        )
 
 
 def _busy() -> Unavailable:

@@ -9,6 +9,7 @@ from typing import Any, Final
 from chalicelib.kernel.ids import new_id
 from chalicelib.kernel.paging import Page
 from chalicelib.ports import sync_keys as keys
+from chalicelib.ports.passes import rows_wanted
 from chalicelib.ports.table import (
     ConditionFailed,
     Delete,
@@ -20,7 +21,7 @@ from chalicelib.ports.table import (
     equals,
 )
 
-from .models import Rule
+from .models import Rule, SyncRuleQuery
 from .rules import Claim
 
 # As long as tasks can be looked up.
@@ -39,6 +40,19 @@ def page(table: Table, instance_id: str, cursor: str | None, limit: int) -> Page
     prefix = keys.rule(instance_id, "").sk
     found = table.query(keys.rules_partition(instance_id), prefix=prefix, cursor=cursor, limit=limit)
     return found.map(Rule.model_validate)
+
+
+def found(table: Table, instance_id: str, query: SyncRuleQuery) -> Page[Rule]:
+    """What of them is asked for, in the order they were made or backwards."""
+    wanted = query.search.lower()
+
+    def fits(row: Item) -> bool:
+        told = ("name", "description", "source_namespace", "target_namespace")
+        return any(wanted in row[name].lower() for name in told)
+
+    first, descending = keys.rule(instance_id, ""), query.sort == "-created_at"
+    page = rows_wanted(table, first, fits, query.cursor, query.limit, descending=descending)
+    return page.map(Rule.model_validate)
 
 
 def creation(rule: Rule) -> Put:

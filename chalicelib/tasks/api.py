@@ -15,11 +15,12 @@ routes = Routes("tasks")
 
 @routes.get("/instances/{instance}/tasks", needs=Right.READ_CONTENT, frozen_too=True)
 def list_tasks(call: Call, query: TaskQuery) -> Listing[TaskView]:
-    """List the background work of an instance, newest first.
+    """List the background work of an instance, newest first unless something else is said.
 
-    With kind or state a page may be short though more follow: go on while `next` is given.
+    With kind, state or search a page may be short though more follow: go on while `next` is given.
     """
-    page = Tasks(call.stack).list(call.instance.id, query.kind, query.state, query.cursor, query.limit)
+    narrowed = (query.kind, query.state, query.cursor, query.limit)
+    page = Tasks(call.stack).list(call.instance.id, *narrowed, search=query.search, sort=query.sort)
     return Listing.of(page.map(TaskView.of))
 
 
@@ -34,7 +35,8 @@ def list_task_items(call: Call, query: ItemQuery) -> Listing[TaskItem]:
     """List what a task did so far, thing by thing."""
     tasks = Tasks(call.stack)
     task = tasks.get(call.instance.id, call.parts["task"])
-    return Listing.of(tasks.items(task, query.verdict, query.cursor, query.limit))
+    descending = query.sort == "-name"
+    return Listing.of(tasks.items(task, query.verdict, query.cursor, query.limit, query.search, descending=descending))
 
 
 @routes.post("/instances/{instance}/tasks/{task}/cancel", needs=Right.CHANGE_CONTENT, changes="task.cancel", status=200)

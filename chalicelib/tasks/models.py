@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, Field
 
-from chalicelib.edge.answers import ListQuery
+from chalicelib.edge.answers import SearchQuery, Sorting
 from chalicelib.kernel.messages import ContinueAcceleration, ContinueScan, ContinueTask, ContinueTransfer
 from chalicelib.kernel.modelling import KEPT, MADE
 from chalicelib.kernel.moment import Moment
@@ -160,14 +160,23 @@ class TaskView(BaseModel):
         return cls(progress=progress, **task.model_dump(include=set(cls.model_fields) - {"progress"}))
 
 
-class TaskQuery(ListQuery):
-    """kind, state: only such tasks."""
+class TasksAsked(SearchQuery):
+    """state: only such tasks; search: only those that are about something whose name holds this text, or whose id it
+    is; sort: by when they were asked for, `-` for the newest first."""
+
+    state: State | None = None
+    sort: Literal["created_at", "-created_at"] = "-created_at"
+
+
+class TaskQuery(TasksAsked):
+    """kind: only such tasks."""
 
     kind: Kind | None = None
-    state: State | None = None
 
 
-class ItemQuery(ListQuery):
-    """verdict: only items of which this became."""
+class ItemQuery(SearchQuery):
+    """verdict: only items of which this became; search: only those whose repository, tag or digest holds this text;
+    sort: by what they are about, up or down."""
 
     verdict: Annotated[str, Field(max_length=40)] = ""
+    sort: Sorting = "name"

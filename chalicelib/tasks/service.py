@@ -238,28 +238,45 @@ class Tasks:
         cursor: str | None,
         limit: int,
         about: Mapping[str, str] | None = None,
+        *,
+        search: str = "",
+        sort: str = "-created_at",
     ) -> Page[Task]:
-        """Newest first. A page may be short, or empty, where few of many tasks are asked for: its cursor goes on.
+        """A page may be short, or empty, where few of many tasks are asked for: its cursor goes on.
 
-        about   only tasks whose subject says so
+        about    only tasks whose subject says so
+        search   only tasks whose subject says something that holds this, or whose id it is
         """
         _refuse_unless(cursor is None or is_id(cursor))
 
         def wanted(row: Item) -> bool:
-            fits = all(row["subject"].get(name) == text for name, text in (about or {}).items())
-            return fits and kind in (None, row["kind"]) and state in (None, row["state"])
+            subject = row["subject"]
+            fits = all(subject.get(name) == text for name, text in (about or {}).items())
+            found = not search or search == row["id"] or any(search in str(text) for text in subject.values())
+            return fits and found and kind in (None, row["kind"]) and state in (None, row["state"])
 
-        found = rows_wanted(self._table, keys.task(instance_id, ""), wanted, cursor, limit, descending=True)
-        return found.map(Task.model_validate)
+        descending = sort.startswith("-")
+        page = rows_wanted(self._table, keys.task(instance_id, ""), wanted, cursor, limit, descending=descending)
+        return page.map(Task.model_validate)
 
-    def items(self, task: Task, verdict: str, cursor: str | None, limit: int) -> Page[TaskItem]:
-        """What it did so far, in the order of the items' ids."""
+    def latest(self, instance_id: str, number: int) -> tuple[Task, ...]:
+        """So many of the newest, newest first: one query."""
+        first = keys.task(instance_id, "")
+        found = self._table.query(first.pk, prefix=first.sk, limit=number, descending=True)
+        return tuple(Task.model_validate(row) for row in found.items)
+
+    def items(
+        self, task: Task, verdict: str, cursor: str | None, limit: int, search: str = "", *, descending: bool = False
+    ) -> Page[TaskItem]:
+        """What it did so far, in the order of the items' ids. search: text that repository, tag or digest holds."""
         _refuse_unless(cursor is None or (cursor.isprintable() and len(cursor.encode()) <= _LONGEST_ITEM_ID_BYTES))
 
         def wanted(row: Item) -> bool:
-            return verdict in ("", row["verdict"])
+            told = f"{row['repository']}:{row['tag']} {row['digest']}"
+            return verdict in ("", row["verdict"]) and search in told
 
-        found = rows_wanted(self._table, keys.task_item(task.id, ""), wanted, cursor, limit, descending=False)
+        first = keys.task_item(task.id, "")
+        found = rows_wanted(self._table, first, wanted, cursor, limit, descending=descending)
         return found.map(TaskItem.model_validate)
 
     def cancel(self, task: Task) -> Task:

@@ -13,7 +13,7 @@ import pytest
 from chalicelib.bindings.environments import Environments
 from chalicelib.bindings.models import Environment, Service
 from chalicelib.bindings.services import Services
-from chalicelib.bindings.shapes import NewBinding, NewEnvironment, NewService, NewVersion
+from chalicelib.bindings.shapes import NamedQuery, NewBinding, NewEnvironment, NewService, NewVersion
 from chalicelib.bindings.versions import Versions
 from chalicelib.instances.models import Instance
 from chalicelib.kernel.errors import Conflict, InUse, NotFound, QuotaExceeded, Refused, Unavailable
@@ -75,7 +75,7 @@ def service(stack: Stack, home: Environment, instance: Instance, name: str) -> S
 def stands(stack: Stack) -> tuple[int, list[str]]:
     """How many services the environment says it has, and those it has."""
     home = Environments(stack).get("default", "dev")
-    return home.services, [str(one.name) for one in Services(stack).page(home, "", None, 100).items]
+    return home.services, [str(one.name) for one in Services(stack).page(home, NamedQuery(limit=100)).items]
 
 
 def test_of_twelve_services_at_once_five_are_made(on: Stack) -> None:
@@ -99,7 +99,7 @@ def test_environments_that_ask_for_different_namespaces_at_once_get_one(stack: S
     """B2"""
     instance = make_instance(stack)
     made = at_once(lambda number: environment(stack, instance, f"e-{number}", f"tcb-{number % 3}"))
-    kept = Environments(stack).page("default", "", None, 100).items
+    kept = Environments(stack).page("default", NamedQuery(limit=100)).items
     assert made["done"] == len(kept) >= 1
     assert made["done"] + made["Conflict"] == THREADS
     assert len({one.namespace for one in kept}) == 1
@@ -192,7 +192,7 @@ def test_a_deletion_that_is_overtaken_takes_nothing_from_the_next_service_of_the
 
     Services(with_table(stack, TableWith(stack.table, deleted_and_made_anew))).delete(made)
     standing = services.get(home, "web")
-    assert standing.versions == len(versions.page(standing, "", None, 10).items) == 1
+    assert standing.versions == len(versions.page(standing, NamedQuery(limit=10)).items) == 1
 
 
 def test_an_answer_that_got_lost_leaves_one_service_or_none(stack: Stack) -> None:
@@ -202,7 +202,7 @@ def test_an_answer_that_got_lost_leaves_one_service_or_none(stack: Stack) -> Non
     made = service(stack, home, instance, "web")
     Services(stack).delete(made)
     for call, kind in broken_calls(stack, lambda on: service(on, home, instance, "other")):
-        for standing in Services(stack).page(home, "", None, 10).items:
+        for standing in Services(stack).page(home, NamedQuery(limit=10)).items:
             Services(stack).delete(standing)
         with suppress(Unavailable):
             service(faulty(stack, Faults({call: kind})), home, instance, "web")
@@ -251,7 +251,7 @@ def test_the_limits_hold_one_after_another(on: Stack) -> None:
         Environments(on).delete(home)
     for one in made:
         Services(on).delete(one)
-    assert versions.page(made[0], "", None, 10).items == ()
+    assert versions.page(made[0], NamedQuery(limit=10)).items == ()
     assert service(on, home, instance, "s-0").reused
     assert stands(on) == (1, ["s-0"])
 

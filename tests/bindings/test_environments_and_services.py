@@ -292,6 +292,10 @@ def test_lists_are_paged_by_name_and_searched(desk: Desk) -> None:
     assert [one["name"] for one in found["items"]] == ["gamma-1"]
     found = desk.owner.get("/environments", search="gamma", cursor=found["next"]).json()
     assert ([one["name"] for one in found["items"]], found["next"]) == (["gamma-2"], None)
+    backwards = desk.owner.get("/environments", sort="-name", limit=3).json()
+    assert [one["name"] for one in backwards["items"]] == ["gamma-2", "gamma-1", "beta"]
+    rest = desk.owner.get("/environments", sort="-name", cursor=backwards["next"]).json()
+    assert ([one["name"] for one in rest["items"]], rest["next"]) == (["alpha"], None)
     assert desk.owner.get("/environments", cursor="_").json()["errors"][0]["field"] == "cursor"
 
 

@@ -185,3 +185,14 @@ def test_a_mark_that_was_lost_on_the_way_is_set_again(cached: Cached, there: Ups
     assert cached.pull(f"{HUB}/manifests/v1").status_code in (401, 404)
     assert cached.api.patch(f"{CACHES}/hub", {}).status == 200
     assert cached.pull(f"{HUB}/manifests/v1").status_code == 200
+
+
+def test_caches_are_searched_and_listed_from_either_end(cached: Cached, there: Upstream) -> None:
+    """C1"""
+    cached.cache("hub-mirror", there.address)
+    found = [one["namespace"] for one in cached.api.get(CACHES, search="hub", sort="-name").json()["items"]]
+    assert found == ["hub-mirror", "hub"]
+    first = cached.api.get(CACHES, limit=1).json()
+    assert [one["namespace"] for one in cached.api.get(CACHES, limit=1, cursor=first["next"]).json()["items"]] == [
+        "hub-mirror"
+    ]

@@ -239,3 +239,14 @@ def test_trying_a_remote_tells_what_is_wrong(private: Estate, answer: bytes, res
         assert made(private, address=where).status == 201
         assert private.api.post(f"{private.path}/remotes/far/test").json()["result"] == result
         server.shutdown(socket.SHUT_RDWR)
+
+
+def test_remotes_are_searched_and_listed_from_either_end(estate: Estate) -> None:
+    """C1"""
+    for name in ("one", "two", "three"):
+        made(estate, name=name, remark="" if name == "two" else "Backup site")
+    path = f"{estate.path}/remotes"
+    found = estate.api.get(path, search="backup", sort="-created_at", limit=1).json()
+    rest = estate.api.get(path, search="backup", sort="-created_at", cursor=found["next"]).json()
+    assert [one["name"] for one in found["items"] + rest["items"]] == ["three", "one"]
+    assert estate.api.get(path, cursor="x").json()["errors"][0]["field"] == "cursor"

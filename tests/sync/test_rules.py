@@ -247,3 +247,15 @@ def test_rules_of_a_deleted_instance_take_no_claims_of_others_along(
         pass
     third = Estate.opened(stack, "third")
     assert third.ask(target_instance="far").status == 409
+
+
+def test_rules_are_searched_and_listed_from_either_end(estate: Estate) -> None:
+    """C1"""
+    for name, description in (("one", "nightly"), ("two", ""), ("three", "Nightly too")):
+        make_namespace(estate.stack, estate.instance, f"to-{name}")
+        estate.rule(name=name, description=description, target_namespace=f"to-{name}")
+    path = f"{estate.path}/sync-rules"
+    found = estate.api.get(path, search="nightly", sort="-created_at").json()["items"]
+    assert [one["name"] for one in found] == ["three", "one"]
+    assert [one["name"] for one in estate.api.get(path, search="to-two").json()["items"]] == ["two"]
+    assert estate.api.get(path, cursor="x").json()["errors"][0]["field"] == "cursor"

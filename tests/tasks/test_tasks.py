@@ -307,6 +307,16 @@ def test_tasks_are_listed_newest_first_by_kind_and_state(stack: Stack, tasks: Ta
         tasks.list(INSTANCE, None, None, "x", 2)
 
 
+def test_tasks_are_found_by_what_they_are_about_and_listed_from_either_end(stack: Stack, tasks: Tasks) -> None:
+    """C1"""
+    for name in ("web", "api", "webhooks"):
+        task, creation = tasks.create(INSTANCE, "scan", {"namespace": name}, "alice")
+        stack.table.transact([creation])
+    found = tasks.list(INSTANCE, None, None, None, 5, search="web", sort="created_at").items
+    assert [one.subject["namespace"] for one in found] == ["web", "webhooks"]
+    assert [one.id for one in tasks.list(INSTANCE, None, None, None, 5, search=task.id).items] == [task.id]
+
+
 @pytest.mark.parametrize("cursor", ["x" * 513, "é" * 300, "a\nb"])
 def test_what_cannot_be_where_a_list_of_items_goes_on_is_refused(stack: Stack, tasks: Tasks, cursor: str) -> None:
     """DynamoDB takes no call with a longer key."""
