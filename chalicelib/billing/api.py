@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chalicelib.edge.answers import Listing, ListQuery
+from chalicelib.edge.answers import Listing
 from chalicelib.edge.apicall import Call
 from chalicelib.edge.endpoint import Routes
 from chalicelib.instances.models import Instance, instance_of
@@ -16,11 +16,16 @@ from .models import (
     BoughtView,
     NewTopUp,
     Order,
+    OrderQuery,
+    OrderQuoteView,
     OrderView,
+    PaymentQuery,
     QuotaPacks,
+    QuotaPacksQuery,
     QuoteQuery,
     QuoteView,
     Renewal,
+    RenewalQuery,
     TopUpView,
 )
 from .service import Billing
@@ -48,9 +53,12 @@ def read_account(call: Call) -> BalanceView:
 
 
 @routes.get("/account/top-ups", needs=Right.READ_BILLING)
-def list_top_ups(call: Call, query: ListQuery) -> Listing[TopUpView]:
-    """List the account's top-ups, newest first."""
-    page = Billing(call.stack).top_ups(call.principal.account_id, query.cursor, query.limit)
+def list_top_ups(call: Call, query: PaymentQuery) -> Listing[TopUpView]:
+    """List the account's top-ups, newest first.
+
+    With `search` a page may be short though more follow: go on while `next` is given.
+    """
+    page = Billing(call.stack).top_ups(call.principal.account_id, query)
     return Listing.of(page.map(TopUpView.of))
 
 
@@ -66,10 +74,32 @@ def top_up(call: Call, body: NewTopUp) -> TopUpView:
 
 
 @routes.get("/account/orders", needs=Right.READ_BILLING)
-def list_orders(call: Call, query: ListQuery) -> Listing[OrderView]:
-    """List the account's orders, newest first, those of auto-renewal among them."""
-    page = Billing(call.stack).orders(call.principal.account_id, query.cursor, query.limit)
+def list_orders(call: Call, query: OrderQuery) -> Listing[OrderView]:
+    """List the account's orders, newest first, those of auto-renewal among them.
+
+    With `search` or `kind` a page may be short though more follow: go on while `next` is given.
+    """
+    page = Billing(call.stack).orders(call.principal.account_id, query)
     return Listing.of(page.map(OrderView.of_order))
+
+
+@routes.get(
+    "/instances/{instance}/quotes/renewal",
+    needs=Right.READ_BILLING,
+    frozen_too=True,
+    from_anywhere=True,
+    also=(409,),
+)
+def quote_renewal(call: Call, query: RenewalQuery) -> OrderQuoteView:
+    """What prolonging an instance would cost, its quota packs included, and until when it would then run."""
+    return OrderQuoteView.of_order(*Billing(call.stack).renewal_quote(instance_of(call), query.months))
+
+
+@routes.get("/instances/{instance}/quotes/quota-packs", needs=Right.READ_BILLING, feature="quota packs")
+def quote_quota_packs(call: Call, query: QuotaPacksQuery) -> OrderQuoteView:
+    """What further quota packs would cost for the rest of the period that is under way."""
+    packs = query.namespace_packs, query.repository_packs
+    return OrderQuoteView.of_order(*Billing(call.stack).packs_quote(instance_of(call), *packs))
 
 
 @routes.post(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Final, Literal, Self
 
 from pydantic import BaseModel, Field
 
+from chalicelib.edge.answers import SearchQuery
 from chalicelib.instances.models import Edition, InstanceView
 from chalicelib.kernel.modelling import GIVEN, KEPT, MADE
 from chalicelib.kernel.moment import Moment
@@ -124,6 +126,16 @@ class OrderView(QuoteView):
         )
 
 
+class OrderQuoteView(QuoteView):
+    """expires_at: of the instance once the order was carried out; null for one that never expires."""
+
+    expires_at: Moment | None
+
+    @classmethod
+    def of_order(cls, lines: tuple[Line, ...], expires_at: datetime | None) -> Self:
+        return cls(**dict(QuoteView.of(lines)), expires_at=expires_at)
+
+
 class BoughtView(InstanceView):
     """The instance as it is now, and the order that made it so."""
 
@@ -163,6 +175,24 @@ class QuoteQuery(Input):
     repository_packs: Packs = 0
 
 
+class PaymentQuery(SearchQuery):
+    """
+    search   only those whose id, or the name of who made them, holds this text
+    sort     by time, up or down
+    """
+
+    sort: Literal["created_at", "-created_at"] = "-created_at"
+
+
+class OrderQuery(PaymentQuery):
+    """
+    search   only orders whose id, instance, or the name of who made them, holds this text
+    kind     only such orders
+    """
+
+    kind: OrderKind | None = None
+
+
 class NewTopUp(Input):
     """amount: in the currency of the price list, with at most two decimals."""
 
@@ -178,3 +208,11 @@ class QuotaPacks(Input):
 
     namespace_packs: Packs = 0
     repository_packs: Packs = 0
+
+
+class RenewalQuery(Renewal):
+    """The same, asked beforehand."""
+
+
+class QuotaPacksQuery(QuotaPacks):
+    """The same, asked beforehand."""

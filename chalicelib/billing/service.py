@@ -23,7 +23,18 @@ from chalicelib.ports.stack import Stack
 from chalicelib.ports.table import OutcomeUnknown, TransactionCancelled, Write
 
 from . import rules, store
-from .models import MOST_PACKS, NAMESPACES_PER_PACK, REPOSITORIES_PER_PACK, Line, NewTopUp, Order, OrderKind, TopUp
+from .models import (
+    MOST_PACKS,
+    NAMESPACES_PER_PACK,
+    REPOSITORIES_PER_PACK,
+    Line,
+    NewTopUp,
+    Order,
+    OrderKind,
+    OrderQuery,
+    PaymentQuery,
+    TopUp,
+)
 
 _ATTEMPTS: Final = 8
 # Paying further ahead than this is a slip of the hand; it also keeps dates within what calendars can say.
@@ -60,13 +71,13 @@ class Billing:
                 raise
         return received
 
-    def orders(self, account_id: str, cursor: str | None, limit: int) -> Page[Order]:
-        """Newest first."""
-        return store.orders(self._table, account_id, cursor, limit)
+    def orders(self, account_id: str, query: OrderQuery) -> Page[Order]:
+        """Raises Invalid naming `cursor`."""
+        return store.orders(self._table, account_id, query)
 
-    def top_ups(self, account_id: str, cursor: str | None, limit: int) -> Page[TopUp]:
-        """Newest first."""
-        return store.top_ups(self._table, account_id, cursor, limit)
+    def top_ups(self, account_id: str, query: PaymentQuery) -> Page[TopUp]:
+        """Raises Invalid naming `cursor`."""
+        return store.top_ups(self._table, account_id, query)
 
     def period_end(self, begins: datetime, months: int) -> datetime:
         """When a first period of so many months ends."""
@@ -97,13 +108,12 @@ class Billing:
 
         Raises Conflict, BalanceTooLow, Invalid naming `months`.
         """
+        return self._buy("renewal", instance, lambda seen: self._renewal(seen, months), by)
 
-        def bought(seen: Instance) -> Purchase:
-            if self._instances.state(seen) == "releasing" or not self._still_kept(seen):
-                raise Conflict("its data is kept for 15 days after expiry; they are over, and it is being deleted")
-            return self._prolonged(seen, months)
-
-        return self._buy("renewal", instance, bought, by)
+    def renewal_quote(self, instance: Instance, months: int) -> tuple[tuple[Line, ...], datetime | None]:
+        """What `renew` would cost, and when the instance would then expire. Raises Conflict, Invalid."""
+        fields, lines = self._renewal(instance, months)
+        return lines, fields["expires_at"]
 
     def add_packs(
         self, instance: Instance, namespace_packs: int, repository_packs: int, by: str
@@ -112,27 +122,13 @@ class Billing:
 
         Raises Invalid naming the field, BalanceTooLow.
         """
+        return self._buy("quota-packs", instance, lambda seen: self._packs(seen, namespace_packs, repository_packs), by)
 
-        def bought(seen: Instance) -> Purchase:
-            now = self._stack.clock.now()
-            rest = rules.months_between(now, seen.expires_at) if seen.expires_at else Fraction(0)
-            held = {
-                "namespace_packs": seen.namespace_packs + namespace_packs,
-                "repository_packs": seen.repository_packs + repository_packs,
-            }
-            if too_many := [
-                (name, f"an instance has {MOST_PACKS} at most") for name in held if held[name] > MOST_PACKS
-            ]:
-                raise Invalid.many(too_many)
-            fields = {
-                **held,
-                "namespace_limit": seen.namespace_limit + NAMESPACES_PER_PACK * namespace_packs,
-                "repository_limit": seen.repository_limit + REPOSITORIES_PER_PACK * repository_packs,
-            }
-            settings = self._stack.settings
-            return fields, rules.lines(settings, seen.edition, rest, namespace_packs, repository_packs, instances=0)
-
-        return self._buy("quota-packs", instance, bought, by)
+    def packs_quote(
+        self, instance: Instance, namespace_packs: int, repository_packs: int
+    ) -> tuple[tuple[Line, ...], datetime | None]:
+        """What `add_packs` would cost, and when the instance expires. Raises Invalid naming the field."""
+        return self._packs(instance, namespace_packs, repository_packs)[1], instance.expires_at
 
     def renew_by_itself(self, instance: Instance, by: str) -> Instance:
         """Auto-renewal's month. Raises BalanceTooLow, and Conflict if somebody has renewed it meanwhile."""
@@ -145,6 +141,28 @@ class Billing:
 
         renewed, _ = self._buy("renewal", instance, bought, by, automatic=True)
         return renewed
+
+    def _renewal(self, seen: Instance, months: int) -> Purchase:
+        if self._instances.state(seen) == "releasing" or not self._still_kept(seen):
+            raise Conflict("its data is kept for 15 days after expiry; they are over, and it is being deleted")
+        return self._prolonged(seen, months)
+
+    def _packs(self, seen: Instance, namespace_packs: int, repository_packs: int) -> Purchase:
+        now = self._stack.clock.now()
+        rest = rules.months_between(now, seen.expires_at) if seen.expires_at else Fraction(0)
+        held = {
+            "namespace_packs": seen.namespace_packs + namespace_packs,
+            "repository_packs": seen.repository_packs + repository_packs,
+        }
+        if too_many := [(name, f"an instance has {MOST_PACKS} at most") for name in held if held[name] > MOST_PACKS]:
+            raise Invalid.many(too_many)
+        fields = {
+            **held,
+            "namespace_limit": seen.namespace_limit + NAMESPACES_PER_PACK * namespace_packs,
+            "repository_limit": seen.repository_limit + REPOSITORIES_PER_PACK * repository_packs,
+        }
+        settings = self._stack.settings
+        return fields, rules.lines(settings, seen.edition, rest, namespace_packs, repository_packs, instances=0)
 
     def _still_kept(self, instance: Instance) -> bool:
         return instance.kept_until is None or self._stack.clock.now() < instance.kept_until

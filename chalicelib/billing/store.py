@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from chalicelib.kernel.errors import Invalid
+from chalicelib.kernel.ids import is_id
 from chalicelib.kernel.paging import Page
 from chalicelib.ports import keys
-from chalicelib.ports.table import Item, Put, Table, Update, Write, absent, any_of, at_least, at_most
+from chalicelib.ports.passes import rows_wanted
+from chalicelib.ports.table import Item, Key, Put, Table, Update, Write, absent, any_of, at_least, at_most
 
-from .models import Order, TopUp
+from .models import Order, OrderQuery, PaymentQuery, TopUp
 
 # Far below where JSON's numbers lose cents.
 _MOST_CENTS = 100_000_000_000
@@ -45,16 +50,26 @@ def has_top_up(table: Table, received: TopUp) -> bool:
     return table.get(keys.top_up(received.account_id, received.id)) is not None
 
 
-def orders(table: Table, account_id: str, cursor: str | None, limit: int) -> Page[Order]:
-    """Newest first."""
-    return _newest(table, account_id, keys.order(account_id, "").sk, cursor, limit).map(Order.model_validate)
+def orders(table: Table, account_id: str, query: OrderQuery) -> Page[Order]:
+    def wanted(row: Item) -> bool:
+        return query.kind in (None, row["kind"]) and _told(query, row, "id", "instance_name", "created_by")
+
+    return _listed(table, keys.order(account_id, ""), query, wanted).map(Order.model_validate)
 
 
-def top_ups(table: Table, account_id: str, cursor: str | None, limit: int) -> Page[TopUp]:
-    """Newest first."""
-    return _newest(table, account_id, keys.top_up(account_id, "").sk, cursor, limit).map(TopUp.model_validate)
+def top_ups(table: Table, account_id: str, query: PaymentQuery) -> Page[TopUp]:
+    def wanted(row: Item) -> bool:
+        return _told(query, row, "id", "created_by")
+
+    return _listed(table, keys.top_up(account_id, ""), query, wanted).map(TopUp.model_validate)
 
 
-def _newest(table: Table, account_id: str, prefix: str, cursor: str | None, limit: int) -> Page[Item]:
-    partition = keys.account_partition(account_id)
-    return table.query(partition, prefix=prefix, cursor=cursor, limit=limit, descending=True)
+def _told(query: PaymentQuery, row: Item, *names: str) -> bool:
+    return any(query.search.lower() in str(row[name]).lower() for name in names)
+
+
+def _listed(table: Table, first: Key, query: PaymentQuery, wanted: Callable[[Item], bool]) -> Page[Item]:
+    """By time, which the ids begin with; what only some are wanted of by a bounded pass."""
+    if query.cursor is not None and not is_id(query.cursor):
+        raise Invalid("cursor", "is not `next` of a page of this list")
+    return rows_wanted(table, first, wanted, query.cursor, query.limit, descending=query.sort == "-created_at")

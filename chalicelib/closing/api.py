@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pydantic import BaseModel
+
 from chalicelib.edge.answers import Accepted, Confirmation
 from chalicelib.edge.apicall import Call
 from chalicelib.edge.endpoint import Routes
-from chalicelib.instances.models import instance_of
+from chalicelib.instances.models import StorageUse, instance_of
 from chalicelib.instances.service import Instances
 from chalicelib.kernel.errors import ConfirmationRequired
+from chalicelib.kernel.modelling import MADE
 from chalicelib.kernel.roles import Right
 from chalicelib.registry.losses import Losing, in_words
 from chalicelib.tasks.models import TaskView
@@ -15,6 +18,36 @@ from chalicelib.tasks.models import TaskView
 from .service import Closing
 
 routes = Routes("closing")
+
+
+class InstanceLosses(BaseModel):
+    """What deleting an instance would take. immutable_tags: some rule keeps them; more: there may be more of these.
+
+    storage   bytes stored, and those in the recycle bin, none of which could be restored
+    """
+
+    model_config = MADE
+
+    namespaces: int
+    repositories: int
+    immutable_tags: int
+    more: bool
+    storage: StorageUse
+
+
+@routes.get("/instances/{instance}/losses", needs=Right.READ_BILLING, frozen_too=True, from_anywhere=True)
+def show_instance_losses(call: Call) -> InstanceLosses:
+    """Show what deleting an instance would take with it."""
+    instance = instance_of(call)
+    used = Instances(call.stack).usage(instance)
+    immutable, more = Losing(call.stack, instance).immutable()
+    return InstanceLosses(
+        namespaces=used.namespaces.used,
+        repositories=used.repositories.used,
+        immutable_tags=immutable,
+        more=more,
+        storage=used.storage,
+    )
 
 
 @routes.delete(

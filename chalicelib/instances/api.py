@@ -2,27 +2,35 @@
 
 from __future__ import annotations
 
-from chalicelib.edge.answers import Listing, SearchQuery
+from chalicelib.edge.answers import Listing
 from chalicelib.edge.apicall import Call
 from chalicelib.edge.endpoint import Routes
 from chalicelib.kernel.errors import Invalid
 from chalicelib.kernel.roles import Right
 
-from .models import InstanceEdit, InstanceView, instance_of
+from .models import InstanceEdit, InstanceQuery, InstanceView, ListedInstance, instance_of
 from .service import Instances
 
 routes = Routes("instances")
 
 
 @routes.get("/instances", needs=Right.READ_CONTENT)
-def list_instances(call: Call, query: SearchQuery) -> Listing[InstanceView]:
+def list_instances(call: Call, query: InstanceQuery) -> Listing[ListedInstance]:
     """List the account's instances.
 
-    In name order. With `search`, a page may hold fewer instances than `limit` and still have a `next`.
+    By name, up or down; with `usage`, how much of its quotas each has used up. With `search`, a page may hold fewer
+    instances than `limit` and still have a `next`.
     """
     instances = Instances(call.stack)
-    page = instances.page(call.principal.account_id, search=query.search, cursor=query.cursor, limit=query.limit)
-    return Listing.of(page.map(instances.view))
+    page = instances.page(
+        call.principal.account_id,
+        search=query.search,
+        cursor=query.cursor,
+        limit=query.limit,
+        descending=query.sort == "-name",
+    )
+    usages = instances.usages(page.items) if query.usage else {}
+    return Listing.of(page.map(lambda one: instances.listed(one, usages.get(one.id))))
 
 
 @routes.get("/instances/{instance}", needs=Right.READ_CONTENT, frozen_too=True, from_anywhere=True)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Final, Literal, cast
+from typing import Final, Literal, NamedTuple, cast
 
 from pydantic import BaseModel
 
+from chalicelib.edge.answers import SearchQuery, Sorting
 from chalicelib.edge.apicall import Call
 from chalicelib.kernel.modelling import GIVEN, KEPT, MADE
 from chalicelib.kernel.moment import Moment
@@ -14,6 +15,7 @@ from chalicelib.kernel.names import InstanceName
 
 Edition = Literal["personal", "enterprise"]
 State = Literal["running", "frozen", "releasing"]
+LifeStep = Literal["renewal", "expiry", "deletion"]
 
 # Quotas of the editions (I1). A storage limit of None is no limit.
 NAMESPACE_LIMITS: Final[dict[Edition, int]] = {"personal": 3, "enterprise": 15}
@@ -76,6 +78,15 @@ class Instance(BaseModel):
         return None if self.expires_at is None else self.expires_at + KEPT_FROZEN
 
 
+class Counts(NamedTuple):
+    """Names in use, stored bytes, and the bytes of what lies in the recycle bin, entry by entry."""
+
+    namespaces: int
+    repositories: int
+    stored_bytes: int
+    binned_bytes: int
+
+
 class Use(BaseModel):
     """How much of one quota is used up. limit: None where there is none."""
 
@@ -124,6 +135,22 @@ class InstanceView(BaseModel):
     public_address: str
     internal_address: str | None
     created_at: Moment
+
+
+class InstanceQuery(SearchQuery):
+    """
+    sort    by name, up or down
+    usage   tells of each how much of its quotas is used up
+    """
+
+    sort: Sorting = "name"
+    usage: bool = False
+
+
+class ListedInstance(InstanceView):
+    """usage: null unless it was asked for."""
+
+    usage: Usage | None = None
 
 
 class InstanceEdit(BaseModel):

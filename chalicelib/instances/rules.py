@@ -11,7 +11,7 @@ from typing import Final
 from chalicelib.kernel.errors import NameInvalid
 from chalicelib.kernel.names import InstanceName
 
-from .models import Instance, State
+from .models import KEPT_FROZEN, Counts, Instance, LifeStep, State, StorageUse, Usage, Use
 
 # How long before expiry auto-renewal begins to try.
 AUTO_RENEWAL_BEFORE: Final = timedelta(hours=24)
@@ -70,6 +70,18 @@ def due_at(instance: Instance) -> datetime | None:
     return _renewed_from(instance.expires_at) if instance.auto_renew else instance.expires_at
 
 
+def next_step(instance: Instance, now: datetime) -> tuple[LifeStep, datetime] | None:
+    """What comes next in its life, and when. None for one that lives for ever, and for one that is being deleted."""
+    state = state_at(instance, now)
+    if instance.expires_at is None or state == "releasing":
+        return None
+    if state == "frozen":
+        return "deletion", instance.expires_at + KEPT_FROZEN
+    if instance.auto_renew:
+        return "renewal", _renewed_from(instance.expires_at)
+    return "expiry", instance.expires_at
+
+
 def renews_now(instance: Instance, now: datetime) -> bool:
     """Whether auto-renewal is to prolong it: not before its last day, and not once it was told to be frozen."""
     wanted = instance.auto_renew and instance.state == "running"
@@ -78,6 +90,15 @@ def renews_now(instance: Instance, now: datetime) -> bool:
 
 def _renewed_from(expires_at: datetime) -> datetime:
     return expires_at - AUTO_RENEWAL_BEFORE
+
+
+def usage(instance: Instance, counted: Counts) -> Usage:
+    """What is counted, held against its quotas."""
+    return Usage(
+        namespaces=Use(used=counted.namespaces, limit=instance.namespace_limit),
+        repositories=Use(used=counted.repositories, limit=instance.repository_limit),
+        storage=StorageUse(used=counted.stored_bytes, limit=instance.storage_limit_bytes, binned=counted.binned_bytes),
+    )
 
 
 @lru_cache(maxsize=1024)

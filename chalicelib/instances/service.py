@@ -26,6 +26,7 @@ from .models import (
     Edition,
     Instance,
     InstanceView,
+    LifeStep,
     ListedInstance,
     State,
     Usage,
@@ -161,6 +162,10 @@ class Instances:
     def state(self, instance: Instance) -> State:
         """What it is at this moment: `frozen` from its expiry on, whether or not a schedule said so."""
         return rules.state_at(instance, self._stack.clock.now())
+
+    def next_step(self, instance: Instance) -> tuple[LifeStep, datetime] | None:
+        """What comes next in its life, and when; None for one that lives for ever, or is being deleted."""
+        return rules.next_step(instance, self._stack.clock.now())
 
     def renews_now(self, instance: Instance) -> bool:
         """Whether auto-renewal is to prolong it at this moment."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 from zlib import crc32
 
 from chalicelib.kernel.moment import to_text
@@ -26,7 +26,7 @@ from chalicelib.ports.table import (
     equals,
 )
 
-from .models import Instance
+from .models import Counts, Instance
 from .rules import due_at
 
 # A page of the operator's list of all instances.
@@ -88,15 +88,23 @@ def forgetting(instance: Instance) -> list[Write]:
     ]
 
 
-def page(table: Table, account_id: str, search: str, cursor: str | None, limit: int) -> Page[Instance]:
+def page(
+    table: Table, account_id: str, search: str, cursor: str | None, limit: int, *, descending: bool = False
+) -> Page[Instance]:
     """Instances of an account by name. With `search` by a bounded pass, whose cursor is the name it goes on from."""
     partition, prefix = keys.account_partition(account_id), keys.account_instance(account_id, "").sk
     if not search:
-        return _resolved(table, table.query(partition, prefix=prefix, cursor=cursor, limit=limit))
+        found = table.query(partition, prefix=prefix, cursor=cursor, limit=limit, descending=descending)
+        return _resolved(table, found)
     begin = None if cursor is None else prefix + cursor
     pointers = bounded_pass(
         lambda further, rows: table.query(
-            partition, prefix=prefix, after=None if further else begin, cursor=further, limit=rows
+            partition,
+            prefix=prefix,
+            after=None if further else begin,
+            cursor=further,
+            limit=rows,
+            descending=descending,
         ),
         lambda pointer: search in _name(pointer),
         _name,
@@ -167,24 +175,23 @@ def count_change(instance: Instance, changes: dict[str, int]) -> Update:
     return Update(keys.count(instance.id), add=changes, when=all_of(*fit) if fit else None)
 
 
-class Counts(NamedTuple):
-    """Names in use, stored bytes, and the bytes of what lies in the recycle bin, entry by entry."""
-
-    namespaces: int
-    repositories: int
-    stored_bytes: int
-    binned_bytes: int
-
-
 def counts(table: Table, instance: Instance) -> Counts:
-    usages = [keys.usage(instance.id, shard) for shard in range(keys.USAGE_SHARDS)]
-    items = table.get_many([keys.count(instance.id), *usages])
-    count = items.get(keys.count(instance.id), {})
+    return all_counts(table, [instance])[instance.id]
+
+
+def all_counts(table: Table, instances: Sequence[Instance]) -> dict[str, Counts]:
+    """By the instances' ids, in one batch."""
+    usages = {one.id: [keys.usage(one.id, shard) for shard in range(keys.USAGE_SHARDS)] for one in instances}
+    items = table.get_many([key for owner, shards in usages.items() for key in (keys.count(owner), *shards)])
+    return {owner: _counts(items, keys.count(owner), shards) for owner, shards in usages.items()}
+
+
+def _counts(items: Mapping[Key, Item], count: Key, usages: Sequence[Key]) -> Counts:
     stored, binned = (sum(_number(items, key, name) for key in usages) for name in ("storage_bytes", "binned_bytes"))
-    return Counts(int(count.get("namespaces", 0)), int(count.get("repositories", 0)), stored, binned)
+    return Counts(_number(items, count, "namespaces"), _number(items, count, "repositories"), stored, binned)
 
 
-def _number(items: dict[Key, Item], key: Key, name: str) -> int:
+def _number(items: Mapping[Key, Item], key: Key, name: str) -> int:
     return int(items.get(key, {}).get(name, 0))
 
 

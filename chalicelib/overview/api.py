@@ -17,6 +17,7 @@ routes = Routes("overview")
 def show_overview(call: Call, query: OverviewQuery) -> Overview:
     """Show an instance at a glance.
 
-    Used and total of its quotas, its addresses, and how storage, pulls and pushes went.
+    Used and total of its quotas, its addresses, how storage, pulls and pushes went, which tasks failed, what comes by
+    itself next, and what was pushed last.
     """
     return Overviews(call.stack).of(instance_of(call), query.days)

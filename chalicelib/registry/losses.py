@@ -71,11 +71,16 @@ class Losing:
         return self._so_far(self._each_repository(name, self._count))
 
     def immutable_tags(self) -> str:
-        """How many of an instance's tags some rule keeps, in words; "" where none does. Looks where there are rules."""
+        """How many of an instance's tags some rule keeps, in words; "" where none does."""
+        number, more = self.immutable()
+        counted = in_words(number, "immutable tag")
+        return "" if not number and not more else f"at least {counted}" if more else counted
+
+    def immutable(self) -> tuple[int, bool]:
+        """How many of an instance's tags some rule keeps, and whether there are more. Looks where there are rules."""
         for namespace, _ in Policies(self._stack).in_force(self._instance):
             self._each_repository(namespace.name, self._count_tags)
-        counted = in_words(self._immutable, "immutable tag")
-        return "" if not self._immutable and not self._more else f"at least {counted}" if self._more else counted
+        return self._immutable, self._more
 
     def _each_repository(self, namespace: str, count: Callable[[Repository], None]) -> int:
         """How many there are, as far as there were rows left."""

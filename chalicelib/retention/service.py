@@ -14,6 +14,7 @@ from datetime import datetime
 from itertools import islice
 from typing import Any, Final
 
+from chalicelib.edge.answers import SearchQuery
 from chalicelib.edge.log import logger
 from chalicelib.kernel.errors import ConfirmationRequired, Conflict, Invalid, NotFound, Unavailable
 from chalicelib.kernel.ids import is_id, new_id
@@ -175,7 +176,7 @@ class Retention:
     # What nobody spoke of
 
     def unmatched(
-        self, namespace: Namespace, rules: Sequence[Patterns] | None, cursor: str | None, limit: int
+        self, namespace: Namespace, rules: Sequence[Patterns] | None, query: SearchQuery
     ) -> Page[UnmatchedTag]:
         """Tags that go because no pattern matches them, in name order, by passes of at most 5 000 rows.
 
@@ -183,7 +184,7 @@ class Retention:
         Raises Invalid naming `cursor`.
         """
         wanted = self.policy(namespace).rules if rules is None else rules
-        return Unmatched(self._stack, namespace).page(wanted, cursor, limit)
+        return Unmatched(self._stack, namespace).page(wanted, query.cursor, query.limit, query.search)
 
     def _require_checked(self, namespace: Namespace, rules: Sequence[Patterns], acknowledged: bool, doing: str) -> None:
         if acknowledged:

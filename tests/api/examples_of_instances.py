@@ -35,6 +35,11 @@ def show_overview(at: Place) -> Ask:
 
 
 @example
+def show_instance_losses(at: Place) -> Ask:
+    return Ask(at.here())
+
+
+@example
 def delete_instance(at: Place) -> Ask:
     doomed = make_instance(at.stack, fresh("doomed"), account_id=at.account, bucket=at.instance.bucket)
     return Ask({"instance": doomed.id}, query={"confirm": doomed.name})

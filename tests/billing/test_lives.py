@@ -16,7 +16,7 @@ import app
 from chalicelib.audit.models import Entry, Filter
 from chalicelib.audit.service import Audit
 from chalicelib.billing.lives import Lives
-from chalicelib.billing.models import NewTopUp
+from chalicelib.billing.models import NewTopUp, OrderQuery
 from chalicelib.billing.rules import months_later
 from chalicelib.billing.service import Billing
 from chalicelib.instances.models import Instance
@@ -62,7 +62,7 @@ def test_auto_renewal_prolongs_by_a_month_on_the_last_day(stack: Stack, clock: F
     renewed = now(stack, instance)
     assert renewed.expires_at is not None and renewed.expires_at.isoformat() == "2026-04-03T08:00:00+00:00"
     assert Billing(stack).balance_cents("default") == 22_000
-    (order,) = Billing(stack).orders("default", None, 10).items
+    (order,) = Billing(stack).orders("default", OrderQuery()).items
     assert (order.kind, order.automatic, order.created_by) == ("renewal", True, "system")
     assert told(stack, instance) == [("system", "renew", "succeeded")]
     Lives(stack).advance()
@@ -178,7 +178,7 @@ def test_many_schedules_at_once_take_each_step_once(stack: Stack, clock: FrozenC
     with ThreadPoolExecutor(8) as threads:
         list(threads.map(lambda _: Lives(stack).advance(), range(16)))
     assert Billing(stack).balance_cents("default") == 1_000_000 - 78_000
-    assert len(Billing(stack).orders("default", None, 10).items) == 1
+    assert len(Billing(stack).orders("default", OrderQuery()).items) == 1
     assert now(stack, instance).expires_at == (instance.expires_at or clock.now()) + timedelta(days=31)
 
 

@@ -221,3 +221,38 @@ def test_a_balance_never_goes_below_nothing(stack: Stack) -> None:
     with pytest.raises(BalanceTooLow):
         Billing(stack).renew(instance, 36, "owner")
     assert Billing(stack).balance_cents("default") == 0
+
+
+def test_a_renewal_is_quoted_as_it_is_then_paid(api: Api, stack: Stack) -> None:
+    """I4, I5"""
+    paid(stack, namespace_packs=2)
+    api.post("/account/top-ups", {"amount": 10_000})
+    quote = api.get("/instances/ci/quotes/renewal", months=3).json()
+    bought = api.post("/instances/ci/renewals", {"months": 3}).json()
+    assert quote["amount"] == bought["order"]["amount"] == 3 * (780 + 2 * 25)
+    assert quote["expires_at"] == bought["expires_at"]
+
+
+def test_packs_are_quoted_for_the_rest_of_the_period(api: Api, stack: Stack) -> None:
+    """I4"""
+    paid(stack, days=31)
+    quote = api.get("/instances/ci/quotes/quota-packs", namespace_packs=2).json()
+    assert 0 < quote["amount"] <= 2 * 25 * 1.11
+    assert api.get("/instances/ci/quotes/quota-packs", namespace_packs=201).status == 400
+    assert balance(api) == 0
+
+
+def test_orders_are_searched_sorted_and_paged(api: Api, stack: Stack, clock: FrozenClock) -> None:
+    """I4, C1"""
+    api.post("/account/top-ups", {"amount": 100_000})
+    for name in ("blue", "green"):
+        paid(stack, name)
+        for months in (1, 2):
+            assert api.post(f"/instances/{name}/renewals", {"months": months}).status == 201
+            clock.advance(1)
+    page = api.get("/account/orders", search="GREEN", sort="created_at", limit=1).json()
+    following = api.get("/account/orders", search="green", sort="created_at", limit=1, cursor=page["next"]).json()
+    assert [order["amount"] for order in (*page["items"], *following["items"])] == [780, 1560]
+    assert api.get("/account/orders", kind="opening").json()["items"] == []
+    assert api.get("/account/top-ups", search="owner").json()["items"][0]["amount"] == 100_000
+    assert api.get("/account/orders", cursor="made up").status == 400

@@ -110,7 +110,7 @@ API: Final[Mapping[str, str]] = {
     "sign in": "audit.put 2, table.get 2, table.get_many 2, table.put 1",
     "instances": "table.get 1, table.get_many 2, table.query 1",
     "instance": "table.get 3, table.get_many 1",
-    "overview": "table.get 4, table.get_many 2, table.query 1",
+    "overview": "audit.query 2, table.get 4, table.get_many 3, table.query 3",
     "namespaces": "table.get 4, table.get_many 1, table.query 1",
     "repositories of all": "table.get 5, table.get_many 1, table.query 1",
     "repositories": "table.get 6, table.get_many 1, table.query 1",

@@ -24,6 +24,7 @@ from tests.faults.ports import FAIL_AFTER, FAIL_BEFORE, Fault, faulty
 from tests.faults.turns import CRASH_AFTER, Crashed, Worker
 from tests.management import Api
 from tests.registry.images import NAME, image, owner_of, push_image, push_manifest
+from tests.registry.library import Library
 from tests.stacks import FrozenClock, make_instance, make_namespace
 
 from .crowd import crowded, everything, stored
@@ -208,3 +209,16 @@ def test_a_push_under_way_when_an_instance_closes_leaves_nothing(stack: Stack, c
     run_background(stack)
     assert everything(stack) == before
     assert stored(stack, instance) == []
+
+
+def test_what_deleting_an_instance_would_take_is_told_beforehand(stack: Stack) -> None:
+    """C1, P1"""
+    library = Library.opened(stack)
+    library.push("v1", "latest")
+    api = library.api()
+    rule = {"namespace": "library", "repositories": "**", "tags": "v*"}
+    assert api.post("/instances/ci/immutability-rules", rule).status == 201
+    lost = api.get("/instances/ci/losses").json()
+    assert (lost["namespaces"], lost["repositories"], lost["immutable_tags"], lost["more"]) == (1, 1, 1, False)
+    assert lost["storage"]["used"] > 0
+    assert library.api(Role.DEVELOPER).get("/instances/ci/losses").status == 403

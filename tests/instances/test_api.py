@@ -174,3 +174,17 @@ def test_a_bucket_that_is_claimed_again_keeps_the_time_of_its_first_claim(stack:
     assert listed == [{"name": "team-images", "claimed_at": "2026-01-31T08:00:00.000000Z"}]
     with pytest.raises(Conflict, match="another account"):
         buckets.claim("other", "team-images")
+
+
+def test_the_list_goes_both_ways_and_tells_of_use_if_it_is_asked_to(stack: Stack) -> None:
+    """I7, C1"""
+    api = Api.signed_in(stack)
+    for name in ("alpha", "beta", "gamma"):
+        make_instance(stack, name)
+    api.post("/instances/beta/namespaces", {"name": "library"})
+    page = api.get("/instances", sort="-name", usage="true", limit=2).json()
+    assert [(one["name"], one["usage"]["namespaces"]["used"]) for one in page["items"]] == [("gamma", 0), ("beta", 1)]
+    found = api.get("/instances", sort="-name", search="a", limit=2).json()
+    following = api.get("/instances", sort="-name", search="a", limit=2, cursor=found["next"]).json()
+    assert [one["name"] for one in (*found["items"], *following["items"])] == ["gamma", "beta", "alpha"]
+    assert found["items"][0]["usage"] is None
