@@ -32,30 +32,47 @@ def _answer(page: Page, visit: Visit, path_of: Callable[[object], str]) -> Respo
     if visit.refused is not None:
         # A forged request does nothing, and shows nothing of what it was about.
         raise visit.refused
+    form = path_of(page.again) if page.again else ""
     if not visit.signed_in and not page.open:
-        return _to_sign_in(visit)
+        return _to_sign_in(visit, form)
+    try:
+        return _page_or_form(page, visit, path_of)
+    except Unauthenticated:
+        if page.open:
+            raise
+        return _to_sign_in(visit, form)
+
+
+def _page_or_form(page: Page, visit: Visit, path_of: Callable[[object], str]) -> Response:
+    """What the page answers; where it is refused, the page with its form, which says why."""
     try:
         return page.function(visit)
     except Refused as refused:
-        if isinstance(refused, Unauthenticated) and not page.open:
-            return _to_sign_in(visit)
-        if page.again is None:
+        if page.again is None or (isinstance(refused, Unauthenticated) and not page.open):
             raise
         visit.refused = refused
         visit.path, visit.route = path_of(page.again).format(**visit.parts), path_of(page.again)
         return page.again(visit)
 
 
-def _to_sign_in(visit: Visit) -> Response:
-    """And from there back to the page."""
-    back = ROOT + quote(visit.path) + (f"?{urlencode(visit.query)}" if visit.query else "")
-    path = f"{ROOT}/sign-in" + (f"?{urlencode({'to': back})}" if visit.method == "GET" and visit.path != "/" else "")
+def _to_sign_in(visit: Visit, form: str) -> Response:
+    """And from there back to the page. form: path of the one that a change was sent from, "" where nobody knows."""
+    back = _came_from(visit, form)
+    path = f"{ROOT}/sign-in" + (f"?{urlencode({'to': back})}" if back else "")
     # htmx would put the sign-in into the middle of a page.
     response = (
         Response(status_code=204, headers={"HX-Redirect": path}) if visit.partial else RedirectResponse(path, 303)
     )
     response.delete_cookie(SESSION_COOKIE, path=ROOT)
     return response
+
+
+def _came_from(visit: Visit, form: str) -> str:
+    if visit.method != "GET":
+        return ROOT + quote(form.format(**visit.parts)) if form else ""
+    if visit.path == "/":
+        return ""
+    return ROOT + quote(visit.path) + (f"?{urlencode(visit.query)}" if visit.query else "")
 
 
 def _refusal(visit: Visit, refused: Refused) -> Response:

@@ -8,9 +8,10 @@ It keeps nothing: the session is the API's own, its token a cookie that no scrip
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from typing import Final
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any, Final
 
+from starlette.datastructures import MutableHeaders
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -59,16 +60,14 @@ class Console:
         self._application = GZipMiddleware(router, minimum_size=_WORTH_PACKING_BYTES)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["path"] == ROOT:
-            await RedirectResponse(f"{ROOT}/", 308)(scope, receive, send)
-        else:
-            await self._application(scope, receive, send)
+        application = _TO_ROOT if scope["path"] == ROOT else self._application
+        await application(scope, receive, _safely(send))
 
     async def _file(self, request: Request) -> Response:
         file = self._files.get(request.path_params["name"])
         if file is None:
-            return Response("there is no such file\n", 404, SAFE, "text/plain")
-        return Response(file.body, 200, {**SAFE, "Cache-Control": _FOR_EVER}, file.media_type)
+            return Response("there is no such file\n", 404, media_type="text/plain")
+        return Response(file.body, 200, {"Cache-Control": _FOR_EVER}, file.media_type)
 
     def _serving(self, page: Page) -> Serving:
         async def serve(request: Request) -> Response:
@@ -79,14 +78,26 @@ class Console:
                 response = Response(f"{refused.message}\n", refused.status, media_type="text/plain")
             except ClientGone:
                 response = Response("the request did not come to its end\n", 408, media_type="text/plain")
-            response.headers.update({"Cache-Control": "no-store", **SAFE, "X-Request-Id": id_of(request)})
+            response.headers.update({"Cache-Control": "no-store", "X-Request-Id": id_of(request)})
             return response
 
         return serve
+
+
+def _safely(send: Send) -> Send:
+    """Adds SAFE to whatever is answered, also by what refuses before a page is found."""
+
+    async def send_safely(message: MutableMapping[str, Any]) -> None:
+        if message["type"] == "http.response.start":
+            MutableHeaders(scope=message).update(SAFE)
+        await send(message)
+
+    return send_safely
 
 
 def _nowhere(visit: Visit) -> Response:
     raise NotFound("there is nothing at this path")
 
 
+_TO_ROOT: Final = RedirectResponse(f"{ROOT}/", 308)
 _NOWHERE: Final = Page("GET", "/{rest}", _nowhere, None, open=True)
