@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 from chalicelib.edge.answers import Accepted, Confirmation
 from chalicelib.edge.apicall import Call
 from chalicelib.edge.endpoint import Routes
@@ -66,15 +68,20 @@ def delete_tags(call: Call, body: TagDeletionOrder) -> TagDeletion | Accepted[Ta
 def delete_repository(call: Call, query: Confirmation) -> None:
     """Delete a repository with all its content.
 
-    Asks for the repository's name as confirmation and says what would be lost. Its name and its place in the quota come
-    free at once; it can be restored whole for the grace period.
+    Asks for the repository's name as confirmation and says what would be lost, in numbers in the refusal's `context`:
+    `tags`, `immutable` ones of them, `manifests`, `size` in bytes, `more` where there is more than that, and `services`
+    whose images it holds. Its name and its place in the quota come free at once; it can be restored whole for the grace
+    period.
     """
     repository, instance = repository_of(call), instance_of(call)
     lost = Losing(call.stack, instance).repository(repository)
     if query.confirm not in (repository.name, repository.name.short):
+        services = _bound(call, repository)
         raise ConfirmationRequired(
-            f"this deletes repository {repository.name} with {lost}{_bound(call, repository)}; confirm with "
-            f"?confirm={repository.name.short}"
+            f"this deletes repository {repository.name} with {lost}{_in_words(services)}; confirm with "
+            f"?confirm={repository.name.short}",
+            **asdict(lost),
+            services=services,
         )
     RepositoryRetirement(call.stack).delete(instance, repository, call.by, size=lost.size)
 
@@ -83,16 +90,18 @@ def delete_repository(call: Call, query: Confirmation) -> None:
 def delete_namespace(call: Call, query: Confirmation) -> Accepted[TaskView]:
     """Delete a namespace with all its repositories.
 
-    Asks for the namespace's name as confirmation and says what would be lost. It answers like missing at once; a task
-    takes its repositories into the recycle bin, after which its name and its place in the quota are free. It can be
-    restored whole for the grace period.
+    Asks for the namespace's name as confirmation and says what would be lost, in numbers in the refusal's `context` as
+    for a repository, with how many `repositories`. It answers like missing at once; a task takes its repositories into
+    the recycle bin, after which its name and its place in the quota are free. It can be restored whole for the grace
+    period.
     """
     instance = instance_of(call)
     namespace = Namespaces(call.stack).get(instance.id, call.parts["namespace"], fresh=True)
     lost = Losing(call.stack, instance).namespace(namespace.name)
     if query.confirm != namespace.name:
         raise ConfirmationRequired(
-            f"this deletes namespace {namespace.name} with {lost}; confirm with ?confirm={namespace.name}"
+            f"this deletes namespace {namespace.name} with {lost}; confirm with ?confirm={namespace.name}",
+            **asdict(lost),
         )
     retirement = NamespaceRetirement(call.stack)
     total = None if lost.more else lost.repositories
@@ -100,13 +109,17 @@ def delete_namespace(call: Call, query: Confirmation) -> Accepted[TaskView]:
     return _accepted(task, instance)
 
 
-def _bound(call: Call, repository: Repository) -> str:
-    """Which services would be without their images, in words; "" for none."""
+def _bound(call: Call, repository: Repository) -> list[str]:
+    """Which services would be without their images, one more at most than are named."""
     first = binding_keys.bound_services(repository.id)
     rows = call.stack.table.query(first.pk, prefix=first.sk, limit=_MOST_NAMED + 1).items
-    named = [f"{row['environment']}/{row['service']}" for row in rows]
-    listed = ", ".join(named[:_MOST_NAMED]) + (" and more" if len(named) > _MOST_NAMED else "")
-    return f"; the images of {in_words(len(rows), 'service')} are in it ({listed})" if rows else ""
+    return [f"{row['environment']}/{row['service']}" for row in rows]
+
+
+def _in_words(services: list[str]) -> str:
+    """ "" for none."""
+    listed = ", ".join(services[:_MOST_NAMED]) + (" and more" if len(services) > _MOST_NAMED else "")
+    return f"; the images of {in_words(len(services), 'service')} are in it ({listed})" if services else ""
 
 
 def _accepted(task: Task, instance: Instance) -> Accepted[TaskView]:

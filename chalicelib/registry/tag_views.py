@@ -165,6 +165,7 @@ def pull_commands(kind: str, address: str, tag: str, *, plain_http: bool = False
     folder = address.rpartition("/")[2]
     source_unverified = " --src-tls-verify=false" if plain_http else ""
     insecure = " --insecure" if plain_http else ""
+    unencrypted, from_plain = (" --insecure-registry", " --from-plain-http") if plain_http else ("", "")
     return (
         PullCommand(tool="docker", command=f"docker pull {address}:{tag}"),
         PullCommand(tool="podman", command=f"podman pull{unverified} {address}:{tag}"),
@@ -172,6 +173,9 @@ def pull_commands(kind: str, address: str, tag: str, *, plain_http: bool = False
             tool="skopeo", command=f"skopeo copy{source_unverified} docker://{address}:{tag} oci:{folder}:{tag}"
         ),
         PullCommand(tool="crane", command=f"crane pull{insecure} {address}:{tag} {folder}.tar"),
+        PullCommand(tool="nerdctl", command=f"nerdctl{unencrypted} pull {address}:{tag}"),
+        PullCommand(tool="ctr", command=f"ctr images pull{plain} {address}:{tag}"),
+        PullCommand(tool="oras", command=f"oras copy{from_plain} {address}:{tag} --to-oci-layout {folder}:{tag}"),
     )
 
 

@@ -298,7 +298,7 @@ def test_one_tag_says_how_to_pull_it(library: Library) -> None:
     tag = library.api(Role.READER).get(library.path("/tags/v1")).json()
     assert tag["tag"] == "v1"
     commands = {one["tool"]: one["command"] for one in tag["commands"]}
-    assert set(commands) == {"docker", "podman", "skopeo", "crane"}
+    assert set(commands) == {"docker", "podman", "skopeo", "crane", "nerdctl", "ctr", "oras"}
     assert commands["docker"] == f"docker pull {tag['address']}:v1"
     assert tag["address"].endswith("/library/app")
 
@@ -337,3 +337,6 @@ def test_commands_name_the_lack_of_tls_where_there_is_none() -> None:
     assert secure["skopeo"] == "skopeo copy docker://r.example.com/library/app:v1 oci:app:v1"
     assert plain["skopeo"] == "skopeo copy --src-tls-verify=false docker://r.example.com/library/app:v1 oci:app:v1"
     assert plain["docker"] == secure["docker"]
+    assert plain["nerdctl"] == "nerdctl --insecure-registry pull r.example.com/library/app:v1"
+    assert plain["ctr"] == "ctr images pull --plain-http r.example.com/library/app:v1"
+    assert plain["oras"] == "oras copy --from-plain-http r.example.com/library/app:v1 --to-oci-layout app:v1"

@@ -52,6 +52,15 @@ document.addEventListener("click", (event) => {
   }
 });
 
+// A box that ticks all the others of a form.
+document.addEventListener("change", (event) => {
+  const form = document.getElementById(event.target.dataset.all);
+  if (!form) return;
+  for (const box of form.elements) {
+    if (box.type === "checkbox") box.checked = event.target.checked;
+  }
+});
+
 // A form is sent once.
 document.addEventListener("submit", (event) => {
   if (event.target.method !== "post" || event.defaultPrevented) return;
