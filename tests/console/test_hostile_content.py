@@ -29,8 +29,6 @@ OVERRIDE: Final = "\u202e"
 HOSTILE: Final = (
     f"\"'><probe onprobe=1 style=a><script>probe()</script>&lt;{{{{7*7*7}}}}{{%if%}}%(x)s\\{OVERRIDE}\u0007"
 )
-    f"\"'><probe onprobe=1 style=a><script>probe()</script>&lt;{{{{7*7*7}}}}{{%if%}}%(x)s\\{OVERRIDE}\u0007"
-)
 # What people write freely. Names, patterns and addresses have rules of their own, which tests of their rooms hold.
 FREE: Final = frozenset({"remark", "summary", "description", "reason", "display_name", "comment", "text", "note"})
 IMAGE: Final[Mapping[str, Any]] = {
