@@ -4,8 +4,57 @@ from __future__ import annotations
 
 from typing import Final
 
-from .pages import Page, allowlist, namespaces, repositories, sessions, tags
+from .pages import (
+    Page,
+    accounts,
+    allowlist,
+    audit,
+    billing,
+    charts,
+    credentials,
+    find,
+    images,
+    instances,
+    me,
+    namespaces,
+    overview,
+    provider_sign_in,
+    repositories,
+    sessions,
+    settings,
+    sharing,
+    start,
+    tags,
+    users,
+    webhooks,
+    workloads,
+)
 
 PAGES: Final[tuple[Page, ...]] = tuple(
-    page for module in (sessions, allowlist, namespaces, repositories, tags) for page in module.pages.all
+    page
+    for module in (
+        sessions,
+        instances,
+        overview,
+        settings,
+        billing,
+        credentials,
+        workloads,
+        allowlist,
+        sharing,
+        webhooks,
+        audit,
+        namespaces,
+        repositories,
+        tags,
+        images,
+        charts,
+        accounts,
+        find,
+        me,
+        provider_sign_in,
+        start,
+        users,
+    )
+    for page in module.pages.all
 )

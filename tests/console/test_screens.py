@@ -11,7 +11,7 @@ from tests.console.furnished import SCREENS, furnished
 from tests.stacks import embedded_stack
 
 # Pages that only send on to others.
-SIGNPOSTS = {"/"}
+SIGNPOSTS = {"/", "/sign-in/callback"}
 
 
 def test_every_page_is_among_the_screens_that_are_looked_at() -> None:

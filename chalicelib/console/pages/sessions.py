@@ -24,13 +24,15 @@ _THEMES: Final = frozenset({"light", "dark", ""})
 
 @pages.get("/sign-in", open=True)
 def sign_in_page(visit: Visit) -> Response:
-    return visit.show("sessions/sign_in.html", back=_way_back(visit.form.text("to") or visit.query.get("to", "")))
+    """Account and way back may be in the address: a link to it is how an organisation sends its people here."""
+    back = way_back(visit.form.text("to") or visit.query.get("to", ""))
+    return visit.show("sessions/sign_in.html", back=back, account=visit.query.get("account") or "default")
 
 
 @pages.post("/sign-in", again=sign_in_page, open=True)
 def signing_in(visit: Visit) -> Response:
     form = visit.form
-    opened = visit.ask(
+    answer = visit.ask(
         sign_in,
         body={
             "account": form.text("account") or "default",
@@ -38,8 +40,13 @@ def signing_in(visit: Visit) -> Response:
             "password": form.secret("password"),
         },
     )
-    response = RedirectResponse(_way_back(form.text("to")), 303)
-    visit.set_cookie(response, SESSION_COOKIE, opened.token, _SESSION_S)
+    return opened(visit, answer.token, form.text("to"))
+
+
+def opened(visit: Visit, token: str, to: str) -> Response:
+    """To where the reader was going, with the session that was opened."""
+    response = RedirectResponse(way_back(to), 303)
+    visit.set_cookie(response, SESSION_COOKIE, token, _SESSION_S)
     return response
 
 
@@ -57,7 +64,7 @@ def signing_out(visit: Visit) -> Response:
 @pages.post("/preferences", open=True)
 def preferences(visit: Visit) -> Response:
     """Language and theme, kept by the browser."""
-    response = RedirectResponse(_way_back(visit.form.text("to")), 303)
+    response = RedirectResponse(way_back(visit.form.text("to")), 303)
     language, theme = visit.form.text("language"), visit.form.text("theme", "-")
     if language in LANGUAGES:
         visit.set_cookie(response, LANGUAGE_COOKIE, language, _A_YEAR_S)
@@ -66,7 +73,7 @@ def preferences(visit: Visit) -> Response:
     return response
 
 
-def _way_back(path: str) -> str:
+def way_back(path: str) -> str:
     """A page of the console; anything else would let others send people elsewhere by a link to our sign-in."""
     inside = path.startswith(f"{ROOT}/") and path.isprintable() and "\\" not in path
     return path if inside else f"{ROOT}/"
