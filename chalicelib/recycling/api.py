@@ -63,9 +63,8 @@ def delete_recycle_bin_entry(call: Call, query: Confirmation) -> None:
     recycle_bin = _bin(call)
     entry = _told(call, recycle_bin)
     if query.confirm != entry.name:
-        raise ConfirmationRequired(
-            f"this deletes {recycle_bin.loss(entry)} for good; confirm with ?confirm={entry.name}"
-        )
+        words, counted = recycle_bin.loss(entry)
+        raise ConfirmationRequired(f"this deletes {words} for good; confirm with ?confirm={entry.name}", **counted)
     recycle_bin.free(entry)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import timedelta
 from typing import Final
 
@@ -122,22 +122,27 @@ class RecycleBin:
 
     # Freed
 
-    def loss(self, entry: BinEntry) -> str:
-        """What is lost when the entry is freed, in words."""
+    def loss(self, entry: BinEntry) -> tuple[str, dict[str, object]]:
+        """What is lost when the entry is freed, in words and counted: `tags`, `accelerated` and `size` of a tag or
+        manifest, else the fields of `Losses`; nothing of an empty namespace."""
         if entry.kind in ("tag", "manifest"):
             following = self._following(entry)
             size = entry.size + sum(one.size for one in following)
             tags = f", {in_words(len(entry.tags), 'tag')}" if entry.kind == "manifest" else ""
             along = f" with {in_words(len(following), 'accelerated version')}" if following else ""
-            return f"{entry.kind} {entry.name} of {entry.repository}{tags}{along} and {size} bytes of content"
+            words = f"{entry.kind} {entry.name} of {entry.repository}{tags}{along} and {size} bytes of content"
+            return words, {"tags": len(entry.tags), "accelerated": len(following), "size": size}
         losing = Losing(self._stack, self._instance)
         if entry.kind == "repository":
-            return f"repository {entry.name} with {losing.repository(_record_of(entry))}"
-        repositories, lost = 0, None
+            lost = losing.repository(_record_of(entry))
+            return f"repository {entry.name} with {lost}", asdict(lost)
+        repositories, held = 0, None
         for part in store.parts(self._table, entry):
-            repositories, lost = repositories + 1, losing.repository(_record_of(part))
-        content = f" with {replace(lost, repositories=repositories)}" if lost else ""
-        return f"namespace {entry.name}{content}"
+            repositories, held = repositories + 1, losing.repository(_record_of(part))
+        if held is None:
+            return f"namespace {entry.name}", {}
+        held = replace(held, repositories=repositories)
+        return f"namespace {entry.name} with {held}", asdict(held)
 
     def free(self, entry: BinEntry) -> None:
         """Before its time, and for good; its bytes go with the next sweeps. Safe to repeat. Raises Conflict for a

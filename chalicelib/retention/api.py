@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from chalicelib.edge.answers import Accepted, Created, Listing, ListQuery
+from chalicelib.edge.answers import Accepted, Created, Listing, SearchQuery
 from chalicelib.edge.apicall import Call
 from chalicelib.edge.endpoint import Routes
 from chalicelib.instances.models import instance_of
@@ -50,8 +50,8 @@ class Acknowledgement(BaseModel):
     acknowledged: bool = False
 
 
-class RunItemQuery(ListQuery):
-    """verdict: only tags of which this became."""
+class RunItemQuery(SearchQuery):
+    """verdict: only tags of which this became; search: only those whose repository, tag or digest holds this text."""
 
     verdict: VerdictName | None = None
 
@@ -139,19 +139,19 @@ def delete_retention_rule(call: Call, query: Acknowledgement) -> None:
 
 
 @routes.get(f"{_RETENTION}/unmatched-tags", **_READING)
-def list_unmatched_tags(call: Call, query: ListQuery) -> Listing[UnmatchedTag]:
+def list_unmatched_tags(call: Call, query: SearchQuery) -> Listing[UnmatchedTag]:
     """List tags that no pattern matches, in repositories that some rule covers.
 
     The next run deletes them, however new they are: `latest` under `v*`. One page looks at 5 000 tags at most and then
     answers a cursor, also where it found none yet.
     """
-    return Listing.of(Retention(call.stack).unmatched(_namespace(call), None, query.cursor, query.limit))
+    return Listing.of(Retention(call.stack).unmatched(_namespace(call), None, query))
 
 
 @routes.post(f"{_RETENTION}/unmatched-tags", status=200, **_READING)
-def try_retention_rules(call: Call, body: Proposal, query: ListQuery) -> Listing[UnmatchedTag]:
+def try_retention_rules(call: Call, body: Proposal, query: SearchQuery) -> Listing[UnmatchedTag]:
     """The same for rules that are not saved yet. Saves nothing."""
-    return Listing.of(Retention(call.stack).unmatched(_namespace(call), body.rules, query.cursor, query.limit))
+    return Listing.of(Retention(call.stack).unmatched(_namespace(call), body.rules, query))
 
 
 # Runs
@@ -192,4 +192,4 @@ def list_retention_run_items(call: Call, query: RunItemQuery) -> Listing[TaskIte
     an immutable one the rule of immutability; empty where no pattern matches.
     """
     task = Retention(call.stack).task(_namespace(call), call.parts["run"])
-    return Listing.of(Tasks(call.stack).items(task, query.verdict or "", query.cursor, query.limit))
+    return Listing.of(Tasks(call.stack).items(task, query.verdict or "", query.cursor, query.limit, query.search))

@@ -44,14 +44,15 @@ class Unmatched:
         self._namespace = namespace
         self._immutability = Immutability(stack)
 
-    def page(self, rules: Sequence[Patterns], cursor: str | None, limit: int) -> Page[UnmatchedTag]:
-        """Up to so many; the cursor goes on behind the last. Raises Invalid naming `cursor`."""
+    def page(self, rules: Sequence[Patterns], cursor: str | None, limit: int, search: str = "") -> Page[UnmatchedTag]:
+        """Up to so many; the cursor goes on behind the last. search: text that `<repository>:<tag>` holds. Raises
+        Invalid naming `cursor`."""
         name, tag = self._placed(cursor)
         found: list[UnmatchedTag] = []
         looked_at = 0
         for seen in self._walk(rules, name, tag):
             looked_at += seen.rows
-            found.extend(seen.tags)
+            found.extend(one for one in seen.tags if search in f"{one.repository}:{one.tag}")
             if len(found) > limit:
                 last = found[limit - 1]
                 return Page(tuple(found[:limit]), f"{last.repository}:{last.tag}")
