@@ -63,7 +63,8 @@
       const ring = style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 1;
       if (!ring || !box.width || !box.height) window.focusSeen.unseen.push(target.outerHTML.slice(0, 120));
     });
-    return wanted.length;
+    // A field for a time has a stop for each part of it, and one for its calendar.
+    return wanted.length + 7 * wanted.filter((e) => /^date|^time/.test(e.type)).length;
   },
   focusEnds: () => {
     const { wanted, reached, unseen } = window.focusSeen, found = [];
@@ -90,4 +91,36 @@
         .map((form) => form.outerHTML.slice(0, 160)),
     };
   },
+
+  // Buttons that send something to be changed, each under a number, and where they send it.
+  actions: () => {
+    const posts = (b) => b.type === "submit" && b.form && (b.getAttribute("formmethod") ?? b.form.method) === "post";
+    return [...document.querySelectorAll("button")].filter(posts).map((button, number) => {
+      button.setAttribute("data-action", number);
+      const path = new URL(button.hasAttribute("formaction") ? button.formAction : button.form.action).pathname;
+      return { number, path, danger: button.classList.contains("danger"), main: button.closest("main") !== null };
+    });
+  },
+
+  // What the form of that button asks for. values: by name of a field; what stands there already stays.
+  fill: ([number, values]) => {
+    const button = document.querySelector(`[data-action="${number}"]`);
+    for (let box = button; box; box = box.parentElement) if (box.tagName === "DETAILS") box.open = true;
+    for (const element of button.form.elements) {
+      const told = element.closest("label")?.innerText ?? "";
+      const typed = /Type (.+) to confirm/.exec(told)?.[1];
+      const choosing = ["tags", "acknowledged", "confirmed"].includes(element.name) || element.required;
+      if (element.type === "checkbox") element.checked ||= choosing;
+      else if (element.type === "radio") element.checked ||= !document.querySelector(`[name="${element.name}"]:checked`);
+      else if (element.tagName === "SELECT" || element.tagName === "BUTTON" || element.type === "hidden") continue;
+      else if (typed) element.value = typed;
+      else if (!element.value && (element.required || element.name in values)) {
+        const kinds = { number: element.min || "1", url: "https://example.com/hook", "datetime-local": "2026-06-01T00:00" };
+        element.value = values[element.name] ?? kinds[element.type] ?? "walked";
+      }
+    }
+  },
+
+  // Whether a reader is told what came of what was sent.
+  told: () => document.querySelector(".notice, [role=alert], [role=status]") !== null,
 })

@@ -22,9 +22,9 @@ _ENGLISH: Final = re.compile(r"\b[A-Za-z]+(?:[ ,;:]+[a-z]+){3,}")
 _PLACE: Final = re.compile(r"%\([a-z_0-9]+\)s|%%")
 
 
-def asked(page: Page, question: str) -> Any:
-    """question: a function of looking.js"""
-    return page.evaluate(f"{_QUESTIONS}.{question}()")
+def asked(page: Page, question: str, about: object = None) -> Any:
+    """question: a function of looking.js; about: what it is given"""
+    return page.evaluate(f"(about) => {_QUESTIONS}.{question}(about)", about)
 
 
 def head_complaints(page: Page, language: str) -> list[str]:

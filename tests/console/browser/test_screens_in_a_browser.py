@@ -36,35 +36,39 @@ def shown(windows: Windows, site: Site, screen: Screen, look: Look) -> tuple[Win
     return window, page
 
 
+def complain(found: list[str]) -> None:
+    assert not found, "\n".join(found)
+
+
 def test_a_screen_is_whole_in_english_and_light(windows: Windows, furnished_site: Site, screen: Screen) -> None:
     """C1"""
     window, page = shown(windows, furnished_site, screen, ENGLISH)
-    assert head_complaints(page, "en") + spilt(page) + axe_complaints(page) + window.troubles() == []
+    complain(head_complaints(page, "en") + spilt(page) + axe_complaints(page) + window.troubles())
 
 
 def test_a_screen_can_be_read_in_the_dark(windows: Windows, furnished_site: Site, screen: Screen) -> None:
     """C1"""
     window, page = shown(windows, furnished_site, screen, ENGLISH_DARK)
-    assert axe_complaints(page) + window.troubles() == []
+    complain(axe_complaints(page) + window.troubles())
 
 
 def test_a_screen_is_whole_in_chinese_on_a_phone(windows: Windows, furnished_site: Site, screen: Screen) -> None:
     """C1"""
     window, page = shown(windows, furnished_site, screen, CHINESE_NARROW)
     found = head_complaints(page, "zh-CN") + spilt(page) + untranslated(page) + axe_complaints(page)
-    assert found + window.troubles() == []
+    complain(found + window.troubles())
 
 
 def test_a_screen_fits_in_chinese_and_light(windows: Windows, furnished_site: Site, screen: Screen) -> None:
     """C1"""
     window, page = shown(windows, furnished_site, screen, CHINESE)
-    assert head_complaints(page, "zh-CN") + spilt(page) + window.troubles() == []
+    complain(head_complaints(page, "zh-CN") + spilt(page) + window.troubles())
 
 
 def test_a_screen_is_used_by_keyboard(windows: Windows, furnished_site: Site, screen: Screen) -> None:
     """C1: Tab reaches every control, in the order of the page, and shows where it is."""
     _, page = shown(windows, furnished_site, screen, ENGLISH)
-    assert keyboard_complaints(page) == []
+    complain(keyboard_complaints(page))
 
 
 def test_a_screen_needs_no_scripts(windows: Windows, furnished_site: Site, screen: Screen) -> None:
@@ -81,4 +85,4 @@ def test_a_screen_needs_no_scripts(windows: Windows, furnished_site: Site, scree
         heading = page.locator("h1").inner_text()
         filters.first.click()
         assert page.locator("h1").inner_text() == heading
-    assert head_complaints(page, "en") + window.troubles() == []
+    complain(head_complaints(page, "en") + window.troubles())
