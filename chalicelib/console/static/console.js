@@ -11,11 +11,11 @@ function localTimes(root) {
   }
 }
 
-// A button that copies, and says so.
+// A button that copies what it holds, else the text before it, and says so.
 document.addEventListener("click", async (event) => {
   const button = event.target.closest("[data-copy]");
   if (!button) return;
-  await navigator.clipboard.writeText(button.dataset.copy);
+  await navigator.clipboard.writeText(button.dataset.copy || button.previousElementSibling.textContent);
   const note = document.createElement("span");
   note.className = "badge good";
   note.setAttribute("role", "status");
