@@ -11,11 +11,24 @@ function localTimes(root) {
   }
 }
 
+// Browsers lend their clipboard to TLS and to loopback; elsewhere what is marked is copied, as by hand.
+async function copied(text, beside) {
+  if (navigator.clipboard) return navigator.clipboard.writeText(text);
+  const field = document.createElement("textarea");
+  field.className = "hidden";
+  field.value = text;
+  beside.after(field);
+  field.select();
+  document.execCommand("copy");
+  field.remove();
+  beside.focus();
+}
+
 // A button that copies what it holds, else the text before it, and says so.
 document.addEventListener("click", async (event) => {
   const button = event.target.closest("[data-copy]");
   if (!button) return;
-  await navigator.clipboard.writeText(button.dataset.copy || button.previousElementSibling.textContent);
+  await copied(button.dataset.copy || button.previousElementSibling.textContent, button);
   const note = document.createElement("span");
   note.className = "badge good";
   note.setAttribute("role", "status");
@@ -34,14 +47,20 @@ async function openDialog(address) {
     return;
   }
   dialog.replaceChildren(document.adoptNode(asked));
+  dialog.setAttribute("aria-label", asked.querySelector("h1").textContent);
   localTimes(dialog);
   htmx.process(dialog);
-  dialog.showModal();
+  if (!dialog.open) dialog.showModal();
+  dialog.querySelector("[autofocus]")?.focus();
 }
 document.addEventListener("click", (event) => {
   const link = event.target.closest("a[data-dialog]");
   const plain = !(event.ctrlKey || event.metaKey || event.shiftKey || event.button);
-  if (link && plain) {
+  const find = event.target.closest("a[data-palette]");
+  if (find && plain) {
+    event.preventDefault();
+    openPalette();
+  } else if (link && plain) {
     event.preventDefault();
     openDialog(link.href);
   } else if (dialog.open && event.target.closest("[data-close]")) {
@@ -61,6 +80,52 @@ document.addEventListener("change", (event) => {
   }
 });
 
+// The command palette: Ctrl K or ⌘ K from anywhere, arrows to choose, Enter to go to the first or the chosen one.
+const palette = () => document.querySelector("a[data-palette]");
+function openPalette() {
+  const shown = document.querySelector("[data-palette-panel] input[type=search]");
+  // A closed dialog keeps the palette that it showed last.
+  if (shown?.checkVisibility()) shown.focus();
+  else openDialog(palette().href);
+}
+document.addEventListener("keydown", (event) => {
+  if ((event.ctrlKey || event.metaKey) && event.key === "k" && palette()) {
+    event.preventDefault();
+    openPalette();
+    return;
+  }
+  const panel = event.target.closest("[data-palette-panel]");
+  // The first Escape would only empty the field.
+  if (panel && event.key === "Escape" && dialog.open) dialog.close();
+  if (!panel || !["ArrowDown", "ArrowUp", "Enter"].includes(event.key)) return;
+  const all = [panel.querySelector("input[type=search]"), ...panel.querySelectorAll("#found a")];
+  const at = all.indexOf(event.target);
+  if (event.key === "Enter") {
+    if (at !== 0 || all.length < 2) return;
+    event.preventDefault();
+    all[1].click();
+  } else if (at >= 0) {
+    event.preventDefault();
+    all[(at + (event.key === "ArrowDown" ? 1 : all.length - 1)) % all.length].focus();
+  }
+});
+
+// Menus close by Escape, which gives the focus back, and when the reader is elsewhere.
+function closeMenus(but) {
+  for (const menu of document.querySelectorAll("details.menu[open]")) {
+    if (menu !== but) menu.open = false;
+  }
+}
+for (const elsewhere of ["click", "focusin"]) {
+  document.addEventListener(elsewhere, (event) => closeMenus(event.target.closest("details.menu")));
+}
+document.addEventListener("keydown", (event) => {
+  const menu = event.key === "Escape" && document.querySelector("details.menu[open]");
+  if (!menu) return;
+  if (menu.contains(document.activeElement)) menu.querySelector("summary").focus();
+  closeMenus();
+});
+
 // A form is sent once.
 document.addEventListener("submit", (event) => {
   if (event.target.method !== "post" || event.defaultPrevented) return;
@@ -70,6 +135,9 @@ document.addEventListener("submit", (event) => {
 
 document.addEventListener("DOMContentLoaded", () => {
   localTimes(document);
+  if (/Mac|iPhone|iPad/.test(navigator.platform)) {
+    for (const key of document.querySelectorAll(".find kbd")) key.textContent = "⌘ K";
+  }
   // The menu of screens is folded where it would stand above the page.
   if (matchMedia("(max-width: 56rem)").matches) {
     for (const fold of document.querySelectorAll("[data-fold]")) fold.open = false;

@@ -1,0 +1,102 @@
+"""G5, C1: profile, users and accounts, and going elsewhere by a few letters."""
+
+from __future__ import annotations
+
+import re
+
+from chalicelib.kernel.roles import Role
+from chalicelib.ports.stack import Stack
+from tests.console.browsing import Browser
+from tests.management import PASSWORD, Api
+from tests.registry.library import Library
+
+NEXT = "quite-another-horse-7"
+
+
+def test_a_key_is_made_shown_once_switched_off_and_deleted(stack: Stack) -> None:
+    """G5"""
+    browser = Browser.signed_in(stack, Role.DEVELOPER)
+    made = browser.post("/me/access-keys", remark="<b>laptop</b>")
+    key, secret = re.search(r"Bearer (AK\w+)\.([\w-]{43})", made.words).groups()  # type: ignore[union-attr]
+    program = Api(stack, f"{key}.{secret}")
+    assert program.get("/me").json()["username"] == "developer"
+    listed = browser.get("/me/access-keys")
+    assert "&lt;b&gt;laptop&lt;/b&gt;" in listed.html
+    assert secret not in listed.html
+    assert "The access key is off" in browser.post(f"/me/access-keys/{key}", enabled="no").words
+    assert program.get("/me").status == 401
+    edited = browser.post(f"/me/access-keys/{key}", remark="desk", expires_at="2020-01-01T00:00")
+    assert (edited.status, 'id="expires_at-wrong"' in edited.html, 'value="desk"' in edited.html) == (400, True, True)
+    assert "The access key is deleted" in browser.post(f"/me/access-keys/{key}/delete").words
+
+
+def test_a_new_password_ends_the_other_sessions(stack: Stack) -> None:
+    """G5"""
+    browser, elsewhere = (Browser.signed_in(stack, Role.DEVELOPER) for _ in range(2))
+    wrong = browser.post("/me", current_password="not mine at all", password=NEXT)
+    assert (wrong.status, 'id="current_password-wrong"' in wrong.html) == (400, True)
+    assert "The new password holds" in browser.post("/me", current_password=PASSWORD, password=NEXT).words
+    assert elsewhere.get("/me").path.startswith("/sign-in")
+
+
+def test_users_are_added_changed_and_deleted_by_owners_alone(stack: Stack) -> None:
+    """G5"""
+    owner = Browser.signed_in(stack)
+    weak = owner.post("/users", username="ann", password="short", role="reader")
+    assert (weak.status, 'id="password-wrong"' in weak.html, "short" in weak.html) == (400, True, False)
+    assert "ann may sign in now" in owner.post("/users", username="ann", password=PASSWORD, role="reader").words
+    assert "Auditor" in owner.post("/users/ann", role="auditor").words
+    assert Api.signed_in(stack).get("/users/ann").json()["role"] == "auditor"
+    auditor = Browser.signed_in(stack, Role.AUDITOR)
+    assert 'name="username"' not in auditor.get("/users").html
+    assert auditor.post("/users/ann/delete").status == 403
+    assert "Access keys that go with them: 0" in owner.get("/users/ann/delete").words
+    assert owner.post("/users/ann/delete").path == "/users"
+    assert owner.get("/users/ann").status == 404
+    assert Browser.signed_in(stack, Role.READER).get("/users").status == 403
+
+
+def test_accounts_are_the_operators(stack: Stack) -> None:
+    """G5: made, given an identity provider, suspended, and let run again by the notice's button."""
+    operator = Browser.signed_in(stack, operator=True)
+    made = operator.post("/accounts", name="acme", username="ann", password=PASSWORD)
+    assert "Account acme is there" in made.words
+    wrong = operator.post(
+        "/accounts/acme", {"oidc.issuer": "ftp://x.example", "oidc.client_id": "c", "oidc.claim": "email"}
+    )
+    assert (wrong.status, 'id="oidc.issuer-wrong"' in wrong.html) == (400, True)
+    oidc = {"oidc.issuer": "https://id.example.com", "oidc.client_id": "c", "oidc.claim": "sub"}
+    kept = operator.post("/accounts/acme", {**oidc, "oidc.client_secret": "s3cret"})
+    assert ("One is kept" in kept.words, "s3cret" in kept.html) == (True, False)
+    suspended = operator.post("/accounts/acme/suspend")
+    assert 'action="/console/accounts/acme/resume"' in suspended.html
+    assert Api(stack).post("/session", {"account": "acme", "username": "ann", "password": PASSWORD}).status == 403
+    assert "runs again" in operator.post("/accounts/acme/resume").words
+    assert operator.get("/accounts?search=cm").words.count("acme") == 1
+    assert Browser.signed_in(stack).get("/accounts").status == 403
+
+
+def test_a_few_letters_find_screens_namespaces_and_repositories(stack: Stack) -> None:
+    """C1"""
+    library = Library.opened(stack)
+    api = library.api()
+    api.post("/instances/ci/namespaces/library/repositories", {"name": "widgets"})
+    browser = Browser.signed_in(stack, language="zh-CN")
+    assert 'href="/console/instances/ci/allowlist"' in browser.get("/find?instance=ci&q=白名单").html
+    assert 'href="/console/instances/ci/allowlist"' in browser.get("/find?instance=ci&q=allowl").html
+    part = browser.part("/find?instance=ci&q=widg", "found").html
+    assert "<html" not in part
+    assert 'href="/console/instances/ci/namespaces/library/repositories/widgets"' in part
+    assert 'href="/console/instances/ci"' in browser.get("/find?q=ci").html
+    assert browser.get("/find?instance=nowhere&q=x").status == 200
+
+
+def test_who_has_one_instance_arrives_there_and_is_told_how_to_begin(stack: Stack) -> None:
+    """C1, G3"""
+    Library.opened(stack)
+    browser = Browser.signed_in(stack)
+    assert browser.get("/").path.startswith("/instances/ci")
+    start = browser.get("/instances/ci/start?client=skopeo")
+    assert "skopeo copy --all" in start.words
+    assert "Waiting for your first push" in start.words
+    assert "every 2s" in start.html
