@@ -78,11 +78,12 @@ clients: $(DEV_READY)
 
 # The console in Chromium; .ci/install-browser brings it. Two at once: each has a service and a browser of its own.
 browser: $(DEV_READY)
-	$(BIN)/python -m pytest -m browser --numprocesses 2 --dist worksteal tests/console/browser --deselect tests/console/browser/test_pictures.py
+	$(BIN)/python -m pytest -m browser --numprocesses 2 --dist worksteal tests/console/browser
 
-# docs/console: what every screen looks like, made by the same suite. Pictures that look the same stay as they are.
+# docs/console: what every screen looks like, by the same tests. Pictures that look the same stay as they are.
 pictures: $(DEV_READY)
-	CRS_PICTURES=docs/console $(BIN)/python -m pytest -m browser tests/console/browser/test_pictures.py
+	CRS_PICTURES=docs/console $(BIN)/python -m pytest -m browser --numprocesses 2 --dist worksteal \
+		tests/console/browser/test_screens_in_a_browser.py tests/console/browser/test_pictures.py
 
 # kill -9 at random moments, with a check of the data folder after each; goes on where an earlier run stopped.
 campaign-kills: $(DEV_READY)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser
@@ -30,3 +32,12 @@ def windows(chromium: Browser, furnished_site: Site) -> Iterator[Windows]:
     opened = Windows(chromium, furnished_site.base, {True: furnished_site.world.api.token, False: ""})
     yield opened
     opened.close()
+
+
+@pytest.fixture(scope="session")
+def album(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where pictures are kept: where CRS_PICTURES says, or nowhere for long."""
+    kept = os.environ.get("CRS_PICTURES", "")
+    chosen = Path(kept) if kept else tmp_path_factory.mktemp("pictures")
+    chosen.mkdir(parents=True, exist_ok=True)
+    return chosen

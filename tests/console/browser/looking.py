@@ -41,8 +41,10 @@ def head_complaints(page: Page, language: str) -> list[str]:
     return wrong + [f"id {one!r} stands there twice" for one in twice]
 
 
-def axe_complaints(page: Page) -> list[str]:
-    options = {"runOnly": {"type": "tag", "values": _RULES}, "resultTypes": ["violations"]}
+def axe_complaints(page: Page, rule: str = "") -> list[str]:
+    """rule: that one alone; "" for all"""
+    wanted = {"type": "rule", "values": [rule]} if rule else {"type": "tag", "values": _RULES}
+    options = {"runOnly": wanted, "resultTypes": ["violations"]}
     found = _AXE.run(page, options=options).response["violations"]
     return [f"{one['id']}: {one['help']}: {one['nodes'][0]['html'][:200]} (+{len(one['nodes']) - 1})" for one in found]
 

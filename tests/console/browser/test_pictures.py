@@ -1,45 +1,19 @@
-"""Pictures of every screen, which `make pictures` keeps in docs/console."""
+"""docs/console: what `make pictures` makes of the pictures that the screens' tests take."""
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
 
-from tests.console.browser.chromium import NARROW, Look, Windows
-from tests.console.browser.pictures import files_of, index, take, wanted
-from tests.console.browser.site import Site
-from tests.console.furnished import SCREENS
-from tests.console.world import Screen
+from tests.console.browser.pictures import index, wanted
 
 pytestmark = pytest.mark.browser
 
-LOOKS = (Look(), Look(language="zh-CN", theme="dark", width=NARROW))
-# A picture that takes more is a photograph, or a page without end.
-LARGEST_BYTES = 150_000
 
-
-@pytest.fixture(scope="session")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    kept = os.environ.get("CRS_PICTURES", "")
-    chosen = Path(kept) if kept else tmp_path_factory.mktemp("pictures")
-    chosen.mkdir(parents=True, exist_ok=True)
-    return chosen
-
-
-@pytest.mark.parametrize("screen", SCREENS, ids=lambda screen: screen.name)
-def test_a_screen_has_its_pictures(windows: Windows, furnished_site: Site, folder: Path, screen: Screen) -> None:
+def test_the_index_shows_every_screen_and_nothing_is_left_over(album: Path) -> None:
     """C1"""
-    for look, name in zip(LOOKS, files_of(screen), strict=True):
-        page = windows.of(look, signed_in=screen.signed_in).go(screen.path(furnished_site.world))
-        take(page, folder / name)
-        assert (folder / name).stat().st_size <= LARGEST_BYTES
-
-
-def test_the_index_shows_every_screen_and_nothing_is_left_over(folder: Path) -> None:
-    """C1"""
-    (folder / "README.md").write_text(index())
-    for file in folder.iterdir():
+    (album / "README.md").write_text(index())
+    for file in album.iterdir():
         if file.name not in wanted():
-            file.unlink()
+            file.unlink(missing_ok=True)
