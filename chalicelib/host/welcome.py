@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ipaddress import ip_address
 
+from chalicelib.instances.places import DEFAULT_ACCOUNT
 from chalicelib.instances.service import Instances
 from chalicelib.kernel.settings import Settings
 from chalicelib.ports.stack import Stack
@@ -23,9 +24,10 @@ def welcome(stack: Stack, start: FirstStart) -> str:
         f"  data       {settings.data.resolve()}",
         f"  user       {USERNAME}",
         f"  password   {_password(start)}",
+        f"  console    {url}/console/, where you sign in with account {DEFAULT_ACCOUNT}, this user and this password",
         f"  API        {url}/api/v1, to read and to try at {url}/api/v1/docs",
         "",
-        "First commands:",
+        "Open the console and it tells what comes next. Or at once:",
         f"  docker login {address} -u {USERNAME}",
         f"  docker tag alpine:latest {address}/{NAMESPACE}/alpine:latest",
         f"  docker push {address}/{NAMESPACE}/alpine:latest",

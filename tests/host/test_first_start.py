@@ -34,7 +34,9 @@ def test_first_start_makes_instance_allowlist_credential_and_namespace(tmp_path:
         password = start.password_file.read_text().strip()
         assert len(password) >= 24
         assert Credentials(stack).basic(instance, "admin", password, "127.0.0.1").name == "admin"
-        assert password in welcome(stack, start)
+        told = welcome(stack, start)
+        assert password in told
+        assert "http://127.0.0.1:5000/console/, where you sign in with account default" in told
 
 
 def test_first_start_makes_an_account_whose_owner_operates_the_service(tmp_path: Path) -> None:
