@@ -41,7 +41,9 @@ def months_offered(visit: Visit) -> list[tuple[str, str]]:
 @pages.get(_PATH)
 def instances(visit: Visit) -> Response:
     query = visit.asked("search", "sort", "cursor", usage=True, limit=_PER_PAGE)
-    return visit.show("instances/list.html", page=visit.ask(list_instances, query=query), known_by=known_by)
+    page = visit.ask(list_instances, query=query)
+    going = any(one.state == "releasing" for one in page.items)
+    return visit.show("instances/list.html", page=page, going=going, known_by=known_by)
 
 
 @pages.get(f"{_PATH}/{NEW}")

@@ -10,7 +10,7 @@ from chalicelib.billing.api import add_quota_packs, quote_quota_packs, quote_ren
 from chalicelib.billing.models import OrderQuoteView
 from chalicelib.closing.api import delete_instance, show_instance_losses
 from chalicelib.instances.api import edit_instance
-from chalicelib.kernel.errors import Refused
+from chalicelib.kernel.errors import Invalid, Refused
 
 from ..rendering import Shown
 from ..visit import Visit
@@ -90,7 +90,9 @@ def ask_delete(visit: Visit) -> Response:
 @pages.post(_DELETE, again=ask_delete)
 def delete(visit: Visit) -> Response:
     name = visit.instance.name
-    visit.ask(delete_instance, query={"confirm": visit.form.text("confirm")})
+    if visit.form.text("confirm") != name:
+        raise Invalid("confirm", visit.words("This is not its name"))
+    visit.ask(delete_instance, query={"confirm": name})
     return visit.go("/instances", visit.words("%(name)s is being deleted", name=name))
 
 
