@@ -114,7 +114,7 @@ class Asking:
         return following
 
 
-def _fill(stack: Stack, instance: Instance, name: str, tags: int) -> None:
+def fill(stack: Stack, instance: Instance, name: str, tags: int) -> None:
     """Images through the registry's own door, and rows of tags that point to them."""
     repository_name = RepositoryName.parse(f"library/{name}")
     registry, caller = Registry(stack), Caller(instance, Principal("primary", "admin", instance.id, 1))
@@ -182,7 +182,7 @@ def measure(stack: Stack, tags: int, requests: int) -> Iterator[tuple[str, bool,
     Namespaces(stack).create(instance, NewNamespace.model_validate({"name": "library", "auto_create_repository": True}))
     asking = Asking(stack)
     for size in (SMALL_TAGS, tags):
-        _fill(stack, instance, f"tags-{size}", size)
+        fill(stack, instance, f"tags-{size}", size)
     for name, query in BY_INDEX.items():
         _walks(asking, query, 30, tags)
         yield name, True, _walks(asking, query, requests, tags)
