@@ -12,6 +12,7 @@ from chalicelib.kernel.errors import Refused
 from chalicelib.registry.matching import MatchingTag
 from chalicelib.registry.tags_api import list_matching_tags
 
+from .forms import Form
 from .visit import Visit
 
 SHOWN: Final = 20
@@ -42,10 +43,18 @@ def given(visit: Visit, name: str, otherwise: str = "") -> str:
     return visit.form.text(name) if name in visit.form else visit.query.get(name, otherwise).strip()
 
 
+def trying(visit: Visit) -> bool:
+    """Whether the page's address has a form that is tried out. It is then shown as it was filled in."""
+    asked = visit.method == "GET" and "try" in visit.query
+    if asked:
+        visit.form = Form({name: [text] for name, text in visit.query.items()})
+    return asked
+
+
 def tried(visit: Visit, namespace: str) -> Listing[MatchingTag] | None:
     """What the patterns in the page's address mean now; None where nothing was asked, or could be answered: then
     `visit.refused` says why."""
-    if visit.method != "GET" or "try" not in visit.query or not namespace:
+    if not trying(visit) or not namespace:
         return None
     query: Mapping[str, object] = {"limit": SHOWN, **visit.asked("repositories", "tags", "cursor")}
     try:

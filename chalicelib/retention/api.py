@@ -21,6 +21,7 @@ from chalicelib.tasks.service import Tasks
 from .models import (
     NamespaceRetention,
     NewRetentionRule,
+    NextRuns,
     Proposal,
     RetentionOrder,
     RetentionRule,
@@ -29,6 +30,7 @@ from .models import (
     RunOrder,
     RunQuery,
     RunView,
+    Schedule,
     UnmatchedTag,
     VerdictName,
 )
@@ -87,6 +89,13 @@ def set_retention(call: Call, body: RetentionOrder) -> RetentionView:
     """
     retention = Retention(call.stack)
     return retention.view(retention.set_schedule(_namespace(call), body, call.by))
+
+
+@routes.get(f"{_RETENTION}/next-runs", **_READING)
+def try_retention_schedule(call: Call, query: Schedule) -> NextRuns:
+    """Show the next five times a schedule would fire, before it is saved."""
+    _namespace(call)
+    return NextRuns(next_runs=Retention(call.stack).next_runs(query))
 
 
 # Rules

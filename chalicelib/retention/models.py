@@ -76,6 +76,14 @@ class Schedule(BaseModel):
     timezone: Annotated[str, Field(max_length=64), AfterValidator(require_zone)]
 
 
+class NextRuns(BaseModel):
+    """next_runs: the next five times."""
+
+    model_config = MADE
+
+    next_runs: tuple[Moment, ...]
+
+
 class RetentionOrder(BaseModel):
     """schedule: null runs nothing by itself. acknowledged: the tags that the rules would delete were looked at."""
 

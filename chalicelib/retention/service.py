@@ -69,13 +69,17 @@ class Retention:
 
     def view(self, policy: Policy) -> RetentionView:
         fields = policy.model_dump(include={"schedule", "acknowledged_at", "acknowledged_by", "run"})
-        return RetentionView(**fields, next_runs=self._times(policy.schedule, NEXT_RUNS))
+        return RetentionView(**fields, next_runs=self.next_runs(policy.schedule))
 
     def upcoming(self, namespaces: Sequence[Namespace]) -> list[tuple[datetime, str]]:
         """When the schedules of these namespaces fire next, and each one's name, the next one first. One batch read."""
         names = {namespace.id: str(namespace.name) for namespace in namespaces}
         policies = store.load_many(self._table, list(names)) if names else []
         return sorted((policy.next_at, names[policy.namespace_id]) for policy in policies if policy.next_at is not None)
+
+    def next_runs(self, schedule: Schedule | None) -> tuple[datetime, ...]:
+        """The next five times it fires; none without one."""
+        return self._times(schedule, NEXT_RUNS)
 
     def rule(self, namespace: Namespace, rule_id: str) -> RetentionRule:
         """Raises NotFound."""

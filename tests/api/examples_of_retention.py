@@ -40,6 +40,11 @@ def set_retention(at: Place) -> Ask:
 
 
 @example
+def try_retention_schedule(at: Place) -> Ask:
+    return Ask(_namespace(at), query={"cron": "30 2 * * 0", "timezone": "Europe/Berlin"})
+
+
+@example
 def list_retention_rules(at: Place) -> Ask:
     return Ask(_namespace(at))
 

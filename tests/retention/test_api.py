@@ -229,6 +229,16 @@ def test_the_overview_says_of_each_namespace_what_it_has(shelf: Shelf) -> None:
     assert len(shelf.api().get("/instances/ci/retention", search="oo").json()["items"]) == 1
 
 
+def test_a_schedule_is_tried_out_before_it_is_saved(shelf: Shelf) -> None:
+    """P4, C1"""
+    tried = shelf.api(Role.READER).get(f"{shelf.path}/next-runs", **SCHEDULE).json()["next_runs"]
+    assert shelf.api().get(shelf.path).json()["schedule"] is None
+    shelf.api().put(shelf.path, {"schedule": SCHEDULE, "acknowledged": True})
+    assert (len(tried), tried) == (5, shelf.api().get(shelf.path).json()["next_runs"])
+    refused = shelf.api().get(f"{shelf.path}/next-runs", cron="61 2 * * *", timezone="UTC")
+    assert [one["field"] for one in refused.json()["errors"]] == ["cron"]
+
+
 def test_runs_are_sorted_and_dry_ones_found_apart(shelf: Shelf) -> None:
     """P4, P5, C1"""
     shelf.push("v1")

@@ -16,7 +16,7 @@ from chalicelib.immutability.api import (
 from chalicelib.namespaces.api import list_namespaces
 from chalicelib.registry.tags_api import list_matching_tags
 
-from ..patterns import fault, given, tried
+from ..patterns import fault, given, tried, trying
 from ..visit import Visit
 from . import Pages
 
@@ -54,7 +54,7 @@ def create(visit: Visit) -> Response:
 @pages.get(_RULE + "/edit")
 def edit(visit: Visit) -> Response:
     rule = visit.ask(show_immutability_rule)
-    values = _patterns(visit, rule.namespace, rule.repositories, rule.tags)
+    values = _patterns(visit, rule.namespace, rule.repositories, rule.tags, rule.enabled)
     return visit.show("immutability/edit.html", rule=rule, **values)
 
 
@@ -86,13 +86,16 @@ def delete(visit: Visit) -> Response:
     return visit.go(visit.within("immutability"), visit.words("The rule is gone"))
 
 
-def _patterns(visit: Visit, namespace: str, repositories: str = "**", tags: str = "**") -> dict[str, Any]:
-    """What the fields for patterns show, what they mean now, and where they go wrong."""
+def _patterns(
+    visit: Visit, namespace: str, repositories: str = "**", tags: str = "**", enabled: bool = True
+) -> dict[str, Any]:
+    """What the form shows, what its patterns mean now, and where they go wrong."""
     matching = tried(visit, namespace)
     wrong = {name: found for name in ("repositories", "tags") if (found := fault(visit, name))}
     return {
         "repositories": given(visit, "repositories", repositories),
         "tags": given(visit, "tags", tags),
+        "enabled": visit.form.yes("enabled") if trying(visit) else enabled,
         "matching": matching,
         "wrong": wrong,
     }

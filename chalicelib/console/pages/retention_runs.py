@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Final
 
 from starlette.responses import Response
 
+from chalicelib.kernel.errors import Refused
 from chalicelib.retention.api import (
     list_retention_rules,
     list_retention_run_items,
@@ -14,9 +16,11 @@ from chalicelib.retention.api import (
     set_retention,
     show_retention,
     show_retention_run,
+    try_retention_schedule,
 )
 from chalicelib.tasks.api import cancel_task
 
+from ..patterns import given, trying
 from ..visit import Visit
 from . import Pages
 from .retention import NAMESPACE, home, namespace
@@ -30,11 +34,30 @@ _FEW: Final = 10
 
 @pages.get(NAMESPACE + "/schedule")
 def schedule(visit: Visit) -> Response:
+    if visit.refused:
+        # Fields of the form bear no path: `schedule.cron` is its `cron`.
+        visit.refused.fields = tuple((name.rpartition(".")[2], told) for name, told in visit.refused.fields)
+    tried = _tried(visit)
     return visit.show(
         "retention/schedule.html",
         policy=visit.ask(show_retention),
         unmatched=visit.ask(list_unmatched_tags, query={"limit": _COUNTED}),
+        tried=tried,
+        at=lambda name, now: given(visit, name, now),
     )
+
+
+def _tried(visit: Visit) -> tuple[datetime, ...]:
+    """When the schedule in the page's address would fire; empty where none was asked about, or it is wrong."""
+    if not trying(visit):
+        return ()
+    cron = visit.query.get("preset") or visit.query.get("cron", "")
+    try:
+        asked = {"cron": cron, "timezone": visit.query.get("timezone", "")}
+        return visit.ask(try_retention_schedule, query=asked).next_runs
+    except Refused as refused:
+        visit.refused = refused
+        return ()
 
 
 @pages.post(NAMESPACE + "/schedule", again=schedule)
