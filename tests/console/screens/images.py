@@ -40,6 +40,7 @@ BASE: Final = Step(
     DEBIAN.command,
     {
         "bin/sh": _bytes(90_000),
+        "docker-entrypoint.sh": b'#!/bin/sh\nexec "$@"\n',
         "etc/os-release": b'ID=debian\nVERSION_ID="12"\n',
         "etc/debian_version": b"12.5\n",
         "var/lib/dpkg/status": dpkg(openssl="3.0.11-1", zlib1g="1.2.13").encode(),
