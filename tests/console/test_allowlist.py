@@ -5,6 +5,7 @@ from __future__ import annotations
 from chalicelib.kernel.roles import Role
 from chalicelib.ports.stack import Stack
 from tests.console.browsing import Browser
+from tests.management import Api
 from tests.registry.library import Library
 
 
@@ -33,3 +34,34 @@ def test_who_may_not_change_it_is_offered_no_form_and_refused_without_one(stack:
     auditor = Browser.signed_in(stack, Role.AUDITOR)
     assert 'name="cidr"' not in auditor.get("/instances/ci/allowlist").html
     assert auditor.post("/instances/ci/allowlist", cidr="127.0.0.1").status == 403
+
+
+def test_deleting_the_last_network_says_loudly_that_everybody_gets_in(stack: Stack) -> None:
+    """G2, C1"""
+    Library.opened(stack)
+    browser, api = Browser.signed_in(stack), Api.signed_in(stack)
+    last = api.post("/instances/ci/allowlist", {"cidr": "127.0.0.0/8"}).json()["id"]
+    path = f"/instances/ci/allowlist/{last}/delete"
+    assert "This is the last network. Without it the instance is open" in browser.get(path).words
+    assert browser.post(path).status == 428
+    assert browser.post(path, confirm="open-to-everyone").path == "/instances/ci/allowlist"
+    assert api.get("/instances/ci/allowlist").json()["items"] == []
+
+
+def test_nobody_is_locked_out_without_having_been_told(stack: Stack) -> None:
+    """G2, C1"""
+    Library.opened(stack)
+    browser, api = Browser.signed_in(stack), Api.signed_in(stack)
+    asked = browser.post("/instances/ci/allowlist", cidr="192.0.2.0/24", remark="kept")
+    assert ("lock yourself out?" in asked.words, 'value="kept"' in asked.html) == (True, True)
+    assert api.get("/instances/ci/allowlist").json()["items"] == []
+    own = api.post("/instances/ci/allowlist", {"cidr": "127.0.0.1"}).json()["id"]
+    browser.post("/instances/ci/allowlist", cidr="192.0.2.0/24")
+    assert "That locks you out" in browser.get(f"/instances/ci/allowlist/{own}/delete").words
+
+
+def test_what_is_no_address_is_said_beside_the_field_that_asks(stack: Stack) -> None:
+    """G2, C1"""
+    Library.opened(stack)
+    seen = Browser.signed_in(stack).get("/instances/ci/allowlist?check=nowhere")
+    assert (seen.status, 'id="check-wrong"' in seen.html, 'value="nowhere"' in seen.html) == (400, True, True)
