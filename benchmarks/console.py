@@ -8,6 +8,7 @@ this process. Prints a page of results; ``--output`` also writes it to a file.
 
 import argparse
 import http.client
+import os
 import statistics
 import sys
 import tempfile
@@ -130,7 +131,8 @@ def measure(folder: Path, sizes: tuple[int, ...], loads: int, requests: int) -> 
     return found
 
 
-def report(found: list[Found], command: str, machine: tuple[tuple[str, str], ...]) -> str:
+def report(found: list[Found], command: str, machine: tuple[tuple[str, str], ...], *, busy: bool) -> str:
+    """busy: other programs had more than this machine's processors to do, so that times say nothing of the console."""
     loads, requests = len(found[0].paints), len(found[0].served)
     lines = [
         "# The console's list of tags",
@@ -150,12 +152,15 @@ def report(found: list[Found], command: str, machine: tuple[tuple[str, str], ...
         paint, fastest, slowest = statistics.median(one.paints), min(one.paints), max(one.paints)
         served = sorted(one.served)
         lines.append(
-            f"| {one.tags:,} | {_mark(paint < MOST_MS)} {paint:.0f} ms · {fastest:.0f} ms · {slowest:.0f} ms "
+            f"| {one.tags:,} | {'?' if busy else _mark(paint < MOST_MS)} {paint:.0f} ms · {fastest:.0f} ms "
+            f"· {slowest:.0f} ms "
             f"| {_mark(one.sent < MOST_BYTES)} {one.sent:,} | {one.page:,} | {one.requests} | {one.raw:,} "
             f"| {statistics.median(served):.1f} ms · {served[int(0.95 * len(served))]:.1f} ms | {one.calls} |"
         )
     same = len({one.calls for one in found}) == 1
     lines += ["", f"{_mark(same)} a page makes the same calls, however many tags there are."]
+    if busy:
+        lines += ["", "? The machine was busy with other programs: the times are no verdict. Measure on a quiet one."]
     return "\n".join(lines) + "\n"
 
 
@@ -174,9 +179,9 @@ def main() -> None:
         f"--{name} {value}" for name, value in vars(options).items() if name != "output"
     )
     with tempfile.TemporaryDirectory() as folder:
-        machine = describe_machine(Path(folder), None)
+        machine, busy = describe_machine(Path(folder), None), os.getloadavg()[0] > (os.cpu_count() or 1)
         found = measure(Path(folder), (SMALL_TAGS, options.tags), options.loads, options.requests)
-    page = report(found, command, machine)
+    page = report(found, command, machine, busy=busy)
     print(page)
     if options.output:
         options.output.write_text(page)

@@ -126,6 +126,22 @@ document.addEventListener("keydown", (event) => {
   closeMenus();
 });
 
+// What is fetched anew under the reader's hands leaves the focus where it was: on the same link, else at the same place.
+const STOPS = "a[href], button, input, select, textarea, summary, [tabindex]";
+let left = null;
+document.addEventListener("htmx:beforeSwap", ({ detail: { target } }) => {
+  const focused = document.activeElement;
+  const at = [...target.querySelectorAll(STOPS)].indexOf(focused);
+  left = at < 0 ? null : { at, href: focused.getAttribute("href"), id: focused.id };
+});
+document.addEventListener("htmx:afterSwap", ({ detail: { target } }) => {
+  const now = target.isConnected ? target : document.getElementById(target.id);
+  if (!left || !now || left.id || now.contains(document.activeElement)) return;
+  const stops = [...now.querySelectorAll(STOPS)];
+  const same = left.href === null ? null : stops.find((stop) => stop.getAttribute("href") === left.href);
+  (same ?? stops[left.at])?.focus({ preventScroll: true });
+});
+
 // A form is sent once.
 document.addEventListener("submit", (event) => {
   if (event.target.method !== "post" || event.defaultPrevented) return;
