@@ -15,5 +15,5 @@ def show_authorization(at: Place) -> Ask:
     oidc = {"issuer": issuer_on_loopback().url, "client_id": "console"}
     answer = at.operator.patch(f"/accounts/{account}", {"oidc": oidc})
     assert answer.status == 200, answer.text
-    proofs = {name: "p" * 43 for name in ("state", "nonce", "code_challenge")}
+    proofs = dict.fromkeys(("state", "nonce", "code_challenge"), "p" * 43)
     return Ask(query={"account": account, "redirect_uri": "https://console.example.com/back", **proofs})

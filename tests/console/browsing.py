@@ -9,6 +9,7 @@ seen.status, seen.path, seen.words, seen.html
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass
 from html.parser import HTMLParser
 from typing import Self
@@ -72,7 +73,7 @@ class Browser:
         """What htmx gets that wants to replace the element of this id."""
         return self.get(path, {"hx-request": "true", "hx-target": fragment})
 
-    def post(self, path: str, form: dict[str, str | list[str]] | None = None, **fields: str | list[str]) -> Seen:
+    def post(self, path: str, form: Mapping[str, str | list[str]] | None = None, **fields: str | list[str]) -> Seen:
         return _seen(self._send("POST", path, self._headers, {**(form or {}), **fields}))
 
     def send(self, method: str, path: str, headers: dict[str, str], **fields: str) -> httpx.Response:
@@ -84,7 +85,7 @@ class Browser:
         method: str,
         path: str,
         headers: dict[str, str],
-        form: dict[str, str | list[str]] | None = None,
+        form: Mapping[str, str | list[str]] | None = None,
         *,
         follow: bool = True,
     ) -> httpx.Response:
