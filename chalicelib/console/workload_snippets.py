@@ -34,8 +34,7 @@ _EXAMPLES: Final[Mapping[str, Example]] = {
 # What all of them do with the token once they have it. A mask keeps the password out of the job's log.
 _LOGIN: Final = (
     """login=$(curl -sSf -H 'Content-Type: application/json' -d "{{\\"token\\": \\"$token\\"}}" {url})""",
-    'echo "$login" | jq -r .password'
-    ' | docker login {address} -u "$(echo "$login" | jq -r .username)" --password-stdin',
+    'echo "$login" | jq -r .password | docker login {address} -u "$(echo "$login" | jq -r .username)" --password-stdin',
 )
 _GITHUB: Final = """permissions:
   id-token: write
