@@ -30,7 +30,7 @@ from .models import (
     RunOrder,
     RunQuery,
     RunView,
-    Schedule,
+    ScheduleQuery,
     UnmatchedTag,
     VerdictName,
 )
@@ -92,7 +92,7 @@ def set_retention(call: Call, body: RetentionOrder) -> RetentionView:
 
 
 @routes.get(f"{_RETENTION}/next-runs", **_READING)
-def try_retention_schedule(call: Call, query: Schedule) -> NextRuns:
+def try_retention_schedule(call: Call, query: ScheduleQuery) -> NextRuns:
     """Show the next five times a schedule would fire, before it is saved."""
     _namespace(call)
     return NextRuns(next_runs=Retention(call.stack).next_runs(query))

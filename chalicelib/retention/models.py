@@ -76,6 +76,10 @@ class Schedule(BaseModel):
     timezone: Annotated[str, Field(max_length=64), AfterValidator(require_zone)]
 
 
+class ScheduleQuery(Schedule):
+    """A schedule that is not saved yet."""
+
+
 class NextRuns(BaseModel):
     """next_runs: the next five times."""
 
