@@ -253,10 +253,12 @@ class _Steps:
         if not failed:
             return self._told(None, total=self._total())
         self._change(wanted=(*failed, *self._work.wanted), failed=(), progress=None)
-        many = "1 image" if len(failed) == 1 else f"{len(failed)} images"
+        images = "image" if len(failed) == 1 else "images"
         stopped = "" if self._work.listed else ", and the rest was not begun"
         return self._told(
-            self._work, total=self._total(), failed=f"{many} could not be brought{stopped}; see its items"
+            self._work,
+            total=self._total(),
+            failed=f"{len(failed)} {images} could not be brought{stopped}; see its items",
         )
 
     def _on(self, **more: Any) -> Step:
