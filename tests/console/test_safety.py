@@ -212,13 +212,6 @@ def test_no_script_reads_a_cookie_and_no_other_site_sends_it_along(tmp_path: Pat
         assert not any(flag.startswith("domain") for flag in flags)
 
 
-def test_the_sessions_token_stands_in_no_page(place: Place) -> None:
-    """Pages are packed together with what an address says; a secret among it could be guessed by the size (BREACH)."""
-    token = place.owner.token
-    told = [place.owner.send("GET", f"{path_of(page)}?search={token[:8]}") for page in GETS]
-    assert [answer.url.path for answer in told if token in answer.text] == []
-
-
 # What every answer carries ------------------------------------------------------------------------------------
 
 
@@ -255,12 +248,16 @@ def test_nothing_but_files_is_kept_by_anybody(place: Place) -> None:
     assert kept == []
 
 
-def test_the_policy_allows_nothing_written_into_a_page(place: Place) -> None:
-    policy = SAFE["Content-Security-Policy"]
-    assert "unsafe" not in policy
+def test_no_page_holds_a_script_a_style_or_the_sessions_token(place: Place) -> None:
+    """C1: the policy forbids the former. Pages are packed together with what an address says, and a secret among them
+    could be guessed by their size (BREACH): those that are shown once come as the answer to a form of ours alone."""
+    assert "unsafe" not in SAFE["Content-Security-Policy"]
+    token, found = place.owner.token, []
     for page in GETS:
-        html = place.owner.send("GET", path_of(page)).text
-        assert re.findall(r"<script(?![^>]*\ssrc=)|\sstyle=|\son[a-z]+=|javascript:", html) == []
+        html = place.owner.send("GET", f"{path_of(page)}?search={token[:8]}").text
+        found += re.findall(r"<script(?![^>]*\ssrc=)|\sstyle=|\son[a-z]+=|javascript:", html)
+        found += [page.path] * (token in html)
+    assert found == []
 
 
 # Ways elsewhere -----------------------------------------------------------------------------------------------
@@ -327,29 +324,34 @@ _VALUES: Final = ("\x00", "\u202e<b>", "-1", "9" * 400, "[]", "\ud7ff\U0001f600"
 
 
 def test_odd_names_in_addresses_are_refused_and_never_fail(place: Place) -> None:
-    """Each page gets four of them in its path, and four after it."""
+    """Each page gets two of them in its path, and two after it."""
     failed = []
     for at, page in enumerate(GETS):
-        for odd in (ODD[(at + step) % len(ODD)] for step in (0, 2, 4, 7)):
+        for odd in (ODD[(at + step) % len(ODD)] for step in (0, 4)):
             for address in (
                 _with_parts(page, odd),
                 f"{path_of(page)}?search={odd}&cursor={odd}&sort={odd}&check={odd}",
             ):
                 answer = place.owner.send("GET", address)
-                if answer.status_code >= 500 or "x-a" in answer.headers or "<script>" in answer.text:
+                if answer.status_code >= 500 or "x-a" in answer.headers or _shows_a_script(answer):
                     failed.append(f"{address}: {answer.status_code}")
     assert failed == []
 
 
 def test_a_form_full_of_odd_things_is_refused_and_never_fails(place: Place) -> None:
     failed = []
-    for odd in _VALUES:
-        body = str(httpx.QueryParams(dict.fromkeys(_NAMES, odd))).encode()
-        for page in [page for page in POSTS if not page.open]:
-            answer = place.owner.post(path_of(page, "none"), OURS, body)
+    bodies = {odd: str(httpx.QueryParams(dict.fromkeys(_NAMES, odd))).encode() for odd in _VALUES}
+    for at, page in enumerate(page for page in POSTS if not page.open):
+        for odd in (_VALUES[at % len(_VALUES)], _VALUES[(at + 3) % len(_VALUES)]):
+            answer = place.owner.post(path_of(page), OURS, bodies[odd])
             if answer.status_code >= 500:
                 failed.append(f"{page.path}: {odd[:10]!r}: {answer.status_code}")
     assert failed == []
+
+
+def _shows_a_script(answer: httpx.Response) -> bool:
+    """Exports hold what they hold; no browser takes them for a page."""
+    return "<script>" in answer.text and answer.headers["content-type"].startswith("text/html")
 
 
 def _with_parts(page: Page, odd: str) -> str:
