@@ -314,16 +314,6 @@ def share(repository: str, share: str) -> Key:
     return Key(f"REPO#{repository}", f"SHARE#{share}")
 
 
-def shares_order(instance: str) -> Key:
-    """Partition of index 1 that holds an instance's shares by guest, and how all of its sort keys begin."""
-    return Key(f"SHARES#{instance}", "")
-
-
-def shares_place(instance: str, account: str, username: str, share: str) -> dict[str, str]:
-    """The attributes of a share's row by which index 1 has it."""
-    return {"i1pk": f"SHARES#{instance}", "i1sk": f"{account}/{username}#{share}"}
-
-
 def workload(instance: str, workload: str) -> Key:
     return Key(f"INSTANCE#{instance}", f"WORKLOAD#{workload}")
 

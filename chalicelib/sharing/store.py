@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from chalicelib.kernel.paging import Page
-from chalicelib.ports import keys
+from chalicelib.ports import keys, sharing_keys
 from chalicelib.ports.passes import rows_sorted
 from chalicelib.ports.table import (
     Check,
@@ -58,7 +58,9 @@ def page(table: Table, repository_id: str, asked: ShareQuery) -> Page[Share]:
 
 def of_instance(table: Table, instance_id: str, asked: ShareQuery) -> Page[Share]:
     """Passes over index 1, which may lag."""
-    return _sorted(table, keys.shares_order(instance_id), _guest_of, asked, indexed=True).map(Share.model_validate)
+    return _sorted(table, sharing_keys.shares_order(instance_id), _guest_of, asked, indexed=True).map(
+        Share.model_validate
+    )
 
 
 def of_guest(table: Table, account: str, username: str, asked: ShareQuery) -> Page[Share]:
@@ -103,7 +105,7 @@ def _index(table: Table, rows: Iterable[Item]) -> None:
 
 
 def _place(share: Share) -> dict[str, str]:
-    return keys.shares_place(share.instance_id, share.account, share.username, share.id)
+    return sharing_keys.shares_place(share.instance_id, share.account, share.username, share.id)
 
 
 def _key(share: Share) -> Key:
