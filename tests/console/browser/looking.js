@@ -39,11 +39,13 @@
     const walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
     for (let node = walk.nextNode(); node; node = walk.nextNode())
       if (node.data.trim() && !node.parentElement.closest(foreign)) found.push(node.data);
-    for (const name of ["aria-label", "placeholder", "alt"])
-      for (const element of document.body.querySelectorAll(`[${name}]`))
-        if (!element.closest("[lang]:not(html)")) found.push(element.getAttribute(name));
     return [document.title, ...found].map((text) => text.split(/\s+/).join(" ").trim());
   },
+  // What is said of elements, which may name what users named.
+  labels: () => ["aria-label", "placeholder", "alt"].flatMap((name) =>
+    [...document.body.querySelectorAll(`[${name}]`)]
+      .filter((element) => !element.closest("[lang]:not(html)"))
+      .map((element) => element.getAttribute(name).trim())),
 
   // Controls in the order of the document, which is the order of the eye here. Of a group of radio buttons one.
   focusBegins: () => {

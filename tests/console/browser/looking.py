@@ -63,11 +63,13 @@ def keyboard_complaints(page: Page) -> list[str]:
 
 def untranslated(page: Page) -> list[str]:
     """English sentences of ours on a page in another language."""
-    return sorted({text[:160] for text in asked(page, "ownTexts") if _is_english(text)})
+    texts, labels = asked(page, "ownTexts"), asked(page, "labels")
+    found = {text[:160] for text in texts if _ENGLISH.search(text) or _is_ours(text)}
+    return sorted(found | {label for label in labels if _is_ours(label)})
 
 
-def _is_english(text: str) -> bool:
-    return text in english_words() or bool(_ENGLISH.search(text)) or any(one.search(text) for one in english_shapes())
+def _is_ours(text: str) -> bool:
+    return text in english_words() or any(shape.search(text) for shape in english_shapes())
 
 
 @cache
