@@ -111,7 +111,7 @@ def _sign_in(visitor: Visitor) -> None:
     visitor.write("username", "admin")
     visitor.write("password", PASSWORD)
     visitor.press("main form button.main")
-    assert visitor.window.path == INSTANCE
+    visitor.arrives(INSTANCE)
 
 
 def _make_namespaces(registry: Registry, visitor: Visitor, team: str) -> None:

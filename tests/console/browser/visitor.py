@@ -19,6 +19,7 @@ T = TypeVar("T")
 # Background work of a service that shares two processors with a browser.
 SOON_S: Final = 60.0
 _MOST_STOPS: Final = 400
+_SET_OFF_MS: Final = 500
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,9 @@ class Visitor:
             self._press(self.page.locator("nav.side summary"))
         self._press(target)
         self.page.wait_for_load_state("load")
+
+    def arrives(self, path: str) -> None:
+        self.page.wait_for_url(f"**{path}")
 
     def screen(self, path: str) -> None:
         """One of the menu's. path: as its address ends"""
@@ -119,6 +123,8 @@ class Visitor:
         else:
             self._reach(target)
             self.page.keyboard.press("Enter")
+            # A click waits for what it set off; a key does not.
+            self.page.wait_for_timeout(_SET_OFF_MS)
 
     def _reach(self, target: Locator) -> None:
         """By Tab alone."""
