@@ -99,7 +99,7 @@
   // Buttons that send something to be changed, each under a number, and where they send it.
   actions: () => {
     const posts = (b) => b.type === "submit" && b.form && (b.getAttribute("formmethod") ?? b.form.method) === "post";
-    return [...document.querySelectorAll("button")].filter(posts).map((button, number) => {
+    return [...document.querySelectorAll("button:not([aria-hidden])")].filter(posts).map((button, number) => {
       button.setAttribute("data-action", number);
       const path = new URL(button.hasAttribute("formaction") ? button.formAction : button.form.action).pathname;
       return { number, path, danger: button.classList.contains("danger"), main: button.closest("main") !== null };
