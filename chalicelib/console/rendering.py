@@ -132,6 +132,9 @@ class Shown:
         if not moment:
             return "–"
         known = datetime.fromisoformat(moment) if isinstance(moment, str) else moment
+        # Builders that want the same bytes every time write the year 1, or 1970.
+        if known.timestamp() <= 0:
+            return "–"
         utc = known.astimezone(UTC)
         # The same in every language; Babel takes ten times as long, and long lists have hundreds.
         told = utc.strftime("%Y-%m-%d %H:%M")

@@ -20,9 +20,7 @@ from chalicelib.kernel.roles import Right
 from tests.house.project import PACKAGE
 
 # What speaks to operators, to programs or to the console's own catalogue, or to nobody.
-_SILENT: Final = frozenset(
-    {"cli", "host", "console", "packages", "advisories", "estargz", "layers", "starts", "collection"}
-)
+_SILENT: Final = frozenset({"cli", "host", "console", "packages", "advisories", "estargz", "starts", "collection"})
 _SILENT_FILES: Final = frozenset(
     {
         "edge/openapi.py",
@@ -180,3 +178,5 @@ def _within_sentences() -> Iterator[str]:
     yield from ("namespaces", "repositories", "storage")
     for one, several in COUNTED:
         yield from (f"%(n1)s {one}", f"%(n1)s {several}")
+    # Shorter than sentences are, and said by `advice`.
+    yield from ("%(p1)s left behind", "%(p1)s files in %(p2)s", "Gradle's caches", "Cargo's registry")

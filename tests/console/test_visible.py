@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from chalicelib.console.rendering import visible
+from chalicelib.console.rendering import Shown, visible
+from chalicelib.console.texts import words
 
 
 @pytest.mark.parametrize(
@@ -32,3 +33,10 @@ def test_what_people_write_stays(text: str) -> None:
 
 def test_line_ends_of_other_systems_are_line_ends() -> None:
     assert visible("one\r\ntwo") == "one\ntwo"
+
+
+def test_a_time_that_builders_write_to_have_the_same_bytes_is_told_as_none() -> None:
+    """N6: the year 1, or 1970."""
+    shown = Shown(words("en"))
+    assert [shown.moment(text) for text in ("0001-01-01T00:00:00Z", "1970-01-01T00:00:00Z", None)] == ["–", "–", "–"]
+    assert "2026-01-31 08:00" in shown.moment("2026-01-31T08:00:00Z")

@@ -54,7 +54,11 @@ def vulnerabilities(visit: Visit) -> Response:
     if scan.state in ("succeeded", "partial"):
         found = visit.ask(list_vulnerabilities, query=asked, digest=shown.digest)
     task = _task(visit, scan.task_id)
-    return visit.show("images/vulnerabilities.html", image=shown, scan=scan, page=found, task=task)
+    response = visit.show("images/vulnerabilities.html", image=shown, scan=scan, page=found, task=task)
+    if visit.fragment == "scan" and scan.state not in ("queued", "running"):
+        # What was waited for is there: the head of the page tells of it too.
+        response.headers["HX-Refresh"] = "true"
+    return response
 
 
 @pages.get(_DIGEST + "/vulnerabilities")
