@@ -67,7 +67,9 @@ class Console:
         file = self._files.get(request.path_params["name"])
         if file is None:
             return Response("there is no such file\n", 404, media_type="text/plain")
-        return Response(file.body, 200, {"Cache-Control": _FOR_EVER}, file.media_type)
+        # While a new version comes up, its pages may ask one of before: what that has is not kept under the new mark.
+        kept = _FOR_EVER if request.path_params["mark"] == file.mark else "no-store"
+        return Response(file.body, 200, {"Cache-Control": kept}, file.media_type)
 
     def _serving(self, page: Page) -> Serving:
         async def serve(request: Request) -> Response:

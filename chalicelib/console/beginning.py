@@ -14,13 +14,13 @@ from chalicelib.registry.tags_api import list_tags
 from chalicelib.repositories.api import list_all_repositories
 from chalicelib.repositories.models import RepositoryView
 
+from .places import reference
+
 if TYPE_CHECKING:
     from .visit import Visit
 
 CLIENTS: Final = ("docker", "podman", "skopeo", "nerdctl", "ctr", "crane", "helm")
 _EXAMPLE: Final = "library"
-# The primary credential stands among robots, in the order of their names.
-_MOST_CREDENTIALS: Final = 200
 
 
 def _(text: str) -> str:
@@ -53,6 +53,11 @@ class Pushed:
     tag: TagView | None
 
     @property
+    def reference(self) -> str:
+        """What stands for the repository in a path."""
+        return reference(self.repository)
+
+    @property
     def scanning(self) -> bool:
         return self.tag is not None and self.tag.scan.state in ("queued", "running")
 
@@ -75,11 +80,8 @@ def pushed(visit: Visit) -> Pushed | None:
     if not repositories:
         return None
     (first,) = repositories
-    # A name with a slash in it is no part of a path; its id is.
-    known_by = first.id if "/" in first.name else first.name
-    tags = visit.ask(
-        list_tags, query={"limit": 1, "sort": "-pushed_at"}, namespace=first.namespace, repository=known_by
-    ).items
+    newest = {"limit": 1, "sort": "-pushed_at"}
+    tags = visit.ask(list_tags, query=newest, namespace=first.namespace, repository=reference(first)).items
     return Pushed(first, tags[0] if tags else None)
 
 
@@ -96,8 +98,8 @@ def _address(visit: Visit) -> str:
 def _username(visit: Visit) -> str:
     if not visit.may("read_settings"):
         return ""
-    page = visit.ask(list_credentials, query={"limit": _MOST_CREDENTIALS})
-    return next((one.username for one in page.items if one.kind == "primary"), "")
+    primary = visit.ask(list_credentials, query={"kind": "primary", "limit": 1}).items
+    return primary[0].username if primary else ""
 
 
 def _daemon(name: str, address: str, namespace: str, username: str, flag: str) -> list[Step]:

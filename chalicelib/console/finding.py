@@ -12,6 +12,7 @@ from chalicelib.namespaces.api import list_namespaces
 from chalicelib.repositories.api import list_all_repositories
 
 from .navigation import Screen, account_screens, sections
+from .places import known_by, reference
 from .rendering import to
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ def _instances(visit: Visit, text: str) -> tuple[Found, ...]:
     if not visit.may("read_content"):
         return ()
     page = visit.ask(list_instances, query={"search": text, "limit": _MOST})
-    return tuple(Found("instance", one.name, to("instances", one.name)) for one in page.items)
+    return tuple(Found("instance", one.name, to("instances", known_by(one))) for one in page.items)
 
 
 def _namespaces(visit: Visit, text: str, instance: str) -> tuple[Found, ...]:
@@ -104,10 +105,7 @@ def _repositories(visit: Visit, text: str, instance: str) -> tuple[Found, ...]:
     page = visit.ask(list_all_repositories, query={"search": text, "limit": _MOST}, instance=instance)
     found = []
     for one in page.items:
-        # A name with a slash in it is no part of a path; its id is.
-        known_by = one.id if "/" in one.name else one.name
-        address = to("instances", instance, "namespaces", one.namespace, "repositories", known_by)
-        if one.kind == "chart":
-            address = to("instances", instance, "charts", one.namespace, known_by)
+        below = ("charts", one.namespace) if one.kind == "chart" else ("namespaces", one.namespace, "repositories")
+        address = to("instances", instance, *below, reference(one))
         found.append(Found("chart" if one.kind == "chart" else "image", one.full_name, address, instance))
     return tuple(found)

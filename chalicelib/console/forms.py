@@ -70,6 +70,11 @@ class Form:
         """A field of which each line, or word between commas, is one."""
         return [part.strip() for part in re.split(r"[\n,]", self.text(name)) if part.strip()]
 
+    def replacing(self, beginning: str, fields: Mapping[str, Sequence[str]]) -> Form:
+        """With these fields in place of those whose names begin so."""
+        others = {name: values for name, values in self._fields.items() if not name.startswith(beginning)}
+        return Form({**others, **fields})
+
     def given(self, *names: str) -> dict[str, object]:
         """Texts by name, without those left empty."""
         return {name: text for name in names if (text := self.text(name))}

@@ -11,6 +11,8 @@ from chalicelib.kernel.principal import Action
 from .forms import Form
 
 ACTIONS: Final = tuple(action.value for action in Action)
+# Of a row's fields, before its number.
+_NAME: Final = "permissions."
 
 
 @dataclass(frozen=True)
@@ -22,9 +24,18 @@ class Row:
 
 def rows(form: Form) -> list[Row]:
     """What was typed, without rows whose namespaces were left empty; one at least, and a new one where asked for."""
-    found = [_row(form, number) for number in range(MOST_PERMISSIONS) if f"permissions.{number}.namespaces" in form]
-    kept = [row for row in found if row.namespaces] or found[:1] or [Row()]
+    kept = _kept(form)
     return [*kept, Row()] if asks_for_more(form) and len(kept) < MOST_PERMISSIONS else kept
+
+
+def renumbered(form: Form) -> Form:
+    """The form without its empty rows: what is wrong with a row is then said, and what was typed shown, at that row."""
+    fields: dict[str, list[str]] = {}
+    for number, row in enumerate(_kept(form)):
+        fields[f"{_NAME}{number}.namespaces"] = [row.namespaces]
+        fields[f"{_NAME}{number}.repositories"] = [row.repositories]
+        fields[f"{_NAME}{number}.actions"] = list(row.actions)
+    return form.replacing(_NAME, fields)
 
 
 def asks_for_more(form: Form) -> bool:
@@ -40,6 +51,11 @@ def given(form: Form) -> list[dict[str, object]]:
     ]
 
 
+def _kept(form: Form) -> list[Row]:
+    found = [_row(form, number) for number in range(MOST_PERMISSIONS) if f"{_NAME}{number}.namespaces" in form]
+    return [row for row in found if row.namespaces] or found[:1] or [Row()]
+
+
 def _row(form: Form, number: int) -> Row:
-    name = f"permissions.{number}"
+    name = f"{_NAME}{number}"
     return Row(form.text(f"{name}.namespaces"), form.text(f"{name}.repositories"), tuple(form.texts(f"{name}.actions")))

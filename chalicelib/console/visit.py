@@ -35,8 +35,8 @@ SESSION_COOKIE: Final = "crs_session"
 NOTICE_COOKIE: Final = "crs_notice"
 LANGUAGE_COOKIE: Final = "crs_language"
 THEME_COOKIE: Final = "crs_theme"
-# Cookies of 4 KB are kept by every browser; escaping makes three bytes of one.
-_LONGEST_NOTICE: Final = 600
+# Of a cookie as it is sent: browsers drop those beyond 4 KB, silently. A sign of Chinese takes nine.
+_LONGEST_NOTICE_BYTES: Final = 3600
 
 
 @dataclass
@@ -130,8 +130,7 @@ class Visit:
         """See other: a page below `/console`. undo: the path that a POST takes it back with."""
         response = RedirectResponse(ROOT + path, 303)
         if notice:
-            told = json.dumps({"text": notice[:_LONGEST_NOTICE], "undo": undo}, ensure_ascii=False)
-            self.set_cookie(response, NOTICE_COOKIE, quote(told), max_age=60)
+            self.set_cookie(response, NOTICE_COOKIE, fitting(notice, undo), max_age=60)
         return response
 
     def set_cookie(self, response: Response, name: str, value: str, max_age: int) -> None:
@@ -177,3 +176,11 @@ class Visit:
         wanted = {**self.query, **({} if "cursor" in changed else {"cursor": ""}), **changed}
         query = urlencode({name: str(value) for name, value in wanted.items() if value not in (None, "")})
         return ROOT + quote(self.path) + (f"?{query}" if query else "")
+
+
+def fitting(notice: str, undo: str) -> str:
+    """Both as a cookie's value, the notice shortened until it is one that browsers keep."""
+    told = quote(json.dumps({"text": notice, "undo": undo}, ensure_ascii=False))
+    if len(told) <= _LONGEST_NOTICE_BYTES or not notice:
+        return told
+    return fitting(notice[: len(notice) * _LONGEST_NOTICE_BYTES // len(told)], undo)

@@ -9,6 +9,7 @@ bounded, and by few at a time.
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -28,6 +29,8 @@ _ASKED_AGAIN_S: Final = 60
 _MOST_PROVIDERS: Final = 1000
 _LIMIT_BYTES: Final = 256 * 1024
 _LONGEST_ADDRESS: Final = 2000
+# As addresses are written: they become headers.
+_ADDRESS: Final = re.compile("[!-~]+")
 _SILENT: Final = "the identity provider does not say where it signs people in"
 
 
@@ -129,7 +132,7 @@ def _published(stack: Stack, issuer: str, now: float) -> _Provider:
     if not isinstance(document, dict) or document.get("issuer") != issuer:
         raise Unavailable("the issuer's document is another issuer's", retry_after_s=_ASKED_AGAIN_S)
     told = [document.get(name) for name in ("authorization_endpoint", "token_endpoint")]
-    if not all(isinstance(one, str) and len(one) <= _LONGEST_ADDRESS for one in told):
+    if not all(isinstance(one, str) and len(one) <= _LONGEST_ADDRESS and _ADDRESS.fullmatch(one) for one in told):
         raise Unavailable(_SILENT, retry_after_s=_ASKED_AGAIN_S)
     authorization, token = map(str, told)
     # The browser is sent there, so it is held to what we would call ourselves: https, and no script.

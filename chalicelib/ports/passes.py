@@ -6,11 +6,15 @@ import base64
 import binascii
 import json
 from collections.abc import Callable
+from typing import Final
 
 from chalicelib.kernel.errors import Invalid
 from chalicelib.kernel.paging import MOST_ROWS, Page, bounded_pass
 
 from .table import Index, Item, Key, Table
+
+# Signs of what a row is sorted by: a cursor has to hold them in up to 4 KB.
+_LONGEST_PLACE: Final = 400
 
 
 def rows_wanted(
@@ -21,9 +25,12 @@ def rows_wanted(
     cursor: where the page before ended, an sk without its beginning.
     """
     start = None if cursor is None else first.sk + cursor
+    # Most lists have what is wanted at their beginning; where little is, a few larger queries look at the rest.
+    at_once = limit * 4
 
     def load(inner: str | None, rows: int) -> Page[Item]:
-        after, rows = (start if inner is None else None), min(rows, limit * 4)
+        nonlocal at_once
+        after, rows, at_once = (start if inner is None else None), min(rows, at_once), at_once * 4
         return table.query(first.pk, prefix=first.sk, after=after, cursor=inner, limit=rows, descending=descending)
 
     return bounded_pass(load, wanted, lambda row: str(row["sk"]).removeprefix(first.sk), limit)
@@ -44,7 +51,7 @@ def rows_sorted(
     at its pass again.
 
     first    with an index: its partition, and how its sort keys begin
-    place    what a row is sorted by; rows of one place come by their own keys
+    place    what a row is sorted by, by its first 400 signs; rows of one place come by their own keys
     cursor   where the pass began, and where in it the page before ended. Raises Invalid for any other
     """
     order = "sk" if index is None else f"{index}sk"
@@ -55,7 +62,7 @@ def rows_sorted(
         return table.query(first.pk, index=index, prefix=first.sk, after=after, cursor=inner, limit=rows)
 
     def stands(row: Item) -> tuple[str, str]:
-        return place(row), str(row[order])
+        return place(row)[:_LONGEST_PLACE], str(row[order])
 
     found = bounded_pass(load, wanted, lambda row: str(row[order]).removeprefix(first.sk), MOST_ROWS)
     rows = sorted(found.items, key=stands, reverse=descending)
@@ -69,7 +76,7 @@ def rows_sorted(
 
 
 def _cursor(*position: str) -> str:
-    return base64.urlsafe_b64encode(json.dumps(position).encode()).decode().rstrip("=")
+    return base64.urlsafe_b64encode(json.dumps(position, ensure_ascii=False).encode()).decode().rstrip("=")
 
 
 def _position(cursor: str) -> list[str]:
@@ -80,6 +87,7 @@ def _position(cursor: str) -> list[str]:
         raise foreign from None
     if not isinstance(position, list) or len(position) not in (1, 3):
         raise foreign
-    if not all(isinstance(part, str) and part.isprintable() and part.isascii() for part in position):
+    # The first stands in a key. What follows is only compared, and may be anything that users wrote.
+    if not all(isinstance(part, str) for part in position) or not (position[0].isprintable() and position[0].isascii()):
         raise foreign
     return position

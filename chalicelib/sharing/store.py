@@ -81,7 +81,7 @@ def _sorted(
     return rows_sorted(
         table,
         first,
-        lambda row: asked.search in name(row),
+        lambda row: asked.search.lower() in name(row).lower(),
         lambda row: row["created_at"] if by_time else name(row),
         asked.cursor,
         asked.limit,

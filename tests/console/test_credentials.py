@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
+from chalicelib.credentials.models import Permission
+from chalicelib.credentials.robots import Robots
 from chalicelib.credentials.service import Credentials
 from chalicelib.instances.service import Instances
 from chalicelib.kernel.roles import Role
@@ -14,7 +18,7 @@ from chalicelib.ports.stack import Stack
 from tests.console.browsing import Browser
 from tests.management import Api
 from tests.registry.library import Library
-from tests.stacks import embedded_stack
+from tests.stacks import FrozenClock, embedded_stack
 
 HOME = "/instances/ci"
 ROW = {"permissions.0.namespaces": "library", "permissions.0.repositories": "**"}
@@ -134,3 +138,39 @@ def test_a_bad_rule_is_refused_at_its_field(stack: Stack, change: dict[str, str]
     rule = {"issuer": "https://gitlab.com", "subject": "a:*", "lifetime_s": "600", **ROW, **change}
     seen = Browser.signed_in(stack).post(f"{HOME}/workloads/new", {**rule, "permissions.0.actions": "push"})
     assert (seen.status, f'id="{field}-wrong"' in seen.html) == (400, True)
+
+
+@pytest.mark.parametrize("page", ["credentials/-/new", "workloads/new"])
+def test_an_empty_row_moves_nothing_that_was_typed_into_those_below(stack: Stack, page: str) -> None:
+    """X4, C1"""
+    rows = {
+        **ROW,
+        "permissions.0.actions": "pull",
+        "permissions.1.namespaces": "",
+        "permissions.1.repositories": "**",
+        "permissions.2.namespaces": "a?b",
+        "permissions.2.repositories": "web",
+        "permissions.2.actions": "push",
+    }
+    seen = Browser.signed_in(stack).post(f"{HOME}/{page}", rows)
+    assert seen.status == 400
+    field = re.search(r'name="permissions\.1\.namespaces"[^>]*', seen.html)
+    assert field is not None
+    assert 'value="a?b"' in field[0]
+    assert 'id="permissions.1.namespaces-wrong"' in seen.html
+    assert 'name="permissions.2' not in seen.html
+
+
+def test_deleting_a_rule_counts_the_logins_that_still_live(tmp_path: Path) -> None:
+    """X4"""
+    clock = FrozenClock()
+    with embedded_stack(tmp_path, clock, allow_private_addresses=True) as stack:
+        instance = Library.opened(stack).instance
+        permission = {"namespaces": "**", "repositories": "**", "actions": ["pull"]}
+        rule = {"issuer": "https://gitlab.com", "subject": "a:*", "lifetime_s": 600, "permissions": [permission]}
+        made = Api.signed_in(stack).post(f"{HOME}/workload-identities", rule).json()["id"]
+        for ends in (60, 600):
+            pull, expires_at = (Permission.model_validate(permission),), clock.now() + timedelta(seconds=ends)
+            Robots(stack).add(instance, f"workload-{ends}", None, pull, expires_at, "job", workload=made)
+        clock.advance(120)
+        assert "1 login that a job got" in Browser.signed_in(stack).get(f"{HOME}/workloads/{made}/delete").words

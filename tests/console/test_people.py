@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 from chalicelib.kernel.roles import Role
 from chalicelib.ports.stack import Stack
 from tests.console.browsing import Browser
 from tests.management import PASSWORD, Api
 from tests.registry.library import Library
+from tests.stacks import FrozenClock, embedded_stack, make_instance, make_namespace
 
 NEXT = "quite-another-horse-7"
 
@@ -100,3 +102,32 @@ def test_who_has_one_instance_arrives_there_and_is_told_how_to_begin(stack: Stac
     assert "skopeo copy --all" in start.words
     assert "Waiting for your first push" in start.words
     assert "every 2s" in start.html
+
+
+def test_what_is_called_as_the_page_that_makes_one_is_found_all_the_same(stack: Stack) -> None:
+    """C1: an instance `new`, a repository `new`."""
+    instance = make_instance(stack, "new")
+    make_namespace(stack, instance)
+    api, browser = Api.signed_in(stack), Browser.signed_in(stack)
+    repository = api.post("/instances/new/namespaces/library/repositories", {"name": "new"}).json()["id"]
+    assert browser.get("/").path.startswith(f"/instances/{instance.id}")
+    assert f'href="/console/instances/{instance.id}"' in browser.get("/find?q=new").html
+    found = browser.get(f"/find?instance={instance.id}&q=new").html
+    assert f'/namespaces/library/repositories/{repository}"' in found
+
+
+def test_results_say_for_which_letters_they_are(stack: Stack) -> None:
+    """C1: the palette's Enter goes nowhere by what was found for fewer letters."""
+    assert '<data hidden value="in&lt;s"></data>' in Browser.signed_in(stack).part("/find?q=+in%3Cs+", "found").html
+
+
+def test_a_remark_is_changed_without_the_expiry_which_may_be_over(tmp_path: Path) -> None:
+    """G5"""
+    clock = FrozenClock()
+    with embedded_stack(tmp_path, clock) as stack:
+        api, browser = Api.signed_in(stack), Browser.signed_in(stack)
+        made = api.post("/access-keys", {"expires_at": "2026-01-31T09:00:30Z"}).json()
+        clock.advance(2 * 3600)
+        seen = browser.post(f"/me/access-keys/{made['id']}", remark="over", expires_at="2026-01-31T09:00")
+        kept = api.get(f"/access-keys/{made['id']}").json()
+        assert (seen.status, kept["remark"], kept["expires_at"]) == (200, "over", made["expires_at"])

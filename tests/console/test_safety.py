@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
 import re
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
@@ -11,7 +12,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import httpx
 import pytest
@@ -20,7 +21,7 @@ from chalicelib.console.application import SAFE, Console
 from chalicelib.console.pages import Page
 from chalicelib.console.screens import PAGES
 from chalicelib.console.static import Static
-from chalicelib.console.visit import ROOT, SESSION_COOKIE
+from chalicelib.console.visit import ROOT, SESSION_COOKIE, fitting
 from chalicelib.edge.apicall import BODY_LIMIT_BYTES
 from chalicelib.gate import ServiceGate
 from chalicelib.kernel.roles import Role
@@ -356,3 +357,28 @@ def _shows_a_script(answer: httpx.Response) -> bool:
 
 def _with_parts(page: Page, odd: str) -> str:
     return re.sub(r"\{[^}]+\}", lambda _: odd, page.path)
+
+
+def test_a_file_is_kept_under_the_mark_of_its_own_content_alone(place: Place) -> None:
+    """C1: while a new version comes up, its pages may ask a server of before."""
+    own = Static.loaded().address("console.css").removeprefix(ROOT)
+    assert "immutable" in place.nobody.send("GET", own).headers["cache-control"]
+    another = place.nobody.send("GET", "/static/0123456789ab/console.css")
+    assert (another.status_code, another.headers["cache-control"]) == (200, "no-store")
+
+
+def test_a_notice_is_no_longer_than_browsers_keep() -> None:
+    """C1: in whatever letters."""
+    for text in ("删" * 2000, "a" * 9000, "short"):
+        told = fitting(text, "/undo")
+        kept = json.loads(unquote(told))
+        assert len(told) < 3800
+        assert (text.startswith(kept["text"]), len(kept["text"]) > 4, kept["undo"]) == (True, True, "/undo")
+
+
+def test_htmx_keeps_no_page_and_going_back_loads_a_whole_one(place: Place) -> None:
+    """C1: no secret stays in a browser's storage; a page put together of parts would have dialogs that do not open."""
+    page = Browser(place.stack).get("/sign-in").html
+    (written,) = re.findall(r"""name="htmx-config" content='([^']*)'""", page)
+    config = json.loads(written)
+    assert (config["historyCacheSize"], config["refreshOnHistoryMiss"], config["allowEval"]) == (0, True, False)

@@ -151,6 +151,7 @@ def test_what_was_begun_elsewhere_is_refused(
             browser.cookies.jar.set_cookie(cookie)
     said_no = browser.get(f"/sign-in/callback?error=access_denied&state={asked['state']}", FROM_ELSEWHERE)
     assert "the identity provider did not sign you in" in said_no.words
+    assert ('value="acme"' in said_no.html, 'name="to" value="/console/me"' in said_no.html) == (True, True)
 
 
 def test_an_account_without_a_provider_is_told_so(stack: Stack) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from chalicelib.console.rendering import templates
 from chalicelib.kernel.roles import Role
 from chalicelib.ports.stack import Stack
 from tests.console.browsing import Browser
@@ -111,3 +112,12 @@ def test_an_auditor_looks_on(stack: Stack) -> None:
     assert ("Send a test" in auditor.get(home).words, '<form class="act"' in auditor.get(home).html) == (False, False)
     assert auditor.post(f"{home}/test").status == 403
     assert Browser.signed_in(stack, Role.READER).get(PATH).status == 403
+
+
+def test_of_a_digest_the_log_shows_the_beginning(stack: Stack) -> None:
+    """X5, C1"""
+    parts = templates("en").environment.get_template("webhooks/parts.html").module
+    told = parts.subject("library/app@sha256:" + "ab" * 32)  # type: ignore[attr-defined]
+    assert ">library/app@sha256:abababababab…<" in told
+    assert "ab" * 32 in told
+    assert ">library/app:v1<" in parts.subject("library/app:v1")  # type: ignore[attr-defined]

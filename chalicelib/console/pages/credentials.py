@@ -29,8 +29,6 @@ _PATH: Final = "/instances/{instance}/credentials"
 _ONE: Final = _PATH + "/{username}"
 # No user name begins so.
 _NEW: Final = _PATH + "/-/new"
-# The primary credential stands among the others, in the order of their names.
-_LOOKED_AT: Final = 200
 _OFFERED: Final = 200
 
 
@@ -39,7 +37,7 @@ def credentials(visit: Visit) -> Response:
     page = visit.ask(list_credentials, query=visit.asked("cursor", "search", "sort", "kind"))
     if visit.fragment == "list":
         return visit.show("credentials/list.html", page=page)
-    found = visit.ask(list_credentials, query={"kind": "primary", "limit": _LOOKED_AT}).items
+    found = visit.ask(list_credentials, query={"kind": "primary", "limit": 1}).items
     primary = found[0] if found else None
     return visit.show(
         "credentials/list.html",
@@ -61,7 +59,7 @@ def new(visit: Visit) -> Response:
 @pages.post(_NEW, again=new)
 def create(visit: Visit) -> Response:
     """The password is shown this once, so there is no page to go to."""
-    form = visit.form
+    form = visit.form = permissions.renumbered(visit.form)
     if permissions.asks_for_more(form):
         return new(visit)
     order = {"username": form.text("username"), "permissions": permissions.given(form), "expires_at": _end(visit)}

@@ -9,28 +9,22 @@ from starlette.responses import Response
 from chalicelib.billing.api import quote, read_account
 from chalicelib.billing.models import QuoteView
 from chalicelib.instances.api import list_instances
-from chalicelib.instances.models import InstanceView
 from chalicelib.kernel.errors import Refused
 from chalicelib.opening.api import list_buckets, open_instance
 
 from ..forms import Form
+from ..places import NEW, known_by
 from ..visit import Visit
 from . import Pages
 
 pages = Pages()
 
 _PATH: Final = "/instances"
-NEW: Final = "new"
 _PER_PAGE: Final = 20
 _MOST_BUCKETS: Final = 200
 _MONTHS: Final = (*range(1, 13), 24, 36)
 # What costs something, and so is asked about before.
 _PRICED: Final = ("edition", "months", "namespace_packs", "repository_packs")
-
-
-def known_by(instance: InstanceView) -> str:
-    """What stands for it in paths: its name, unless that is the path of opening one."""
-    return instance.id if instance.name == NEW else instance.name
 
 
 def months_offered(visit: Visit) -> list[tuple[str, str]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from starlette.responses import Response
 
 from chalicelib.accounts.api import (
@@ -57,7 +59,8 @@ def make_key(visit: Visit) -> Response:
 
 @pages.get(_KEY)
 def access_key(visit: Visit) -> Response:
-    return visit.show("me/access_key.html", key=visit.ask(show_access_key))
+    key = visit.ask(show_access_key)
+    return visit.show("me/access_key.html", key=key, expires_at=_as_shown(key.expires_at))
 
 
 @pages.post(_KEY, again=access_key)
@@ -68,7 +71,10 @@ def change_key(visit: Visit) -> Response:
         changed = visit.ask(change_access_key, body={"enabled": form.yes("enabled")})
         said = visit.words("The access key is on") if changed.enabled else visit.words("The access key is off")
         return visit.go(_KEYS, said)
-    body = {"remark": form.text("remark"), "expires_at": form.moment("expires_at")}
+    body: dict[str, object] = {"remark": form.text("remark")}
+    # What the field showed is the minute alone, and may be over by now: left as it was, it stays.
+    if form.text("expires_at") != _as_shown(visit.ask(show_access_key).expires_at):
+        body["expires_at"] = form.moment("expires_at")
     visit.ask(change_access_key, body=body)
     return visit.go(_KEYS, visit.words("The access key is changed"))
 
@@ -82,3 +88,8 @@ def ask_delete(visit: Visit) -> Response:
 def delete_key(visit: Visit) -> Response:
     visit.ask(delete_access_key)
     return visit.go(_KEYS, visit.words("The access key is deleted"))
+
+
+def _as_shown(moment: datetime | None) -> str:
+    """In a field for times, in UTC."""
+    return f"{moment:%Y-%m-%dT%H:%M}" if moment else ""

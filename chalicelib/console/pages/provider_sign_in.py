@@ -11,6 +11,7 @@ import hashlib
 import hmac
 import json
 import secrets
+from contextlib import suppress
 from typing import Any, Final
 from urllib.parse import quote, unquote, urlsplit
 
@@ -59,6 +60,8 @@ def come_back(visit: Visit) -> Response:
         response = _signed_in(visit)
     except Refused as refused:
         visit.refused, visit.path, visit.route = refused, "/sign-in", "/sign-in"
+        with suppress(Denied):
+            visit.query = {name: _kept(visit)[name] for name in ("account", "to")}
         response = sign_in_page(visit)
     response.delete_cookie(_COOKIE, path=ROOT)
     return response

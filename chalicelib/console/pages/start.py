@@ -9,6 +9,7 @@ from chalicelib.kernel.errors import Conflict
 from chalicelib.scanning.api import scan_tag
 
 from ..beginning import pushed
+from ..places import known_by, reference
 from ..visit import Visit
 from . import Pages
 
@@ -21,7 +22,7 @@ _START = "/instances/{instance}/start"
 def arrive(visit: Visit) -> Response:
     """The one instance of the account, or all of them."""
     found = visit.ask(list_instances, query={"limit": 2}).items
-    return visit.go(f"/instances/{found[0].name}" if len(found) == 1 else "/instances")
+    return visit.go(f"/instances/{known_by(found[0])}" if len(found) == 1 else "/instances")
 
 
 @pages.get(_START)
@@ -36,6 +37,6 @@ def scan_first(visit: Visit) -> Response:
     found = pushed(visit)
     if found is None or found.tag is None:
         raise Conflict("there is no image to scan yet")
-    known_by = found.repository.id if "/" in found.repository.name else found.repository.name
-    visit.ask(scan_tag, namespace=found.repository.namespace, repository=known_by, tag=found.tag.tag)
+    repository = reference(found.repository)
+    visit.ask(scan_tag, namespace=found.repository.namespace, repository=repository, tag=found.tag.tag)
     return visit.go(visit.within("start"))

@@ -107,12 +107,14 @@ def send_test(visit: Visit) -> Response:
 @pages.get(_ONE + "/delete")
 def ask_delete(visit: Visit) -> Response:
     sent = visit.ask(list_webhook_deliveries, query={"limit": _COUNTED})
+    waiting = visit.ask(list_webhook_deliveries, query={"state": "pending", "limit": _COUNTED})
     return visit.show(
         "webhooks/delete.html",
         webhook=visit.ask(show_webhook),
         deliveries=len(sent.items),
-        pending=sum(1 for delivery in sent.items if delivery.state == "pending"),
         more=sent.next is not None,
+        pending=len(waiting.items),
+        more_pending=waiting.next is not None,
     )
 
 

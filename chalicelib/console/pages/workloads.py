@@ -52,7 +52,7 @@ def new(visit: Visit) -> Response:
 
 @pages.post(_PATH + "/new", again=new)
 def create(visit: Visit) -> Response:
-    form = visit.form
+    form = visit.form = permissions.renumbered(visit.form)
     if permissions.asks_for_more(form):
         return new(visit)
     order = {
@@ -98,10 +98,16 @@ def workload(visit: Visit) -> Response:
 
 @pages.get(_ONE + "/delete")
 def ask_delete(visit: Visit) -> Response:
-    given = visit.ask(list_credentials, query={"kind": "workload", "limit": _OFFERED}).items
     rule = visit.ask(show_workload_identity)
+    # Those that live longest come first: what is over stays a while.
+    query = {"kind": "workload", "sort": "-expires_at", "limit": _OFFERED}
+    given, now = visit.ask(list_credentials, query=query), visit.stack.clock.now()
+    living = [one for one in given.items if one.expires_at is not None and one.expires_at > now]
     return visit.show(
-        "workloads/delete.html", rule=rule, living=sum(1 for credential in given if credential.workload == rule.id)
+        "workloads/delete.html",
+        rule=rule,
+        living=sum(1 for one in living if one.workload == rule.id),
+        more=given.next is not None and len(living) == len(given.items),
     )
 
 

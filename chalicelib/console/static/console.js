@@ -101,7 +101,8 @@ document.addEventListener("keydown", (event) => {
   const all = [panel.querySelector("input[type=search]"), ...panel.querySelectorAll("#found a")];
   const at = all.indexOf(event.target);
   if (event.key === "Enter") {
-    if (at !== 0 || all.length < 2) return;
+    // What was found for fewer letters is not meant: the form then asks for all of them.
+    if (at !== 0 || all.length < 2 || panel.querySelector("#found data").value !== all[0].value.trim()) return;
     event.preventDefault();
     all[1].click();
   } else if (at >= 0) {
