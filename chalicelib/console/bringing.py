@@ -37,6 +37,14 @@ def targets(visit: Visit) -> list[tuple[str, str, bool]]:
     return known
 
 
+def names(visit: Visit) -> dict[str, str]:
+    """Of targets, by id, as far as they can be looked up: what was brought is told of while an instance is frozen."""
+    try:
+        return {one: name for one, name, _ in targets(visit)}
+    except Refused:
+        return {}
+
+
 def namespaces(visit: Visit) -> list[str]:
     return [one.name for one in visit.ask(list_namespaces, query={"limit": _MOST}).items]
 

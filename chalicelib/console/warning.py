@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from contextlib import suppress
 from typing import Any
 
-from chalicelib.kernel.errors import ConfirmationRequired, NotFound
+from chalicelib.kernel.errors import ConfirmationRequired, NotFound, Refused
 from chalicelib.recycling.api import list_recycle_bin, restore_recycle_bin_entry
 from chalicelib.recycling.models import EntryView
 
@@ -25,10 +24,11 @@ def losses(visit: Visit, deletion: Callable[..., Any]) -> Mapping[str, Any]:
     raise RuntimeError("it deletes without being confirmed")
 
 
-def entries_of(visit: Visit, kind: str, repository: str, names: Collection[str]) -> list[EntryView]:
+def entries_of(visit: Visit, kind: str, repository: str, names: Collection[str], instance: str = "") -> list[EntryView]:
     """The recycle bin's newest entries of these names, one a name, in name order: so accelerated versions follow those
-    that they belong to. repository: full name of where they were."""
-    page = visit.ask(list_recycle_bin, query={"kind": kind, "search": repository, "limit": _ENTRIES})
+    that they belong to. repository: full name of where they were; instance: where the page's path has none."""
+    query = {"kind": kind, "search": repository, "limit": _ENTRIES}
+    page = visit.ask(list_recycle_bin, query=query, instance=instance or visit.parts["instance"])
     newest: dict[str, EntryView] = {}
     for entry in page.items:
         if entry.repository == repository and entry.name in names:
@@ -37,11 +37,18 @@ def entries_of(visit: Visit, kind: str, repository: str, names: Collection[str])
 
 
 def restore(visit: Visit, entries: Collection[str]) -> int:
-    """Those that are still there; how many came back. Raises Refused where nothing can."""
-    restored = 0
+    """Those that are still there; how many came back. Raises what the first was refused with that could not, once all
+    others are back."""
+    restored, refusals = 0, list[Refused]()
     for entry in entries:
-        # It came back along with another, or somebody was quicker.
-        with suppress(NotFound):
+        try:
             visit.ask(restore_recycle_bin_entry, entry=entry)
             restored += 1
+        except NotFound:
+            # It came back along with another, or somebody was quicker.
+            continue
+        except Refused as refused:
+            refusals.append(refused)
+    if refusals:
+        raise refusals[0]
     return restored

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from chalicelib.instances.models import Instance
-from chalicelib.kernel.errors import Conflict, ManifestBlobUnknown, ManifestUnknown, NotFound
+from chalicelib.kernel.errors import Conflict, Invalid, ManifestBlobUnknown, ManifestUnknown, NotFound
+from chalicelib.kernel.ids import is_id
 from chalicelib.kernel.moment import from_text, to_text
 from chalicelib.kernel.names import Digest, TagName
 from chalicelib.kernel.paging import Page, every
@@ -79,7 +80,7 @@ class Histories:
 
     def page(self, instance: Instance, repository: Repository, name: TagName, asked: MovesAsked) -> Page[Move]:
         """One query, one batch of manifests, and for other pages than the newest moves a look at the newest one.
-        Raises NotFound if there never was such a tag."""
+        Raises NotFound if there never was such a tag, Invalid naming `cursor`."""
         page = self._asked(repository.id, name, asked)
         newest_ones = page if asked.newest else self._asked(repository.id, name, MovesAsked(None, 1))
         newest = next(iter(newest_ones.items), None)
@@ -121,6 +122,8 @@ class Histories:
     def _asked(self, repository_id: str, name: TagName, asked: MovesAsked) -> Page[Item]:
         first, down = keys.history(repository_id, name, ""), not asked.oldest_first
         if asked.search:
+            if asked.cursor is not None and not is_id(asked.cursor):
+                raise Invalid("cursor", "is not `next` of a page of this list")
             return rows_wanted(self._table, first, asked.wants, asked.cursor, asked.limit, descending=down)
         return self._table.query(first.pk, prefix=first.sk, cursor=asked.cursor, limit=asked.limit, descending=down)
 

@@ -74,6 +74,25 @@ def test_a_pull_policy_is_edited_row_by_row(library: Library, browser: Browser) 
     assert browser.post(path, form | {"exceptions.2.remove": "yes"}).status == 409
 
 
+def test_when_an_exception_ends_stays_to_the_second(library: Library, browser: Browser) -> None:
+    """X6: also where another row is changed, or the form comes back."""
+    path, ends = f"{NAMESPACE}/pull-policy", "2030-01-02T03:04:05"
+    exception = {"id": "CVE-2024-1", "reason": "not reachable", "expires_at": f"{ends}Z"}
+    library.api().put(path, {"severity": "high", "exceptions": [exception], "version": 0})
+    assert f'value="{ends}"' in browser.get(path).html
+    sent = {"exceptions.0.id": "CVE-2024-1", "exceptions.0.reason": "", "exceptions.0.expires_at": ends}
+    refused = browser.post(path, sent, severity="high", version="1")
+    assert (refused.status, f'value="{ends}"' in refused.html) == (400, True)
+
+
+def test_manifests_of_what_is_no_tag_are_refused_at_the_field(library: Library, browser: Browser) -> None:
+    """K1, C1"""
+    library.push("v1")
+    seen = browser.get(f"{APP}/kubernetes?tag=v1!&credential=deploy")
+    assert (seen.status, 'id="tag-wrong"' in seen.html) == (400, True)
+    assert ('value="v1!"' in seen.html, 'value="deploy"' in seen.html) == (True, True)
+
+
 def test_a_namespace_goes_only_under_its_name_and_after_it_was_said_what_goes(
     library: Library, browser: Browser
 ) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from chalicelib.kernel.roles import Role
@@ -9,7 +11,7 @@ from chalicelib.ports.stack import Stack
 from tests.background import run_tasks
 from tests.console.browsing import Browser
 from tests.management import Api
-from tests.stacks import make_namespace
+from tests.stacks import make_instance, make_namespace
 from tests.sync.estate import Estate
 
 SYNC = "/instances/ci/sync"
@@ -24,6 +26,12 @@ def estate(stack: Stack) -> Estate:
 @pytest.fixture
 def browser(estate: Estate) -> Browser:
     return Browser.signed_in(estate.stack)
+
+
+def test_what_was_brought_is_told_of_while_the_instance_is_frozen(stack: Stack) -> None:
+    """I6, Y4"""
+    make_instance(stack, expires_at=stack.clock.now() - timedelta(days=1))
+    assert Browser.signed_in(stack).get(f"{SYNC}/tasks").status == 200
 
 
 def test_a_rule_is_made_switched_changed_and_deleted(estate: Estate, browser: Browser) -> None:

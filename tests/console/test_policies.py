@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from benchmarks.tag_pages import fill
 from chalicelib.kernel.roles import Role
 from chalicelib.ports.stack import Stack
 from tests.background import run_tasks
@@ -12,6 +13,7 @@ from tests.registry.library import Library
 
 Form = dict[str, str | list[str]]
 RULES = "/instances/ci/immutability"
+SYNC = "/instances/ci/sync"
 RETENTION = "/instances/ci/namespaces/library/retention"
 
 
@@ -45,6 +47,26 @@ def test_a_wrong_pattern_points_at_its_character(library: Library, saved: bool) 
     assert 'id="tags-wrong"' in seen.html
     assert "<code>v<mark>*</mark>&lt;b&gt;</code>" in seen.html
     assert 'value="v*&lt;b&gt;"' in seen.html
+
+
+def test_patterns_that_match_none_of_the_first_versions_are_not_said_to_match_nothing(library: Library) -> None:
+    """P2, C1: a look at 5 000 versions says nothing of the others."""
+    fill(library.stack, library.instance, "archive", 5_001)
+    browser, more = Browser.signed_in(library.stack), "None among the first 5,000 versions; more follow."
+    made = library.api().post("/instances/ci/immutability-rules", {"namespace": "library", "tags": "zzz*"}).json()
+    asked = "namespace=library&source_namespace=library&tags=zzz*&source_tags=zzz*&try=yes"
+    for page in (f"{RULES}/new?{asked}&repositories=**", f"{RULES}/{made['id']}/delete", f"{SYNC}/new?{asked}"):
+        assert more in browser.get(page).words
+
+
+def test_lists_that_were_narrowed_to_nothing_claim_no_more_than_that(library: Library) -> None:
+    """P4, C1"""
+    browser = Browser.signed_in(library.stack)
+    browser.post(f"{RETENTION}/rules/new", repositories="**", tags="v*", keep_last="1")
+    browser.post(f"{RETENTION}/dry-run")
+    assert "latest" in browser.get(f"{RETENTION}/unmatched").words
+    assert "matches some rule" not in browser.get(f"{RETENTION}/unmatched?search=nowhere").words
+    assert "No run matches" in browser.get(f"{RETENTION}?dry_run=false").words
 
 
 def test_an_immutability_rule_is_made_switched_off_edited_and_deleted(library: Library) -> None:

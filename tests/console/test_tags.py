@@ -101,6 +101,16 @@ def test_what_is_chosen_is_shown_before_it_goes_and_comes_back_with_one_click(
     assert browser.post(f"{APP}/tag-deletions/preview").status == 400
 
 
+def test_what_cannot_come_back_keeps_nothing_else_from_it(library: Library, browser: Browser) -> None:
+    """X1, C1"""
+    library.push("v1", "v2")
+    deleted = browser.post(f"{APP}/tag-deletions", tags=["v1", "v2"])
+    # `v1` comes first, and is somebody else's by now.
+    library.push("v1", layers=(b"another",))
+    assert browser.post(undo(deleted)).status == 409
+    assert library.api().get(f"{APP}/tags/v2").status == 200
+
+
 def test_all_that_match_go_but_those_that_a_rule_keeps(library: Library, browser: Browser) -> None:
     """N4, P1, C1"""
     library.push("v1", "v2", "release")

@@ -249,3 +249,4 @@ def test_a_history_is_searched_and_read_from_its_beginning(library: Library, clo
     assert [one["digest"] for one in history(library, search=first[7:20])] == [first]
     assert len(history(library, search="ADMIN")) == 2
     assert history(library, search="nobody") == []
+    assert library.api().get(library.path("/tags/v1/history"), search="admin", cursor="made up").status == 400

@@ -80,9 +80,10 @@ def change(visit: Visit) -> Response:
 @pages.get(_ONE + "/pull-policy")
 def pull_policy(visit: Visit) -> Response:
     policy = visit.ask(show_pull_policy)
-    rows = _typed_rows(visit) if visit.refused else [one.model_dump() for one in policy.exceptions]
-    empty = {"id": "", "reason": "", "expires_at": None, "expired": False}
-    return visit.show("namespaces/pull_policy.html", policy=policy, rows=[*rows, *[empty] * _EMPTY_ROWS])
+    rows = _typed_rows(visit) if visit.refused else [one.model_dump(mode="json") for one in policy.exceptions]
+    shown = [{**row, "expires_at": (row["expires_at"] or "").removesuffix("Z")[:19]} for row in rows]
+    empty = {"id": "", "reason": "", "expires_at": "", "expired": False}
+    return visit.show("namespaces/pull_policy.html", policy=policy, rows=[*shown, *[empty] * _EMPTY_ROWS])
 
 
 @pages.post(_ONE + "/pull-policy", again=pull_policy)

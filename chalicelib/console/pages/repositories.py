@@ -7,7 +7,7 @@ from typing import Final
 from starlette.responses import Response
 
 from chalicelib.acceleration.api import forget_first_files, show_first_files, tell_first_files
-from chalicelib.kernel.errors import NotFound
+from chalicelib.kernel.errors import NotFound, Refused
 from chalicelib.namespaces.api import show_namespace
 from chalicelib.registry.deletions_api import delete_repository
 from chalicelib.registry.kubernetes_api import create_kubernetes_manifests, show_kubernetes_manifests
@@ -92,9 +92,13 @@ def kubernetes(visit: Visit) -> Response:
     tag = visit.typed("tag", visit.query.get("tag", "") or (tags[0].tag if tags else "latest"))
     pin = visit.ticked("pin", "pin" in visit.query)
     asked = {"tag": tag, "pin": pin, **visit.asked("credential")}
+    manifests = ""
     # What was refused when it was sent is not asked once more.
-    shown = repository.kind != "chart" and visit.refused is None
-    manifests = visit.ask(show_kubernetes_manifests, query=asked).body if shown else ""
+    if repository.kind != "chart" and visit.refused is None:
+        try:
+            manifests = visit.ask(show_kubernetes_manifests, query=asked).body
+        except Refused as refused:
+            visit.refused = refused
     return visit.show(
         "repositories/kubernetes.html", repository=repository, tags=tags, tag=tag, pin=pin, manifests=manifests
     )

@@ -17,11 +17,11 @@ from chalicelib.bindings.api import (
     show_service,
     show_version,
 )
-from chalicelib.bindings.shapes import ImageDeletion, ServiceImageView
+from chalicelib.bindings.shapes import ServiceImageView
 from chalicelib.kernel.errors import NotFound
-from chalicelib.recycling.api import list_recycle_bin
 
 from ..visit import Visit
+from ..warning import entries_of
 from . import Pages
 from .environments import place
 
@@ -106,19 +106,18 @@ def ask_delete_image(visit: Visit) -> Response:
 def remove_image(visit: Visit) -> Response:
     """confirm: the versions that the page named. One that came since is told of anew."""
     shown = visit.ask(show_service)
-    gone = visit.ask(delete_service_image, query={"confirm": visit.form.text("broken")})
+    visit.ask(delete_service_image, query={"confirm": visit.form.text("broken")})
+    binding = shown.binding
+    repository = f"{binding.namespace}/{binding.repository}"
     told = visit.words("%(tag)s is in the recycle bin", tag=visit.parts["tag"])
-    return visit.go(_here(visit, "images"), told, undo=_undo(visit, shown.binding.instance_id, gone))
+    return visit.go(_here(visit, "images"), told, undo=_undo(visit, binding.instance_id, repository))
 
 
-def _undo(visit: Visit, instance: str, gone: ImageDeletion) -> str:
-    """The path that brings it back; "" where the bin does not tell which entry it is."""
-    for tag in gone.tags:
-        found = visit.ask(list_recycle_bin, query={"search": tag.tag, "limit": 10}, instance=instance).items
-        for entry in found:
-            if entry.kind == "tag" and entry.name == tag.tag and entry.digest == tag.digest:
-                return f"/instances/{instance}/recycle-bin/{entry.id}/restore"
-    return ""
+def _undo(visit: Visit, instance: str, repository: str) -> str:
+    """The path that brings it back; "" where it is there no more. repository: its full name."""
+    # Its accelerated version comes back with it.
+    entries = entries_of(visit, "tag", repository, {visit.parts["tag"]}, instance=instance)
+    return f"/instances/{instance}/recycle-bin/{entries[0].id}/restore" if entries else ""
 
 
 def _image(visit: Visit) -> ServiceImageView:

@@ -85,7 +85,7 @@ def tasks(visit: Visit) -> Response:
         "sync/tasks.html",
         page=page,
         goes_on=any(task.state in UNFINISHED for task in page.items),
-        names={one: name for one, name, _ in bringing.targets(visit)},
+        names=bringing.names(visit),
     )
 
 
