@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
 from chalicelib.kernel.roles import Role
 from chalicelib.ports.stack import Stack
 from tests.console.browsing import Browser
-from tests.management import Api
-from tests.stacks import make_instance
+from tests.management import ADDRESS, Api
+from tests.stacks import FrozenClock, embedded_stack, make_instance
 
 
 @pytest.fixture
@@ -83,3 +84,18 @@ def test_who_does_not_pay_is_offered_nothing_and_refused(api: Api) -> None:
     assert (seen.status, "<form method" in seen.html.partition("<main")[2]) == (200, False)
     for path in ("settings", "settings/packs", "renew", "delete"):
         assert auditor.post(f"/instances/ci/{path}", months="1", namespace_packs="1", confirm="ci").status == 403
+
+
+def test_where_an_instance_stands_still_its_pages_say_how_it_goes_on(tmp_path: Path) -> None:
+    """I5, G2, C1: frozen, or closed to the reader's address; to whoever can do something about it."""
+    renew, allowlist = "/console/instances/ci/renew", "/console/instances/ci/allowlist"
+    clock = FrozenClock()
+    with embedded_stack(tmp_path, clock) as stack:
+        make_instance(stack, expires_at=clock.now() + timedelta(hours=1))
+        owner, reader = Api.signed_in(stack), Browser.signed_in(stack, Role.READER)
+        owner.post("/instances/ci/allowlist", {"cidr": ADDRESS})
+        outside = Browser(stack, owner.token, address="198.51.100.9").get("/instances/ci/namespaces")
+        assert (outside.status, f'href="{allowlist}"' in outside.html) == (403, True)
+        clock.advance(2 * 3600)
+        inside = [browser.get("/instances/ci/namespaces") for browser in (Browser(stack, owner.token), reader)]
+        assert [f'href="{renew}"' in seen.html for seen in inside] == [True, False]
