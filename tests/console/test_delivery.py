@@ -137,6 +137,9 @@ def test_a_migration_is_told_as_image_syncer_is_and_its_mistakes_are_shown(estat
     estate.push("v1", b"one")
     here = estate.api.get(estate.path).json()["public_address"]
     told = f'{{"{here}/dev/app:v1": "prod/app" // as it is\n}}'
+    # An example is shown, and nobody sends it by accident.
+    form = browser.get("/instances/ci/migrations/new").html
+    assert form.partition("</textarea>")[0].endswith(">")
     begun = browser.post("/instances/ci/migrations/new", images=told, auth="", override="yes")
     assert begun.path.startswith("/instances/ci/tasks/")
     run_tasks(estate.stack)
