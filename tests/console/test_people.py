@@ -131,3 +131,10 @@ def test_a_remark_is_changed_without_the_expiry_which_may_be_over(tmp_path: Path
         seen = browser.post(f"/me/access-keys/{made['id']}", remark="over", expires_at="2026-01-31T09:00")
         kept = api.get(f"/access-keys/{made['id']}").json()
         assert (seen.status, kept["remark"], kept["expires_at"]) == (200, "over", made["expires_at"])
+
+
+def test_a_list_that_cannot_go_on_leads_to_its_beginning(stack: Stack) -> None:
+    """C1"""
+    lost = Browser.signed_in(stack).get("/users?sort=-name&search=a&cursor=%2A")
+    assert (lost.status, "First page" in lost.words, "Try again" in lost.words) == (400, True, False)
+    assert 'href="/console/users?sort=-name&amp;search=a"' in lost.html
