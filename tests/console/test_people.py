@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
+
 from chalicelib.kernel.roles import Role
 from chalicelib.ports.stack import Stack
 from tests.console.browsing import Browser
@@ -138,3 +140,10 @@ def test_a_list_that_cannot_go_on_leads_to_its_beginning(stack: Stack) -> None:
     lost = Browser.signed_in(stack).get("/users?sort=-name&search=a&cursor=%2A")
     assert (lost.status, "First page" in lost.words, "Try again" in lost.words) == (400, True, False)
     assert 'href="/console/users?sort=-name&amp;search=a"' in lost.html
+
+
+@pytest.mark.parametrize(("language", "told"), [("en", "characters that are not allowed"), ("zh-CN", "不允许的字符")])
+def test_what_validation_says_is_told_in_a_readers_words(stack: Stack, language: str, told: str) -> None:
+    """C1"""
+    seen = Browser.signed_in(stack, language=language).post("/users", username="a b", password=PASSWORD)
+    assert (told in seen.words, "A-Za-z" in seen.words, "Field required" in seen.words) == (True, False, False)
