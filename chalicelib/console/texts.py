@@ -2,7 +2,7 @@
 
 Words stand in the templates and pages in English, `_("Namespaces")`. What another language makes of them stands in
 `locale/<language>/*.po`, a file for each part of the console; `rooms.po` has the sentences that rooms make (refusals,
-reasons, advice), with `%(name)s` for what varies; English has one of its own, for what validation says in a programmer's
+reasons, advice), with `%(name)s` for what varies; English has one of its own, for what validation says in programmers'
 words. A test fails on a word that is missing, or that nobody says.
 """
 
