@@ -73,5 +73,5 @@ def export_audit_events(at: Place) -> Ask:
 
 
 @example
-def export_account_audit_events(at: Place) -> Ask:
-    return Ask(at.here(), query={"format": "jsonl"})
+def export_account_audit_events(_at: Place) -> Ask:
+    return Ask(query={"format": "jsonl"})

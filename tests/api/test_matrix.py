@@ -204,7 +204,7 @@ def _never_was(value: str) -> str:
 
 def _masked(reply: Reply, parts: Mapping[str, str]) -> dict[str, Any]:
     """Status, headers and body, without what the caller said itself and without the request's id."""
-    if not reply.text.startswith("{"):
+    if "json" not in reply.headers.get("Content-Type", "").replace("jsonl", ""):
         return {"status": reply.status, "text": reply.text}
     text = json.dumps(reply.json(), ensure_ascii=False).replace("\\u0000", "\0")
     for name, value in parts.items():

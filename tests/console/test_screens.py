@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from chalicelib.console.screens import PAGES
 from chalicelib.console.texts import LANGUAGES
 from tests.console.browsing import Browser
@@ -25,6 +27,7 @@ def test_every_screen_has_a_picture_of_its_own() -> None:
     assert len({screen.name for screen in SCREENS}) == len(SCREENS)
 
 
+@pytest.mark.campaign
 def test_every_screen_shows_itself_in_every_language(tmp_path: Path) -> None:
     with embedded_stack(tmp_path, allow_private_addresses=True) as stack:
         world, failed = furnished(stack), []
