@@ -62,7 +62,8 @@ class Sentences:
         self._messages = messages
 
     def translated(self, sentence: str, depth: int = 2) -> str:
-        known = self._messages.get(sentence)
+        # What begins a sentence of another begins with a capital.
+        known = self._messages.get(sentence) or self._messages.get(sentence[:1].lower() + sentence[1:])
         if known is not None or len(sentence) > _LONGEST_SENTENCE:
             return known or sentence
         for shape, text in self._shapes:

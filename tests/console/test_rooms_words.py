@@ -53,6 +53,7 @@ def test_a_translation_tells_of_nothing_that_its_sentence_does_not(code: str) ->
             "无法加速 library/app:v1：不可变",
         ),
         ("your role does not allow to change settings", "您的角色不允许更改设置"),
+        ("Package lists and archives of apt left behind", "遗留了 apt 的软件包列表和归档"),
         ("his own tags", "his own tags"),
         ("a sentence that nobody says", "a sentence that nobody says"),
     ],

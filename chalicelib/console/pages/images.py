@@ -54,11 +54,7 @@ def vulnerabilities(visit: Visit) -> Response:
     if scan.state in ("succeeded", "partial"):
         found = visit.ask(list_vulnerabilities, query=asked, digest=shown.digest)
     task = _task(visit, scan.task_id)
-    response = visit.show("images/vulnerabilities.html", image=shown, scan=scan, page=found, task=task)
-    if visit.fragment == "scan" and scan.state not in ("queued", "running"):
-        # What was waited for is there: the head of the page tells of it too.
-        response.headers["HX-Refresh"] = "true"
-    return response
+    return visit.show("images/vulnerabilities.html", image=shown, scan=scan, page=found, task=task)
 
 
 @pages.get(_DIGEST + "/vulnerabilities")

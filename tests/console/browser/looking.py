@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Error as PlaywrightError
 from playwright.sync_api import Page
 
 from chalicelib.console.texts import words
@@ -24,6 +25,13 @@ _PLACE: Final = re.compile(r"%\([a-z_0-9]+\)s|%%")
 
 def asked(page: Page, question: str, about: object = None) -> Any:
     """question: a function of looking.js; about: what it is given"""
+    try:
+        return page.evaluate(f"(about) => {_QUESTIONS}.{question}(about)", about)
+    except PlaywrightError as left:
+        # The page gave way to the next one at that moment: it is the next that is meant.
+        if "context was destroyed" not in left.message:
+            raise
+    page.wait_for_load_state("load")
     return page.evaluate(f"(about) => {_QUESTIONS}.{question}(about)", about)
 
 
@@ -55,7 +63,10 @@ def spilt(page: Page) -> list[str]:
 
 
 def keyboard_complaints(page: Page) -> list[str]:
-    """Goes through the page by Tab, once around."""
+    """Goes through the page by Tab, once around. Lists that fetch themselves anew stand still meanwhile."""
+    page.evaluate(
+        "document.querySelectorAll('[hx-trigger^=every]').forEach(one => one.replaceWith(one.cloneNode(true)))"
+    )
     for _ in range(asked(page, "focusBegins") + 2):
         page.keyboard.press("Tab")
     return list(asked(page, "focusEnds"))
