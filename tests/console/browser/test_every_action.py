@@ -30,8 +30,8 @@ pytestmark = pytest.mark.browser
 
 ROUTES: Final = tuple(page.path for page in PAGES if page.method == "POST")
 SIGN_OUT: Final = "/sign-out"
-# What the world offers no button for at the moment it is looked at: an instance that never expires has nothing to renew by
-# itself, images are looked over already, a webhook was switched off on the way. Tests without a browser send these.
+# What the world offers no button for when it is looked at: an instance that never expires has nothing to renew,
+# images are looked over already, a webhook was switched off on the way. Tests without a browser send these.
 _REPOSITORY: Final = "/instances/{instance}/namespaces/{namespace}/repositories/{repository}"
 NOT_OFFERED: Final = frozenset(
     {
