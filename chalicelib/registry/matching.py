@@ -11,10 +11,8 @@ from typing import Annotated
 from pydantic import BaseModel, Field
 
 from chalicelib.edge.answers import ListQuery
-from chalicelib.kernel.errors import Invalid, NameInvalid
 from chalicelib.kernel.modelling import MADE
 from chalicelib.kernel.moment import Moment
-from chalicelib.kernel.names import RepositoryName, TagName
 from chalicelib.kernel.paging import MOST_ROWS, Page, every
 from chalicelib.kernel.patterns import Pattern
 from chalicelib.namespaces.models import Namespace
@@ -22,7 +20,8 @@ from chalicelib.ports import keys
 from chalicelib.ports.stack import Stack
 from chalicelib.ports.table import Item
 from chalicelib.repositories.models import Repository
-from chalicelib.repositories.service import Repositories
+
+from .walking import place_of, repositories_from
 
 _TAGS_AT_ONCE = 500
 
@@ -53,7 +52,7 @@ class Matching:
 
     def page(self, query: MatchQuery) -> Page[MatchingTag]:
         """Raises Invalid naming `cursor`."""
-        name, tag = self._placed(query.cursor)
+        name, tag = place_of(self._namespace.name, query.cursor)
         found: list[MatchingTag] = []
         place = ""
         for looked_at, (repository, row) in enumerate(self._rows(query.repositories, name, tag)):
@@ -64,37 +63,13 @@ class Matching:
                 found.append(_shown(repository, row))
         return Page(tuple(found))
 
-    def _placed(self, cursor: str | None) -> tuple[str, str]:
-        name, _, tag = (cursor or "").partition(":")
-        try:
-            fits = not cursor or RepositoryName.parse(name).namespace == self._namespace.name
-        except NameInvalid:
-            fits = False
-        if not fits or (tag and not TagName.fits(tag)):
-            raise Invalid("cursor", "is not `next` of a page of this list")
-        return name, tag
-
     def _rows(self, wanted: Pattern, name: str, tag: str) -> Iterator[tuple[Repository, Item | None]]:
         """From behind that place on: tags of the repositories that are meant, and each repository at its end."""
-        for repository in self._repositories(name, tag):
+        for repository in repositories_from(self._stack, self._namespace, name, tag):
             if wanted.matches(repository.name.short):
                 for row in self._tags(repository, tag if repository.name == name else ""):
                     yield repository, row
             yield repository, None
-
-    def _repositories(self, name: str, tag: str) -> Iterator[Repository]:
-        repositories, instance = Repositories(self._stack), self._namespace.instance_id
-        if tag:
-            # Amid the tags of that one.
-            found = repositories.list(instance, prefix=name, limit=1).items
-            yield from (repository for repository in found if repository.name == name)
-        after = RepositoryName(name) if name else None
-        prefix = f"{self._namespace.name}/"
-
-        def load(cursor: str | None) -> Page[Repository]:
-            return repositories.list(instance, prefix=prefix, after=after if cursor is None else None, cursor=cursor)
-
-        yield from every(load)
 
     def _tags(self, repository: Repository, after: str) -> Iterator[Item]:
         first = keys.tag(repository.id, "")

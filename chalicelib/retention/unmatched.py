@@ -12,15 +12,14 @@ from dataclasses import dataclass
 from functools import partial
 
 from chalicelib.immutability.service import Immutability
-from chalicelib.kernel.errors import Invalid, NameInvalid
-from chalicelib.kernel.names import RepositoryName, TagName
-from chalicelib.kernel.paging import MOST_ROWS, Page, every
+from chalicelib.kernel.names import TagName
+from chalicelib.kernel.paging import MOST_ROWS, Page
 from chalicelib.namespaces.models import Namespace
 from chalicelib.ports import keys
 from chalicelib.ports.stack import Stack
 from chalicelib.ports.table import Item
+from chalicelib.registry.walking import place_of, repositories_from
 from chalicelib.repositories.models import Repository
-from chalicelib.repositories.service import Repositories
 
 from .models import UnmatchedTag
 from .rules import Patterns, covering, unmatched
@@ -47,7 +46,7 @@ class Unmatched:
     def page(self, rules: Sequence[Patterns], cursor: str | None, limit: int, search: str = "") -> Page[UnmatchedTag]:
         """Up to so many; the cursor goes on behind the last. search: text that `<repository>:<tag>` holds. Raises
         Invalid naming `cursor`."""
-        name, tag = self._placed(cursor)
+        name, tag = place_of(self._namespace.name, cursor)
         found: list[UnmatchedTag] = []
         looked_at = 0
         for seen in self._walk(rules, name, tag):
@@ -70,38 +69,14 @@ class Unmatched:
         tags = "1 tag that no pattern matches goes" if count == 1 else f"{count} tags that no pattern matches go"
         return f"{least}{tags}, such as {first.repository}:{first.tag}"
 
-    def _placed(self, cursor: str | None) -> tuple[str, str]:
-        name, _, tag = (cursor or "").partition(":")
-        try:
-            fits = not cursor or RepositoryName.parse(name).namespace == self._namespace.name
-        except NameInvalid:
-            fits = False
-        if not fits or (tag and not TagName.fits(tag)):
-            raise Invalid("cursor", "is not `next` of a page of this list")
-        return name, tag
-
     def _walk(self, rules: Sequence[Patterns], name: str, tag: str) -> Iterator[_Seen]:
         """From behind that place on."""
-        for repository in self._repositories(name, tag):
+        for repository in repositories_from(self._stack, self._namespace, name, tag):
             covered = covering(rules, repository.name)
             speaks_of_all = any(rule.tags.everything for rule in covered)
             if covered and not speaks_of_all:
                 yield from self._tags(repository, covered, tag if repository.name == name else "")
             yield _Seen(1, repository.name)
-
-    def _repositories(self, name: str, tag: str) -> Iterator[Repository]:
-        repositories, instance = Repositories(self._stack), self._namespace.instance_id
-        if tag:
-            # Amid the tags of that one.
-            found = repositories.list(instance, prefix=name, limit=1).items
-            yield from (repository for repository in found if repository.name == name)
-        after = RepositoryName(name) if name else None
-        prefix = f"{self._namespace.name}/"
-
-        def load(cursor: str | None) -> Page[Repository]:
-            return repositories.list(instance, prefix=prefix, after=after if cursor is None else None, cursor=cursor)
-
-        yield from every(load)
 
     def _tags(self, repository: Repository, rules: Sequence[Patterns], after: str) -> Iterator[_Seen]:
         first = keys.tag(repository.id, "")
