@@ -37,6 +37,7 @@ class Subject:
     binary   path of the program, None when it is not installed
     version  what it says of itself
     launch   data folder, port → how to start it
+    brought  whether ``.ci/install-clients`` brings it
     """
 
     key: str
@@ -47,6 +48,7 @@ class Subject:
     ready_path: str = "/v2/"
     account: Account | None = None
     optional: bool = False
+    brought: bool = True
 
 
 def list_subjects() -> list[Subject]:
@@ -142,7 +144,10 @@ def _launch_distribution(binary: str, data: Path, port: int) -> Launch:
 
 
 def _zot(key: str, title: str, commit: bool) -> Subject:
-    """zot as it comes does not sync what it has answered 201 to; ``commit: true`` makes it."""
+    """zot as it comes does not sync what it has answered 201 to; ``commit: true`` makes it.
+
+    Its sources are at no module proxy: who wants it measured puts a program of that name into the tools' folder.
+    """
     binary = _tool("zot")
 
     def launch(data: Path, port: int) -> Launch:
@@ -162,4 +167,5 @@ def _zot(key: str, title: str, commit: bool) -> Subject:
         version=partial(_say_zot_version, binary or "zot"),
         launch=launch,
         optional=commit,
+        brought=False,
     )

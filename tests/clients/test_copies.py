@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from benchmarks.process import Server
-from benchmarks.subjects import OURS, list_subjects
+from benchmarks.subjects import OURS
 from chalicelib.copying.remote import RemoteRepository
 from chalicelib.kernel.names import Digest
 from chalicelib.ports.outbound import Outbound
@@ -18,19 +18,18 @@ from chalicelib.ports.remote_login import Login
 from chalicelib.ports.remote_reference import RemoteReference
 from chalicelib.ports.stack import Stack
 from tests.copying.shops import Route, Shop, two_instances
-from tests.lacking import lacking
+from tests.lacking import needed, subjects
 from tests.registry.images import image
 from tests.serving import free_port
 
 pytestmark = pytest.mark.clients
-OTHERS = [one for one in list_subjects() if not one.optional and one.key != OURS]
+OTHERS = [one for one in subjects() if one.key != OURS]
 
 
 @pytest.fixture(params=OTHERS, ids=lambda one: str(one.key))
 def elsewhere(request: pytest.FixtureRequest) -> Iterator[RemoteRepository]:
     subject = request.param
-    if subject.binary is None:
-        lacking(f"{subject.title} is missing: run .ci/install-clients")
+    needed(subject)
     port = free_port()
     with TemporaryDirectory(prefix="crs-") as folder:
         launch = subject.launch(Path(folder), port)

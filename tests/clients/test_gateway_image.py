@@ -48,9 +48,16 @@ def test_the_image_is_small_and_runs_as_nobody(engine: Engine) -> None:
 
 
 def test_nothing_in_the_image_installs_builds_or_tests(engine: Engine) -> None:
-    names = ["pip", "setuptools", "chalice", "tests", "app", "pytest", "moto", "infra"]
+    names = ["pip", "setuptools", "inquirer", "yaml", "tests", "app", "pytest", "moto", "infra"]
     script = f"import importlib.util as u, shutil as s; print([n for n in {names} if u.find_spec(n)], s.which('cc'))"
     assert engine.python(script) == "[] None"
+
+
+def test_the_console_in_the_image_speaks_its_languages(engine: Engine) -> None:
+    """C1: what is left out of the packages is missed by none."""
+    script = "from chalicelib.console.rendering import Shown; from chalicelib.console.texts import LANGUAGES, words; "
+    script += "print([(s.number(1234.5), s.duration(180)) for s in (Shown(words(code)) for code in LANGUAGES)])"
+    assert engine.python(script) == "[('1,234.5', '3 minutes'), ('1,234.5', '3分钟')]"
 
 
 def test_a_push_and_a_pull_and_a_pull_under_way_when_the_container_is_told_to_end(

@@ -18,7 +18,7 @@ import httpx
 import pytest
 
 from benchmarks.process import Server
-from benchmarks.subjects import Subject, list_subjects
+from benchmarks.subjects import Subject
 from chalicelib.kernel import media
 from chalicelib.kernel.names import Digest
 from chalicelib.ports.outbound import Outbound
@@ -27,7 +27,7 @@ from chalicelib.ports.remote_login import Login
 from chalicelib.ports.remote_reference import RemoteReference
 from tests.clients.conftest import Shell
 from tests.clients.daemons import containerd
-from tests.lacking import lacking
+from tests.lacking import needed, subjects
 from tests.registry.images import descriptor
 from tests.serving import Service, free_port, serving
 
@@ -57,11 +57,10 @@ class There:
                 yield remote
 
 
-@pytest.fixture(params=[one for one in list_subjects() if not one.optional], ids=lambda one: str(one.key))
+@pytest.fixture(params=subjects(), ids=lambda one: str(one.key))
 def there(request: pytest.FixtureRequest, tmp_path: Path) -> There:
     subject: Subject = request.param
-    if subject.binary is None:
-        lacking(f"{subject.title} is missing: run .ci/install-clients")
+    needed(subject)
     (tmp_path / "there").mkdir()
     return There(subject, tmp_path / "there", free_port())
 

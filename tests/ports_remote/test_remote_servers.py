@@ -11,14 +11,14 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from benchmarks.process import Server
-from benchmarks.subjects import OURS, Subject, list_subjects
+from benchmarks.subjects import OURS, Subject
 from chalicelib.kernel import media
 from chalicelib.kernel.errors import Denied, DigestInvalid, Invalid, NotFound, RangeInvalid, Refused
 from chalicelib.kernel.names import Digest
 from chalicelib.ports.remote import RemoteRegistry
 from chalicelib.ports.remote_login import Login
 from chalicelib.ports.remote_reference import RemoteReference
-from tests.lacking import lacking
+from tests.lacking import needed, subjects
 from tests.serving import free_port
 
 from .foreign import ANYWHERE
@@ -30,12 +30,11 @@ NAME, OTHER = "library/app", "library/other"
 
 
 @pytest.fixture(
-    params=[one for one in list_subjects() if not one.optional], ids=lambda one: str(one.key), scope="module"
+    params=subjects(), ids=lambda one: str(one.key), scope="module"
 )
 def registry(request: pytest.FixtureRequest) -> Iterator[tuple[Subject, RemoteRegistry]]:
     subject: Subject = request.param
-    if subject.binary is None:
-        lacking(f"{subject.title} is missing: run .ci/install-clients")
+    needed(subject)
     port = free_port()
     with TemporaryDirectory(prefix="crs-") as folder:
         launch = subject.launch(Path(folder), port)
