@@ -1,9 +1,9 @@
 """``python -m benchmarks.console``: how soon the console's list of tags is there, with 100 000 of them.
 
 The service runs as its users run it. Chromium opens the list of a repository with 10 tags and of one with 100 000, each
-time as a browser that was never there before: until its first contentful paint, and what came over the wire for it,
-with style sheet, scripts and icons. Beside that the page's own time over HTTP, and its calls of the table, counted in
-this process. Prints a page of results; ``--output`` also writes it to a file.
+time in a window that stands open, of a browser profile that was never there before: until its first contentful paint,
+and what came over the wire for it, with style sheet, scripts and icons. Beside that the page's own time over HTTP, and
+its calls of the table, counted in this process. Prints a page of results; ``--output`` also writes it to a file.
 """
 
 import argparse
@@ -34,6 +34,8 @@ from tests.console.browsing import Browser as InProcess
 
 MOST_MS, MOST_BYTES = 300, 60_000
 """What the first contentful paint may take, and what may come over the wire for it."""
+# A new profile has a window at once, and goes on starting behind it; that is the browser's time, not the page's.
+_SETTLED_S = 1.0
 _PASSWORD = "correct-horse-battery-42"
 _MEASURED = """() => {
   const [page] = performance.getEntriesByType("navigation"), rest = performance.getEntriesByType("resource");
@@ -105,6 +107,7 @@ def open_cold(browser: Browser, port: int, token: str, tags: int) -> tuple[float
     context = browser.new_context()
     context.add_cookies([{"name": SESSION_COOKIE, "value": token, "domain": "127.0.0.1", "path": "/console"}])
     page = context.new_page()
+    time.sleep(_SETTLED_S)
     page.goto(f"http://127.0.0.1:{port}{path_of(tags)}", wait_until="networkidle")
     page.wait_for_function("performance.getEntriesByName('first-contentful-paint').length")
     paint, sent, alone, requests = page.evaluate(_MEASURED)
@@ -141,7 +144,8 @@ def report(found: list[Found], command: str, machine: tuple[tuple[str, str], ...
         "",
         *(f"- {name}: {value}" for name, value in machine),
         "",
-        f"A page of 50 rows; {loads} loads by a browser that was never there before, {requests} requests over HTTP.",
+        f"A page of 50 rows; {loads} loads, each in an open window of a browser that was never there before; "
+        f"{requests} requests over HTTP.",
         "",
         f"| tags | first contentful paint: median · fastest · slowest (< {MOST_MS} ms) "
         f"| transferred, cold (< {MOST_BYTES:,} bytes) | of that the page | requests | page before compression "
