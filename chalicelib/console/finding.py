@@ -12,7 +12,7 @@ from chalicelib.namespaces.api import list_namespaces
 from chalicelib.repositories.api import list_all_repositories
 
 from .navigation import Screen, account_screens, sections
-from .places import known_by, reference
+from .places import reference
 from .rendering import to
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def _instances(visit: Visit, text: str) -> tuple[Found, ...]:
     if not visit.may("read_content"):
         return ()
     page = visit.ask(list_instances, query={"search": text, "limit": _MOST})
-    return tuple(Found("instance", one.name, to("instances", known_by(one))) for one in page.items)
+    return tuple(Found("instance", one.name, to("instances", one.name)) for one in page.items)
 
 
 def _namespaces(visit: Visit, text: str, instance: str) -> tuple[Found, ...]:

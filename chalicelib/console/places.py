@@ -4,24 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from chalicelib.instances.models import InstanceView
 from chalicelib.repositories.models import RepositoryView
 
 if TYPE_CHECKING:
     from .visit import Visit
 
-# What has this name would be hidden by the page that makes one.
-NEW: Final = "new"
-
-
-def known_by(instance: InstanceView) -> str:
-    """What stands for an instance in a path: its name, or its id where the name cannot."""
-    return instance.id if instance.name == NEW else instance.name
+# The page that makes one more, where what there is stands by its name: nothing can be called `-`.
+NEW: Final = "/-/new"
 
 
 def reference(repository: RepositoryView) -> str:
     """What stands for a repository in a path: its short name, or its id where the name cannot."""
-    return repository.id if "/" in repository.name or repository.name == NEW else repository.name
+    return repository.id if "/" in repository.name else repository.name
 
 
 def repository_path(visit: Visit, repository: RepositoryView, *rest: str) -> str:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from itertools import combinations
+from typing import Final
+
 import pytest
 
+from chalicelib.console.screens import PAGES
 from chalicelib.kernel.roles import Role
 from chalicelib.ports.stack import Stack
 from tests.console.browsing import Browser
@@ -11,6 +15,8 @@ from tests.registry.library import Library
 
 NAMESPACE = "/instances/ci/namespaces/library"
 APP = f"{NAMESPACE}/repositories/app"
+# Of paths: what stands there by its id alone.
+BY_ID: Final = ("{workload}", "{webhook}", "{document}")
 
 
 @pytest.fixture
@@ -26,13 +32,17 @@ def browser(library: Library) -> Browser:
 def test_a_namespace_is_made_with_the_switches_that_are_ticked(library: Library, browser: Browser) -> None:
     """N1, C1"""
     seen = browser.post(
-        "/instances/ci/namespaces/new", name="team", default_visibility="public", scan_on_push="yes", acceleration="yes"
+        "/instances/ci/namespaces/-/new",
+        name="team",
+        default_visibility="public",
+        scan_on_push="yes",
+        acceleration="yes",
     )
     assert (seen.status, seen.path) == (200, "/instances/ci/namespaces/team")
     made = library.api().get("/instances/ci/namespaces/team").json()
     assert (made["default_visibility"], made["scan_on_push"], made["acceleration"]) == ("public", True, True)
     assert (made["auto_create_repository"], made["allow_sparse_indexes"]) == (False, False)
-    seen = browser.post("/instances/ci/namespaces/new", name="Team!", default_visibility="private")
+    seen = browser.post("/instances/ci/namespaces/-/new", name="Team!", default_visibility="private")
     assert seen.status == 400
     assert 'id="name-wrong"' in seen.html
     assert 'value="Team!"' in seen.html
@@ -44,11 +54,29 @@ def test_namespaces_and_repositories_called_new_have_their_pages(library: Librar
     api.post("/instances/ci/namespaces", {"name": "new"})
     made = api.post("/instances/ci/namespaces/new/repositories", {"name": "new"}).json()
     api.post("/instances/ci/namespaces/new/repositories", {"name": "a/b"})
-    assert 'href="/console/instances/ci/namespaces/new/repositories"' in browser.get("/instances/ci/namespaces").html
-    seen = browser.get("/instances/ci/namespaces/new/repositories")
-    assert f"/repositories/{made['id']}" in seen.html
+    assert 'href="/console/instances/ci/namespaces/new"' in browser.get("/instances/ci/namespaces").html
+    seen = browser.get("/instances/ci/namespaces/new")
+    assert 'href="/console/instances/ci/namespaces/new/repositories/new"' in seen.html
     assert "a%2Fb" not in seen.html
-    assert "new/new" in browser.get(f"/instances/ci/namespaces/new/repositories/{made['id']}").words
+    assert made["address"] in browser.get("/instances/ci/namespaces/new/repositories/new").words
+
+
+def test_no_name_is_hidden_by_a_page_of_its_own() -> None:
+    """C1: beside what stands in paths by its name there is `-`, which nothing can be called."""
+    paths = sorted({page.path for page in PAGES if page.method == "GET"})
+    hidden = [(one, other) for one, other in combinations(paths, 2) if _meet(one.split("/"), other.split("/"))]
+    assert hidden == []
+
+
+def _meet(one: list[str], other: list[str]) -> bool:
+    """Whether some address is both."""
+    return len(one) == len(other) and all(
+        a == b or _names(a, b) or _names(b, a) for a, b in zip(one, other, strict=True)
+    )
+
+
+def _names(parameter: str, part: str) -> bool:
+    return parameter.startswith("{") and parameter not in BY_ID and part != "-"
 
 
 def test_a_pull_policy_is_edited_row_by_row(library: Library, browser: Browser) -> None:
@@ -168,7 +196,7 @@ def test_who_only_reads_is_offered_no_change_and_refused_every_one(library: Libr
         assert "Save" not in seen.words
     assert reader.get("/instances/ci/namespaces/library/settings").status == 200
     refused = [
-        reader.post("/instances/ci/namespaces/new", name="mine", default_visibility="private"),
+        reader.post("/instances/ci/namespaces/-/new", name="mine", default_visibility="private"),
         reader.post(f"{NAMESPACE}/settings", default_visibility="public"),
         reader.post(f"{NAMESPACE}/delete", confirm="library"),
         reader.post(f"{APP}/delete", confirm="app"),

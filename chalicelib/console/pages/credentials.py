@@ -20,6 +20,7 @@ from chalicelib.namespaces.api import list_namespaces
 
 from .. import permissions
 from ..logins import choices, login
+from ..places import NEW
 from ..visit import Visit
 from . import Pages
 
@@ -28,7 +29,6 @@ pages = Pages()
 _PATH: Final = "/instances/{instance}/credentials"
 _ONE: Final = _PATH + "/{username}"
 # No user name begins so.
-_NEW: Final = _PATH + "/-/new"
 _OFFERED: Final = 200
 
 
@@ -48,7 +48,7 @@ def credentials(visit: Visit) -> Response:
     )
 
 
-@pages.get(_NEW)
+@pages.get(_PATH + NEW)
 def new(visit: Visit) -> Response:
     namespaces = visit.ask(list_namespaces, query={"limit": _OFFERED}).items
     return visit.show(
@@ -56,7 +56,7 @@ def new(visit: Visit) -> Response:
     )
 
 
-@pages.post(_NEW, again=new)
+@pages.post(_PATH + NEW, again=new)
 def create(visit: Visit) -> Response:
     """The password is shown this once, so there is no page to go to."""
     form = visit.form = permissions.renumbered(visit.form)

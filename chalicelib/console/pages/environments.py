@@ -18,6 +18,7 @@ from chalicelib.bindings.api import (
 )
 from chalicelib.instances.api import list_instances
 
+from ..places import NEW
 from ..visit import Visit
 from . import Pages
 
@@ -26,7 +27,6 @@ pages = Pages()
 _PATH: Final = "/environments"
 _ENVIRONMENT: Final = _PATH + "/{environment}"
 # No name begins with it, so that the page that makes one hides none.
-_NEW: Final = "/-/new"
 _INSTANCES: Final = 200
 
 
@@ -36,12 +36,12 @@ def environments(visit: Visit) -> Response:
     return visit.show("bindings/environments.html", page=page)
 
 
-@pages.get(_PATH + _NEW)
+@pages.get(_PATH + NEW)
 def new(visit: Visit) -> Response:
     return visit.show("bindings/new_environment.html", instances=_instances(visit))
 
 
-@pages.post(_PATH + _NEW, again=new)
+@pages.post(_PATH + NEW, again=new)
 def create(visit: Visit) -> Response:
     made = visit.ask(create_environment, body=visit.form.given("name", "instance", "namespace", "remark")).body
     return visit.go(place(made.name), visit.words("Environment %(name)s was made", name=made.name))
@@ -78,13 +78,13 @@ def delete(visit: Visit) -> Response:
     return visit.go(_PATH, visit.words("%(name)s was deleted", name=visit.parts["environment"]))
 
 
-@pages.get(_ENVIRONMENT + "/services" + _NEW)
+@pages.get(_ENVIRONMENT + "/services" + NEW)
 def new_service(visit: Visit) -> Response:
     shown = visit.ask(show_environment)
     return visit.show("bindings/new_service.html", environment=shown, instances=_instances(visit))
 
 
-@pages.post(_ENVIRONMENT + "/services" + _NEW, again=new_service)
+@pages.post(_ENVIRONMENT + "/services" + NEW, again=new_service)
 def add_service(visit: Visit) -> Response:
     form = visit.form
     binding: dict[str, Any] = {"mode": form.text("binding.mode", "default")}

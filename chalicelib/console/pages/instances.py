@@ -13,7 +13,7 @@ from chalicelib.kernel.errors import Refused
 from chalicelib.opening.api import list_buckets, open_instance
 
 from ..forms import Form
-from ..places import NEW, known_by
+from ..places import NEW
 from ..visit import Visit
 from . import Pages
 
@@ -37,10 +37,10 @@ def instances(visit: Visit) -> Response:
     query = visit.asked("search", "sort", "cursor", usage=True, limit=_PER_PAGE)
     page = visit.ask(list_instances, query=query)
     going = any(one.state == "releasing" for one in page.items)
-    return visit.show("instances/list.html", page=page, going=going, known_by=known_by)
+    return visit.show("instances/list.html", page=page, going=going)
 
 
-@pages.get(f"{_PATH}/{NEW}")
+@pages.get(_PATH + NEW)
 def opening(visit: Visit) -> Response:
     """Also the answer to whoever only asks for the price, with what was typed."""
     chosen = {name: visit.form.text(name) or visit.query.get(name, "") for name in _PRICED}
@@ -64,7 +64,7 @@ def opening(visit: Visit) -> Response:
     )
 
 
-@pages.post(f"{_PATH}/{NEW}", again=opening)
+@pages.post(_PATH + NEW, again=opening)
 def open_one(visit: Visit) -> Response:
     if visit.form.yes("ask_price"):
         return opening(visit)
@@ -75,7 +75,7 @@ def open_one(visit: Visit) -> Response:
         user=visit.form.text("username"),
         address=made.public_address,
     )
-    return visit.go(f"{_PATH}/{known_by(made)}", notice)
+    return visit.go(f"{_PATH}/{made.name}", notice)
 
 
 def _price(visit: Visit, chosen: dict[str, str]) -> QuoteView:

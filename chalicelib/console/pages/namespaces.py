@@ -12,7 +12,7 @@ from chalicelib.registry.deletions_api import delete_namespace
 from chalicelib.repositories.api import list_repositories_of_namespace
 from chalicelib.scanning.api import scan_namespace
 
-from ..places import reference
+from ..places import NEW, reference
 from ..visit import Visit
 from ..warning import losses
 from . import Pages
@@ -34,18 +34,18 @@ def namespaces(visit: Visit) -> Response:
     )
 
 
-@pages.get(_PATH + "/new")
+@pages.get(_PATH + NEW)
 def new(visit: Visit) -> Response:
     return visit.show("namespaces/new.html")
 
 
-@pages.post(_PATH + "/new", again=new)
+@pages.post(_PATH + NEW, again=new)
 def create(visit: Visit) -> Response:
     made = visit.ask(create_namespace, body={"name": visit.form.text("name"), **_settings(visit)})
     return visit.go(visit.within("namespaces", made.body.name), visit.words("The namespace is there"))
 
 
-# Under this second address a namespace called `new` is reached, too.
+# Whoever cuts the end off a repository's address arrives at the second.
 @pages.get(_ONE + "/repositories")
 @pages.get(_ONE)
 def repositories(visit: Visit) -> Response:

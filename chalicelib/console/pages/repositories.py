@@ -14,7 +14,7 @@ from chalicelib.registry.kubernetes_api import create_kubernetes_manifests, show
 from chalicelib.registry.tags_api import list_tags
 from chalicelib.repositories.api import create_repository, edit_repository, list_all_repositories, show_repository
 
-from ..places import here, reference, repository_path
+from ..places import NEW, here, reference, repository_path
 from ..visit import Visit
 from ..warning import entries_of, losses, restore
 from . import Pages
@@ -34,12 +34,12 @@ def all_repositories(visit: Visit) -> Response:
     return visit.show("repositories/list.html", page=visit.ask(list_all_repositories, query=asked), reference=reference)
 
 
-@pages.get(_PATH + "/new")
+@pages.get(_PATH + NEW)
 def new(visit: Visit) -> Response:
     return visit.show("repositories/new.html", namespace=visit.ask(show_namespace))
 
 
-@pages.post(_PATH + "/new", again=new)
+@pages.post(_PATH + NEW, again=new)
 def create(visit: Visit) -> Response:
     made = visit.ask(create_repository, body={"name": visit.form.text("name"), **_settings(visit)})
     return visit.go(repository_path(visit, made.body), visit.words("The repository is there"))

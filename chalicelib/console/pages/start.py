@@ -9,7 +9,7 @@ from chalicelib.kernel.errors import Conflict
 from chalicelib.scanning.api import scan_tag
 
 from ..beginning import pushed
-from ..places import known_by, reference
+from ..places import reference
 from ..visit import Visit
 from . import Pages
 
@@ -22,7 +22,7 @@ _START = "/instances/{instance}/start"
 def arrive(visit: Visit) -> Response:
     """The one instance of the account, or all of them."""
     found = visit.ask(list_instances, query={"limit": 2}).items
-    return visit.go(f"/instances/{known_by(found[0])}" if len(found) == 1 else "/instances")
+    return visit.go(f"/instances/{found[0].name}" if len(found) == 1 else "/instances")
 
 
 @pages.get(_START)

@@ -117,7 +117,7 @@ def _sign_in(visitor: Visitor) -> None:
 def _make_namespaces(registry: Registry, visitor: Visitor, team: str) -> None:
     for name in (team, f"{team}-2"):
         visitor.screen("namespaces")
-        visitor.press('main a[href$="/namespaces/new"]')
+        visitor.press('main a[href$="/namespaces/-/new"]')
         visitor.write("name", name)
         visitor.press("main form button.main")
         visitor.sees(".notice.good")

@@ -45,14 +45,14 @@ _OF_NAMESPACE = "/instances/{instance}/namespaces/{namespace}"
 _OF_REPOSITORY = _OF_NAMESPACE + "/repositories/{repository}"
 SCREENS = (
     _screen("/instances/{instance}/namespaces", "namespaces", "/instances/ci/namespaces"),
-    _screen("/instances/{instance}/namespaces/new", "namespace-new", "/instances/ci/namespaces/new"),
+    _screen("/instances/{instance}/namespaces/-/new", "namespace-new", "/instances/ci/namespaces/-/new"),
     _screen(_OF_NAMESPACE, "namespace", "/instances/ci/namespaces/payments"),
     _screen(_OF_NAMESPACE + "/repositories", "namespace-repositories", f"{_NAMESPACE}/repositories"),
     _screen(_OF_NAMESPACE + "/settings", "namespace-settings", f"{_NAMESPACE}/settings"),
     _screen(_OF_NAMESPACE + "/pull-policy", "pull-policy", f"{_NAMESPACE}/pull-policy"),
     _screen(_OF_NAMESPACE + "/delete", "namespace-delete", f"{_NAMESPACE}/delete"),
     _screen("/instances/{instance}/repositories", "repositories", "/instances/ci/repositories"),
-    _screen(_OF_NAMESPACE + "/repositories/new", "repository-new", f"{_NAMESPACE}/repositories/new"),
+    _screen(_OF_NAMESPACE + "/repositories/-/new", "repository-new", f"{_NAMESPACE}/repositories/-/new"),
     _screen(_OF_REPOSITORY, "tags", _APP),
     _screen(_OF_REPOSITORY + "/settings", "repository-settings", f"{_APP}/settings"),
     _screen(_OF_REPOSITORY + "/first-files", "first-files", f"{_APP}/first-files"),

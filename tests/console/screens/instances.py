@@ -33,6 +33,8 @@ def _refuse(_stack: object, _task: Task) -> Step:
 
 SCREENS = (
     Screen("/instances", "instances", lambda _: "/instances"),
-    Screen("/instances/new", "instance-new", lambda _: "/instances/new?edition=enterprise&months=3&namespace_packs=2"),
+    Screen(
+        "/instances/-/new", "instance-new", lambda _: "/instances/-/new?edition=enterprise&months=3&namespace_packs=2"
+    ),
     Screen("/instances/{instance}", "overview", lambda _: "/instances/ci"),
 )
