@@ -10,17 +10,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 from urllib.parse import quote
 
 from chalicelib.api import API
 from chalicelib.edge.apicall import Call, Context, Gate, Request
-from chalicelib.edge.endpoint import Endpoint, carry_out
+from chalicelib.edge.endpoint import Endpoint, as_response, as_result, carry_out
 from chalicelib.edge.tracing import traced
 from chalicelib.kernel.principal import Principal
 from chalicelib.ports.stack import Stack
 
 T = TypeVar("T")
+
+# Of a form pressed twice the browser shows the second answer alone: that waits for the first's. A payment takes less.
+_PATIENCE_S: Final = 3.0
 
 ENDPOINTS: Mapping[Callable[..., Any], Endpoint] = {
     endpoint.function: endpoint for routes in API for endpoint in routes.endpoints
@@ -66,9 +69,11 @@ class Asking:
         parts: Mapping[str, str],
         query: Mapping[str, object] | None = None,
         body: Mapping[str, object] | None = None,
+        once: str = "",
     ) -> T:
         """What the endpoint of that function answers. parts: of its path; what it does not need is left out.
 
+        once: the Idempotency-Key of a POST; asked again with it, the same answer comes again. "" for none.
         Raises Refused, as the endpoint does.
         """
         endpoint = ENDPOINTS[function]
@@ -78,14 +83,17 @@ class Asking:
             method=endpoint.method,
             path=endpoint.path.format(**{name: quote(text, safe="") for name, text in own.items()}),
             query={name: [_as_text(value)] for name, value in (query or {}).items() if value is not None},
-            headers={"authorization": f"Bearer {self._token}"},
+            headers={"authorization": f"Bearer {self._token}", **({"idempotency-key": once} if once else {})},
             body=json.dumps(body).encode() if body else b"",
             address=self._address,
             internal=self._internal,
         )
+        context = Context(self._stack, self._gate, {}, _PATIENCE_S)
         with traced(endpoint.name):
-            answer: T = carry_out(Context(self._stack, self._gate, {}), endpoint, request, own, _as_it_is)
-        return answer
+            # What a key keeps is an answer over HTTP, for the first as for those that come after.
+            answer = carry_out(context, endpoint, request, own, as_response if once else _as_it_is)
+            result: T = as_result(endpoint, answer) if once else answer
+        return result
 
 
 def _as_it_is(endpoint: Endpoint, result: Any, request_id: str) -> Any:

@@ -17,9 +17,11 @@ from starlette.responses import RedirectResponse, Response
 
 from chalicelib.accounts.api import show_me
 from chalicelib.accounts.shapes import MeView
+from chalicelib.edge.replay import KeySpent
 from chalicelib.instances.api import read_instance
 from chalicelib.instances.models import InstanceView
 from chalicelib.kernel.errors import Refused
+from chalicelib.kernel.ids import new_id
 from chalicelib.kernel.roles import Right
 from chalicelib.ports.stack import Stack
 
@@ -82,10 +84,15 @@ class Visit:
         *,
         query: Mapping[str, object] | None = None,
         body: Mapping[str, object] | None = None,
+        once: bool = False,
         **parts: str,
     ) -> T:
-        """What that endpoint answers to this user. parts: of its path, beyond those of the page's. Raises Refused."""
-        return self.asking.ask(function, {**self.parts, **parts}, query, body)
+        """What that endpoint answers to this user. parts: of its path, beyond those of the page's. Raises Refused.
+
+        once: of a form with `ui.once`, which is carried out once however often it is sent.
+        """
+        key = self.form.text("once") if once else ""
+        return self.asking.ask(function, {**self.parts, **parts}, query, body, key)
 
     def asked(self, *names: str, **otherwise: object) -> dict[str, object]:
         """Parameters of the address by name, without empty ones, for an endpoint's query; `limit=100` as it stands."""
@@ -162,6 +169,17 @@ class Visit:
         if self.refused is not None and name in self.form:
             return self.form.text(name)
         return "" if otherwise is None else str(otherwise)
+
+    @property
+    def once(self) -> str:
+        """What tells one form from every other: a new one, but where a form is shown again that may be sent again."""
+        sent = self.form.text("once")
+        return sent if sent and self.refused is not None and not self.spent else new_id()
+
+    @property
+    def spent(self) -> bool:
+        """This form was sent before, with other values or nobody knows to what end."""
+        return isinstance(self.refused, KeySpent)
 
     def ticked(self, name: str, otherwise: bool = False) -> bool:
         return self.form.yes(name) if self.refused is not None else otherwise

@@ -110,6 +110,7 @@ class Call:
     parts      of the path, decoded: {"instance": …, "namespace": …}
     instance   what the gate made of {instance}; read it by `instances.models.instance_of(call)`
     note       for the audit record; functions replace it by `call.tell(…)`
+    only_asks  it turned out to change nothing, such as a dry run: where it succeeds there is nothing to record
     """
 
     stack: Stack
@@ -119,6 +120,7 @@ class Call:
     principal: Principal = ANONYMOUS
     instance: Any = None
     note: Note = field(default_factory=Note)
+    only_asks: bool = False
 
     def tell(self, **about: str) -> None:
         """Adds to what the audit record will say: namespace, repository, object, account_id, user."""
@@ -149,9 +151,12 @@ class Gate(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Context:
+    """patience_s: how long a repeated request waits for the first of its key; then it is refused."""
+
     stack: Stack
     gate: Gate
     event: Mapping[str, Any]
+    patience_s: float = 0.0
 
 
 _context: ContextVar[Context] = ContextVar("api context")

@@ -210,7 +210,7 @@ def _respond(endpoint: Endpoint, parts: dict[str, str]) -> Response:
         request = Request.of(context.event)
         request_id = request.id
         with following(request_id, request_id), traced(endpoint.name):
-            response: Response = carry_out(context, endpoint, request, _decoded(parts), _answer)
+            response: Response = carry_out(context, endpoint, request, _decoded(parts), as_response)
             return response
     except Refused as refused:
         status, headers, body = problem(refused, request_id)
@@ -243,7 +243,7 @@ def carry_out(
         if endpoint.of_instance:
             context.gate.admit(call)
         replay = Replay.of(call)
-        if replay is not None and (stored := replay.begin()) is not None:
+        if replay is not None and (stored := replay.begin(context.patience_s)) is not None:
             return Response(stored.body, {**stored.headers, "Idempotent-Replayed": "true"}, stored.status)
         try:
             given = answer(endpoint, endpoint.function(call, **arguments), request.id)
@@ -259,7 +259,7 @@ def carry_out(
         if endpoint.changes:
             context.gate.record(call, InternalError.code)
         raise
-    if endpoint.changes:
+    if endpoint.changes and not call.only_asks:
         context.gate.record(call, "")
     if replay is not None:
         replay.keep(given.status_code, given.headers, given.body)
@@ -329,7 +329,8 @@ def _validate(
         bad.extend(invalid(error, name).fields)
 
 
-def _answer(endpoint: Endpoint, result: Any, request_id: str) -> Response:
+def as_response(endpoint: Endpoint, result: Any, request_id: str) -> Response:
+    """What a function answered, as HTTP carries it."""
     headers: dict[str, str | list[str]] = {"X-Request-Id": request_id, "Cache-Control": "no-store"}
     if isinstance(result, Text):
         return Response(result.body, {**headers, "Content-Type": result.media_type, **result.headers}, endpoint.status)
@@ -342,3 +343,15 @@ def _answer(endpoint: Endpoint, result: Any, request_id: str) -> Response:
         del headers["Content-Type"]
         return Response("", headers, 204)
     return Response(result.model_dump_json(), headers, endpoint.status)
+
+
+def as_result(endpoint: Endpoint, response: Response) -> Any:
+    """The same backwards, for answers that are JSON."""
+    model = endpoint.answers[response.status_code]
+    if model is None:
+        return None
+    result = model.model_validate_json(response.body)
+    if response.status_code not in endpoint.located:
+        return result
+    location = str(response.headers["Location"]).removeprefix(PREFIX)
+    return Accepted(result, location) if response.status_code == 202 else Created(result, location)

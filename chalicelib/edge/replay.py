@@ -3,6 +3,8 @@
     first      the key is claimed → the call → its answer is kept for a day
     again      same request: the kept answer · other request: 409 · first still under way, or its answer a secret: 409
 
+The console's forms that pay carry a key too: pressed twice, both pages tell of the one payment.
+
 Keys are per caller. A call that is refused gives its key free; one that went wrong in an unforeseen way does not, since
 it may have been carried out; one that died leaves it claimed for a few minutes.
 Source: the IETF's draft "The Idempotency-Key HTTP Header Field".
@@ -13,6 +15,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -33,6 +36,16 @@ KEY_PATTERN: Final = "[!-~](?:[ -~]*[!-~])?"
 _KEY: Final = re.compile(KEY_PATTERN)
 # A page of a list and every other answer of a POST is far below; a longer one is carried out, and not kept.
 _LONGEST_ANSWER: Final = 300_000
+# Who waits for a call that is under way looks for its end so often.
+_PAUSE_S: Final = 0.05
+
+
+class KeyUnderWay(Conflict):
+    """The same key serves once the first call has ended."""
+
+
+class KeySpent(Conflict):
+    """Whatever is asked for next needs another key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +82,19 @@ class Replay:
         key = keys.replay(caller, hashlib.sha256(text.encode()).hexdigest())
         return cls(call.stack, key, digest.hexdigest(), secret=call.endpoint.secret)
 
-    def begin(self) -> Stored | None:
-        """Claims the key; the kept answer if there is one. Raises Conflict."""
+    def begin(self, patience_s: float = 0.0) -> Stored | None:
+        """Claims the key; the kept answer if there is one.
+
+        patience_s: how long to wait for a first call that is under way. Raises KeyUnderWay, KeySpent.
+        """
+        for _ in range(round(patience_s / _PAUSE_S)):
+            try:
+                return self._claim()
+            except KeyUnderWay:
+                time.sleep(_PAUSE_S)
+        return self._claim()
+
+    def _claim(self) -> Stored | None:
         now = self._now()
         claim = {**self._key._asdict(), "fingerprint": self._fingerprint, "state": "begun", "expires": now + CLAIMED_S}
         free = any_of(absent(), at_most("expires", now))
@@ -82,13 +106,13 @@ class Replay:
 
     def _again(self, held: Item) -> Stored:
         if held.get("fingerprint") != self._fingerprint:
-            raise Conflict("this Idempotency-Key was used for another request; take a new one")
+            raise KeySpent("this Idempotency-Key was used for another request; take a new one")
         if held.get("state") == "begun":
-            raise Conflict("a request with this Idempotency-Key is under way; ask again in a moment")
+            raise KeyUnderWay("a request with this Idempotency-Key is under way; ask again in a moment")
         if held.get("state") == "doubtful":
-            raise Conflict("nobody knows whether this request was carried out; look, then send it with a new key")
+            raise KeySpent("nobody knows whether this request was carried out; look, then send it with a new key")
         if held.get("state") == "secret":
-            raise Conflict("this request was carried out; its answer bears a secret and was not kept")
+            raise KeySpent("this request was carried out; its answer bears a secret and was not kept")
         return Stored(int(held["status"]), dict(held["headers"]), str(held["body"]))
 
     def keep(self, status: int, headers: dict[str, Any], body: str) -> None:

@@ -34,6 +34,6 @@ def top_ups(visit: Visit) -> Response:
 
 @pages.post(_PATH + "/top-ups", again=top_ups)
 def pay_in(visit: Visit) -> Response:
-    received = visit.ask(top_up, body=visit.form.given("amount"))
+    received = visit.ask(top_up, body=visit.form.given("amount"), once=True)
     paid = Shown(visit.words).money(received.amount)
     return visit.go(f"{_PATH}/top-ups", visit.words("%(amount)s received", amount=paid))

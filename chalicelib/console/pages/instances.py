@@ -68,7 +68,7 @@ def opening(visit: Visit) -> Response:
 def open_one(visit: Visit) -> Response:
     if visit.form.yes("ask_price"):
         return opening(visit)
-    made = visit.ask(open_instance, body=_wanted(visit.form)).body
+    made = visit.ask(open_instance, body=_wanted(visit.form), once=True).body
     notice = visit.words(
         "%(name)s is open. Log in with: docker login -u %(user)s %(address)s",
         name=made.name,

@@ -51,7 +51,8 @@ def change(visit: Visit) -> Response:
 @pages.post(_PATH + "/packs", again=settings)
 def order_packs(visit: Visit) -> Response:
     numbers = {name: visit.form.number(name) for name in _PACKS}
-    bought = visit.ask(add_quota_packs, body={name: number for name, number in numbers.items() if number is not None})
+    wanted = {name: number for name, number in numbers.items() if number is not None}
+    bought = visit.ask(add_quota_packs, body=wanted, once=True)
     paid = Shown(visit.words).money(bought.order.amount)
     return visit.go(visit.within("settings"), visit.words("The quotas have risen; %(amount)s paid", amount=paid))
 
@@ -77,7 +78,7 @@ def renewal(visit: Visit) -> Response:
 @pages.post(_RENEW, again=renewal)
 def renew(visit: Visit) -> Response:
     number = visit.form.number("months")
-    bought = visit.ask(renew_instance, body={} if number is None else {"months": number})
+    bought = visit.ask(renew_instance, body={} if number is None else {"months": number}, once=True)
     until = f"{bought.expires_at:%Y-%m-%d}" if bought.expires_at else ""
     return visit.go(visit.within(), visit.words("%(name)s runs until %(day)s", name=bought.name, day=until))
 
