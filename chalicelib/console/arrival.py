@@ -71,6 +71,7 @@ class Arrivals:
             origin=origin,
             secure=origin.startswith("https:"),
             signed_in=bool(token),
+            port=http.port,
         )
         if page.method != "GET" and forged(http, origin):
             visit.refused = Denied(_FORGED)

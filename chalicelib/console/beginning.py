@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
-from urllib.parse import urlsplit
 
 from chalicelib.credentials.api import list_credentials
-from chalicelib.instances.places import DEFAULT_ACCOUNT, DEFAULT_NAME
 from chalicelib.namespaces.api import list_namespaces
 from chalicelib.registry.tag_views import TagView
 from chalicelib.registry.tags_api import list_tags
@@ -37,9 +35,13 @@ class Step:
 
 @dataclass(frozen=True)
 class Beginning:
-    """username: of the instance's primary credential; "" for who may not see it."""
+    """
+    address    where the instance is, as clients reach it
+    username   of its primary credential; "" for who may not see it
+    """
 
     client: str
+    address: str
     username: str
     namespace: str
     steps: tuple[Step, ...]
@@ -70,8 +72,9 @@ def beginning(visit: Visit) -> Beginning:
     held = visit.ask(list_namespaces, query={"limit": 1}).items
     namespace = held[0].name if held else _EXAMPLE
     plain = visit.stack.settings.plain_http
-    written = _STEPS[client](_address(visit), namespace, username or "<USER>", plain)
-    return Beginning(client, username, namespace, tuple(written))
+    address = visit.told(visit.instance.public_address)
+    written = _STEPS[client](address, namespace, username or "<USER>", plain)
+    return Beginning(client, address, username, namespace, tuple(written))
 
 
 def pushed(visit: Visit) -> Pushed | None:
@@ -83,16 +86,6 @@ def pushed(visit: Visit) -> Pushed | None:
     newest = {"limit": 1, "sort": "-pushed_at"}
     tags = visit.ask(list_tags, query=newest, namespace=first.namespace, repository=reference(first)).items
     return Pushed(first, tags[0] if tags else None)
-
-
-def _address(visit: Visit) -> str:
-    """Where clients find the instance. On the service's own machine by the number that this browser came by, for there
-    not every client can look up names below `localhost`; a number means the first instance."""
-    here = urlsplit(visit.origin)
-    first = (visit.me.account, visit.instance.name) == (DEFAULT_ACCOUNT, DEFAULT_NAME)
-    if visit.stack.settings.one_machine and first and here.hostname == "127.0.0.1":
-        return here.netloc
-    return visit.instance.public_address
 
 
 def _username(visit: Visit) -> str:

@@ -23,7 +23,7 @@ class Client:
         """kind: `image` or `chart`; address: host, port and repository."""
         self._commands = {
             one.tool: one.command
-            for one in pull_commands(kind, address, _PLACE, plain_http=visit.stack.settings.plain_http)
+            for one in pull_commands(kind, visit.told(address), _PLACE, plain_http=visit.stack.settings.plain_http)
         }
         self.tools = tuple(self._commands)
         chosen = visit.cookies.get(CLIENT_COOKIE, "")

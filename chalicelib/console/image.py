@@ -73,7 +73,7 @@ class Image:
     @cached_property
     def address(self) -> str:
         """Host, port and repository."""
-        return self.tag.address if self.tag else self.visit.ask(show_repository).address
+        return self.visit.told(self.tag.address if self.tag else self.visit.ask(show_repository).address)
 
     @property
     def _told(self) -> TagDetail | ManifestView:

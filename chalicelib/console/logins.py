@@ -40,7 +40,7 @@ def login(visit: Visit, username: str, password: str = "") -> Login:
     verb, plain = _CLIENTS[client]
     # docker asks its own settings for registries without TLS.
     flag = plain if visit.stack.settings.plain_http else ""
-    command = f"{verb}{flag} {visit.instance.public_address} -u {username}"
+    command = f"{verb}{flag} {visit.told(visit.instance.public_address)} -u {username}"
     piped = f"printf %s '{password}' | {command} --password-stdin"
     return Login(client, f"{command} --password-stdin" if client == "crane" else command, piped)
 

@@ -25,6 +25,7 @@ from chalicelib.kernel.ids import new_id
 from chalicelib.kernel.roles import Right
 from chalicelib.ports.stack import Stack
 
+from . import reach
 from .asking import Asking
 from .forms import Form
 from .rendering import Templates
@@ -52,6 +53,7 @@ class Visit:
     refused   why what this page sent was not carried out; its form is shown again, with what was typed
     fragment  id of the element that htmx wants to replace; "" for a whole page; partial: htmx asks
     address   of the browser; secure: it speaks TLS to us or to our proxy; origin: `https://host`, as it was called
+    port      of our listener that it came in on
     """
 
     asking: Asking
@@ -72,6 +74,7 @@ class Visit:
     origin: str
     secure: bool
     signed_in: bool
+    port: int
     refused: Refused | None = None
     _me: MeView | None = field(default=None, init=False)
     _instance: InstanceView | None = field(default=None, init=False)
@@ -163,6 +166,14 @@ class Visit:
         """`light`, `dark`, or "" for what the reader's system says."""
         chosen = self.cookies.get(THEME_COOKIE, "")
         return chosen if chosen in ("light", "dark") else ""
+
+    def told(self, text: str) -> str:
+        """An address or a command, as this reader's clients reach the instance that it names."""
+        return reach.told(self, text)
+
+    def hosts_line(self, address: str) -> str:
+        """What makes the name in an address known to clients; "" where that needs nothing."""
+        return reach.hosts_line(self, address)
 
     def typed(self, name: str, otherwise: object = "") -> str:
         """What a field shows: what was typed into it, if that was refused; else what it is now."""

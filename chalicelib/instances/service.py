@@ -298,6 +298,18 @@ class Instances:
         own_ports = [port for port, instance_id in self._by_port.items() if instance_id == instance.id]
         return self._address(instance, own_ports[0] if own_ports else settings.told_port or settings.port)
 
+    def address_from(self, address: str, host: str, port: int) -> str:
+        """A public address as it is written where `host` leads to our listener at `port`: by `host` itself where that
+        means the same instance, or by the instance's own port there; else as it is."""
+        number = address.rpartition(":")[2]
+        if number.isdecimal() and int(number) in self._by_port:
+            return f"{host.partition(':')[0]}:{number}"
+        try:
+            same = self.find(host, port).id == self.find(address, 0).id
+        except NotFound:
+            return address
+        return host if same else address
+
     def internal_address(self, instance: Instance) -> str | None:
         """The address that the allowlist does not restrict; None where the operator opened no internal listener."""
         settings = self._stack.settings

@@ -73,7 +73,7 @@ def open_one(visit: Visit) -> Response:
         "%(name)s is open. Log in with: docker login -u %(user)s %(address)s",
         name=made.name,
         user=visit.form.text("username"),
-        address=made.public_address,
+        address=visit.told(made.public_address),
     )
     return visit.go(f"{_PATH}/{made.name}", notice)
 

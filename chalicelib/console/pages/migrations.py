@@ -28,7 +28,7 @@ def migrations(visit: Visit) -> Response:
 
 @pages.get(_PATH + "/new")
 def new(visit: Visit) -> Response:
-    return visit.show("migrations/new.html", address=visit.instance.public_address)
+    return visit.show("migrations/new.html", address=visit.told(visit.instance.public_address))
 
 
 @pages.post(_PATH + "/new", again=new)
