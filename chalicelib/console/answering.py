@@ -18,6 +18,7 @@ from .visit import ROOT, SESSION_COOKIE, Visit
 
 def answer(page: Page, visit: Visit, path_of: Callable[[object], str]) -> Response:
     """path_of: of a page's function. Raises nothing: whatever goes wrong becomes a page."""
+    visit.form_path = path_of(page.again).format(**visit.parts) if page.again else ""
     try:
         with following(visit.request_id, visit.request_id):
             return _answer(page, visit, path_of)
@@ -32,15 +33,14 @@ def _answer(page: Page, visit: Visit, path_of: Callable[[object], str]) -> Respo
     if visit.refused is not None:
         # A forged request does nothing, and shows nothing of what it was about.
         raise visit.refused
-    form = path_of(page.again) if page.again else ""
     if not visit.signed_in and not page.open:
-        return _to_sign_in(visit, form)
+        return _to_sign_in(visit)
     try:
         return _page_or_form(page, visit, path_of)
     except Unauthenticated:
         if page.open:
             raise
-        return _to_sign_in(visit, form)
+        return _to_sign_in(visit)
 
 
 def _page_or_form(page: Page, visit: Visit, path_of: Callable[[object], str]) -> Response:
@@ -51,13 +51,13 @@ def _page_or_form(page: Page, visit: Visit, path_of: Callable[[object], str]) ->
         if page.again is None or (isinstance(refused, Unauthenticated) and not page.open):
             raise
         visit.refused = refused
-        visit.path, visit.route = path_of(page.again).format(**visit.parts), path_of(page.again)
+        visit.path, visit.route = visit.form_path, path_of(page.again)
         return page.again(visit)
 
 
-def _to_sign_in(visit: Visit, form: str) -> Response:
-    """And from there back to the page. form: path of the one that a change was sent from, "" where nobody knows."""
-    back = _came_from(visit, form)
+def _to_sign_in(visit: Visit) -> Response:
+    """And from there back to the page."""
+    back = _came_from(visit)
     path = f"{ROOT}/sign-in" + (f"?{urlencode({'to': back})}" if back else "")
     # htmx would put the sign-in into the middle of a page.
     response = (
@@ -67,9 +67,9 @@ def _to_sign_in(visit: Visit, form: str) -> Response:
     return response
 
 
-def _came_from(visit: Visit, form: str) -> str:
+def _came_from(visit: Visit) -> str:
     if visit.method != "GET":
-        return ROOT + quote(form.format(**visit.parts)) if form else ""
+        return ROOT + quote(visit.form_path) if visit.form_path else ""
     if visit.path == "/":
         return ""
     return ROOT + quote(visit.path) + (f"?{urlencode(visit.query)}" if visit.query else "")

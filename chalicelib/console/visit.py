@@ -54,6 +54,7 @@ class Visit:
     fragment  id of the element that htmx wants to replace; "" for a whole page; partial: htmx asks
     address   of the browser; secure: it speaks TLS to us or to our proxy; origin: `https://host`, as it was called
     port      of our listener that it came in on
+    form_path the page whose form was sent; "" for a GET, or where nobody knows
     """
 
     asking: Asking
@@ -75,7 +76,9 @@ class Visit:
     secure: bool
     signed_in: bool
     port: int
+    form_path: str = ""
     refused: Refused | None = None
+    _labels: dict[str, str] = field(default_factory=dict, init=False)
     _me: MeView | None = field(default=None, init=False)
     _instance: InstanceView | None = field(default=None, init=False)
 
@@ -195,10 +198,30 @@ class Visit:
     def ticked(self, name: str, otherwise: bool = False) -> bool:
         return self.form.yes(name) if self.refused is not None else otherwise
 
+    def kept_back(self, name: str) -> bool:
+        """Whether a secret was typed that the form, shown again, does not show."""
+        return self.refused is not None and self.form.secret(name) != ""
+
+    def named(self, name: str, label: str) -> str:
+        """Notes what readers call a field; shows nothing."""
+        self._labels.setdefault(name, label)
+        return ""
+
+    def called(self, name: str) -> str:
+        """A field as its label calls it, once that is shown; else as the API does."""
+        return self._labels.get(name, name)
+
     def complaint(self, name: str) -> str:
         """What is wrong with a field, in the reader's language; "" if nothing is."""
         found = [message for field, message in (self.refused.fields if self.refused else ()) if field == name]
         return "; ".join(self.words.said(message) for message in found)
+
+    @property
+    def way_back(self) -> str:
+        """Where this page is found again, such as in another language; for a form that was sent, the form's own page."""
+        if self.method == "GET" or self.path == self.form_path:
+            return self.here(cursor=self.query.get("cursor"))
+        return ROOT + quote(self.form_path) if self.form_path else ""
 
     def here(self, **changed: object) -> str:
         """This page's address with parameters changed; None or "" takes one away. A changed list begins anew."""

@@ -150,17 +150,8 @@ document.addEventListener("submit", (event) => {
   if (sent) setTimeout(() => { sent.disabled = true; setTimeout(() => { sent.disabled = false; }, 5000); }, 0);
 });
 
-// What was refused names fields as the API does: here they are called as their labels call them.
-function labelComplaints() {
-  for (const link of document.querySelectorAll('.notice.bad a[href^="#"]')) {
-    const label = document.querySelector(`label[for="${CSS.escape(link.hash.slice(1))}"] > span`);
-    if (label) link.textContent = label.firstChild.textContent.trim();
-  }
-}
-
 document.addEventListener("DOMContentLoaded", () => {
   localTimes(document);
-  labelComplaints();
   if (/Mac|iPhone|iPad/.test(navigator.platform)) {
     for (const key of document.querySelectorAll(".find kbd")) key.textContent = "⌘ K";
   }
