@@ -27,15 +27,16 @@ class TokenLogin(httpx.Auth):
 
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
         response = yield request
-        # Twice at most: once to be let in, and once more where the first token turns out too narrow for a mount.
-        for _ in range(2):
+        # To be let in, with a new token where the kept one is over, and once more where it is too narrow for a mount.
+        for _ in range(3):
             if response.status_code != 401:
                 return
             challenge = parse_challenge(response.headers.get("WWW-Authenticate", ""))
             if "realm" not in challenge:
                 return
             scope = challenge.get("scope", "")
-            if scope not in self._by_scope:
+            refused = request.headers.get("Authorization", "")
+            if scope not in self._by_scope or refused == f"Bearer {self._by_scope[scope]}":
                 answer = yield self._token_request(challenge)
                 if answer.status_code != 200:
                     return
