@@ -83,6 +83,7 @@ SECTIONS: Final[tuple[Section, ...]] = (
         ),
     ),
 )
+_INSTANCE: Final = "/instances/{instance}"
 # What belongs to the account, below `/console`.
 ACCOUNT: Final[tuple[Screen, ...]] = (
     Screen("instances", _("Instances"), "instance"),
@@ -104,6 +105,16 @@ def sections(visit: Visit, edition: str) -> list[Section]:
 
 def account_screens(visit: Visit) -> list[Screen]:
     return [screen for screen in ACCOUNT if visit.may(screen.needs)]
+
+
+def here(visit: Visit) -> Screen | None:
+    """The screen that the page is, or lies below; None for one that no menu has."""
+    if visit.route.startswith(_INSTANCE):
+        screens = [screen for section in SECTIONS for screen in section.screens]
+    else:
+        screens = list(ACCOUNT)
+    first = visit.route.removeprefix(_INSTANCE).strip("/").partition("/")[0]
+    return next((screen for screen in screens if screen.path == first), None)
 
 
 def _open(visit: Visit, screen: Screen, edition: str) -> bool:

@@ -23,7 +23,7 @@ from markupsafe import Markup
 from chalicelib.kernel.money import CURRENCY
 
 from .beginning import CLIENTS, beginning
-from .navigation import account_screens, sections
+from .navigation import account_screens, here, sections
 from .static import Static
 from .texts import Words, words
 
@@ -65,6 +65,7 @@ class Templates:
             static=static.address,
             sections=sections,
             account_screens=account_screens,
+            here=here,
             beginning=beginning,
             clients=CLIENTS,
             to=to,
