@@ -39,7 +39,8 @@ document.addEventListener("click", async (event) => {
 
 // Links to pages that ask first open in a dialog. Whatever is not such a page is gone to.
 const dialog = document.getElementById("dialog");
-async function openDialog(address) {
+let opener = null;
+async function openDialog(address, from) {
   const answer = await fetch(address, { headers: { Accept: "text/html" } });
   const asked = new DOMParser().parseFromString(await answer.text(), "text/html").querySelector("section.ask");
   if (!answer.ok || !asked) {
@@ -50,7 +51,10 @@ async function openDialog(address) {
   dialog.setAttribute("aria-label", asked.querySelector("h1").textContent);
   localTimes(dialog);
   htmx.process(dialog);
-  if (!dialog.open) dialog.showModal();
+  if (!dialog.open) {
+    opener = from;
+    dialog.showModal();
+  }
   dialog.querySelector("[autofocus]")?.focus();
 }
 document.addEventListener("click", (event) => {
@@ -62,13 +66,20 @@ document.addEventListener("click", (event) => {
     openPalette();
   } else if (link && plain) {
     event.preventDefault();
-    openDialog(link.href);
+    openDialog(link.href, link);
   } else if (dialog.open && event.target.closest("[data-close]")) {
     event.preventDefault();
     dialog.close();
   } else if (event.target === dialog) {
     dialog.close();
   }
+});
+
+// Closed, it gives the focus back to what opened it; where a list was fetched anew meanwhile, to the same link there.
+dialog.addEventListener("close", () => {
+  const href = opener?.getAttribute("href");
+  const same = opener?.isConnected ? opener : href && document.querySelector(`main a[href="${CSS.escape(href)}"]`);
+  same?.focus({ preventScroll: true });
 });
 
 // A box that ticks all the others of a form.
@@ -86,7 +97,7 @@ function openPalette() {
   const shown = document.querySelector("[data-palette-panel] input[type=search]");
   // A closed dialog keeps the palette that it showed last.
   if (shown?.checkVisibility()) shown.focus();
-  else openDialog(palette().href);
+  else openDialog(palette().href, document.activeElement);
 }
 document.addEventListener("keydown", (event) => {
   if ((event.ctrlKey || event.metaKey) && event.key === "k" && palette()) {
@@ -141,6 +152,15 @@ document.addEventListener("htmx:afterSwap", ({ detail: { target } }) => {
   const stops = [...now.querySelectorAll(STOPS)];
   const same = left.href === null ? null : stops.find((stop) => stop.getAttribute("href") === left.href);
   (same ?? stops[left.at])?.focus({ preventScroll: true });
+});
+
+// What narrows a list keeps the order that the list has now.
+document.addEventListener("htmx:afterSwap", ({ detail: { target } }) => {
+  const order = document.querySelector("form.filters input[name=sort]");
+  // An empty list has no order; it had one before.
+  if (!order || !target.querySelector("a.sort")) return;
+  order.value = target.querySelector("[data-sort]")?.dataset.sort ?? "";
+  order.disabled = !order.value;
 });
 
 // A form is sent once.
