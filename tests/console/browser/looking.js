@@ -96,13 +96,14 @@
     };
   },
 
-  // Buttons that send something to be changed, each under a number, and where they send it.
+  // Buttons that send something to be changed, each under a number, and where they send it. danger: deletes, switches off.
   actions: () => {
     const posts = (b) => b.type === "submit" && b.form && (b.getAttribute("formmethod") ?? b.form.method) === "post";
+    const endsSomething = (b) => b.classList.contains("danger") || b.form.elements.enabled?.value === "no";
     return [...document.querySelectorAll("button:not([aria-hidden])")].filter(posts).map((button, number) => {
       button.setAttribute("data-action", number);
       const path = new URL(button.hasAttribute("formaction") ? button.formAction : button.form.action).pathname;
-      return { number, path, danger: button.classList.contains("danger"), main: button.closest("main") !== null };
+      return { number, path, danger: endsSomething(button), main: button.closest("main") !== null };
     });
   },
 
