@@ -11,7 +11,7 @@ from chalicelib.kernel.roles import Right
 from chalicelib.registry.models import BinEntry
 from chalicelib.tasks.models import Task, TaskView
 
-from .models import EntryQuery, EntryView, RestoredView, RestoreOrder
+from .models import EntryLosses, EntryQuery, EntryView, RestoredView, RestoreOrder
 from .service import RecycleBin
 
 routes = Routes("recycling")
@@ -51,6 +51,14 @@ def restore_recycle_bin_entry(call: Call, body: RestoreOrder) -> RestoredView | 
     if isinstance(done, Task):
         return Accepted(TaskView.of(done), f"/instances/{entry.instance_id}/tasks/{done.id}")
     return done
+
+
+@routes.get(f"{_BIN}/{{entry}}/losses", needs=Right.CHANGE_CONTENT)
+def show_recycle_bin_entry_losses(call: Call) -> EntryLosses:
+    """Show what would be lost with an entry of the recycle bin, if it were freed before its time."""
+    recycle_bin = _bin(call)
+    _, counted = recycle_bin.loss(recycle_bin.get(call.parts["entry"]))
+    return EntryLosses.model_validate(counted)
 
 
 @routes.delete(f"{_BIN}/{{entry}}", needs=Right.CHANGE_CONTENT, changes="recycle_bin.delete", also=(409,))

@@ -66,6 +66,25 @@ class EntryView(BaseModel):
     reason: str
 
 
+class EntryLosses(BaseModel):
+    """What goes with an entry that is freed; null for what its kind does not have.
+
+    tags         that go; accelerated: versions that go along with a tag or manifest
+    immutable    tags of a repository or namespace that a rule keeps
+    size         bytes of content, also of what others share; more: there is more of all that
+    """
+
+    model_config = MADE
+
+    repositories: int | None = None
+    tags: int | None = None
+    immutable: int | None = None
+    accelerated: int | None = None
+    manifests: int | None = None
+    size: int = 0
+    more: bool = False
+
+
 class RestoredView(BaseModel):
     """What came back, under the names it has now. tags: that point to the digest again, and accelerated versions that
     came with them; left: those that were left where they are; both of tags and manifests only."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from typing import Any
 
 from chalicelib.edge.answers import Accepted, Confirmation
 from chalicelib.edge.apicall import Call
@@ -16,7 +17,7 @@ from chalicelib.repositories.api import REPOSITORY, repository_of
 from chalicelib.repositories.models import Repository
 from chalicelib.tasks.models import Task, TaskView
 
-from .losses import Losing, in_words
+from .losses import ContentLosses, Losing, Losses, NamespaceLosses, RepositoryLosses, in_words
 from .namespace_retirement import NamespaceRetirement
 from .repository_retirement import RepositoryRetirement
 from .tag_deletions import TagDeletion, TagDeletionOrder, TagDeletions
@@ -55,13 +56,24 @@ def delete_tags(call: Call, body: TagDeletionOrder) -> TagDeletion | Accepted[Ta
 
     Up to 100 are deleted at once, and the answer tells which digests and bytes go and which tags of them stay. More are
     deleted by a task, which leaves alone what is pushed meanwhile. Accelerated versions go along. Tags that a rule
-    keeps stay, and the answer lists them. With `dry_run` nothing is deleted.
+    keeps stay, and the answer lists them. With `dry_run` nothing is deleted, and nothing recorded; sent along with all
+    that match, its `seen` makes sure that just that is deleted: 409 CONFLICT where it has changed.
     """
     repository = repository_of(call)
+    call.only_asks = body.dry_run
     preview = "dry run: " if body.dry_run else ""
     call.tell(object=(preview + (" ".join(body.tags) if body.tags else "all that match"))[:500])
     done = TagDeletions(call.stack, instance_of(call), repository, call.by).order(body)
     return _accepted(done, instance_of(call)) if isinstance(done, Task) else done
+
+
+# Asked for by whoever may delete: it counts thousands of rows.
+@routes.get(f"{REPOSITORY}/losses", needs=Right.CHANGE_CONTENT)
+def show_repository_losses(call: Call) -> RepositoryLosses:
+    """Show what deleting a repository would take with it."""
+    repository = repository_of(call)
+    lost = Losing(call.stack, instance_of(call)).repository(repository)
+    return RepositoryLosses(**_counted(lost), services=tuple(_bound(call, repository)))
 
 
 @routes.delete(REPOSITORY, needs=Right.CHANGE_CONTENT, changes="repository.delete")
@@ -86,6 +98,15 @@ def delete_repository(call: Call, query: Confirmation) -> None:
     RepositoryRetirement(call.stack).delete(instance, repository, call.by, size=lost.size)
 
 
+@routes.get(f"{_NAMESPACE}/losses", needs=Right.CHANGE_CONTENT)
+def show_namespace_losses(call: Call) -> NamespaceLosses:
+    """Show what deleting a namespace would take with it."""
+    instance = instance_of(call)
+    namespace = Namespaces(call.stack).get(instance.id, call.parts["namespace"], fresh=True)
+    lost = Losing(call.stack, instance).namespace(namespace.name)
+    return NamespaceLosses(**_counted(lost), repositories=lost.repositories or 0)
+
+
 @routes.delete(_NAMESPACE, needs=Right.CHANGE_CONTENT, changes="namespace.delete", also=(409,))
 def delete_namespace(call: Call, query: Confirmation) -> Accepted[TaskView]:
     """Delete a namespace with all its repositories.
@@ -107,6 +128,10 @@ def delete_namespace(call: Call, query: Confirmation) -> Accepted[TaskView]:
     total = None if lost.more else lost.repositories
     task = retirement.delete(instance, namespace, call.by, repositories=total, size=lost.size)
     return _accepted(task, instance)
+
+
+def _counted(lost: Losses) -> dict[str, Any]:
+    return {name: number for name, number in asdict(lost).items() if name in ContentLosses.model_fields}
 
 
 def _bound(call: Call, repository: Repository) -> list[str]:

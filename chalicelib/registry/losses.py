@@ -6,9 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from pydantic import BaseModel
+
 from chalicelib.immutability.policies import Policies
 from chalicelib.immutability.service import Immutability
 from chalicelib.instances.models import Instance
+from chalicelib.kernel.modelling import MADE
 from chalicelib.kernel.names import TagName
 from chalicelib.ports import keys
 from chalicelib.ports.stack import Stack
@@ -44,6 +47,29 @@ class Losses:
             counted = f"{in_words(self.repositories, 'repository', 'repositories')}, {counted}"
         counted = f"{counted} of content"
         return f"at least {counted}" if self.more else counted
+
+
+class ContentLosses(BaseModel):
+    """immutable: tags that a rule keeps. size: bytes of content, also of what others share. more: there is more of all
+    that."""
+
+    model_config = MADE
+
+    tags: int
+    immutable: int
+    manifests: int
+    size: int
+    more: bool
+
+
+class RepositoryLosses(ContentLosses):
+    """services: bound ones whose images it holds, `environment/service`; the first eleven."""
+
+    services: tuple[str, ...]
+
+
+class NamespaceLosses(ContentLosses):
+    repositories: int
 
 
 class Losing:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections import Counter
 from collections.abc import Sequence
 from datetime import timedelta
@@ -12,7 +14,7 @@ from pydantic import BaseModel, Field, model_validator
 from chalicelib.immutability.service import Immutability
 from chalicelib.instances.models import Instance
 from chalicelib.instances.service import Instances
-from chalicelib.kernel.errors import ManifestUnknown, Refused, TagImmutable
+from chalicelib.kernel.errors import Conflict, ManifestUnknown, Refused, TagImmutable
 from chalicelib.kernel.modelling import GIVEN, MADE
 from chalicelib.kernel.moment import Moment, to_text
 from chalicelib.kernel.names import TagName
@@ -45,6 +47,13 @@ IMMUTABLE: Final = "it is immutable"
 Outcomes = dict[TagName, Refused | None]
 
 
+class MatchesChanged(Conflict):
+    """Something else matches than what was seen."""
+
+    def __init__(self) -> None:
+        super().__init__("what matches has changed since it was looked at; nothing was deleted, look at it again")
+
+
 class Matching(BaseModel):
     """prefix: tags whose name begins so; search: whose name holds this text. Together: both. Empty: every tag."""
 
@@ -56,18 +65,22 @@ class Matching(BaseModel):
 
 class TagDeletionOrder(BaseModel):
     """tags: by name; all_matching: all that match and were not pushed after this was asked; one of the two.
-    dry_run: only tell what would go."""
+    dry_run: only tell what would go. seen: of all_matching, what a dry run answered; where something else would be
+    deleted by now, nothing is (409)."""
 
     model_config = GIVEN
 
     tags: Annotated[tuple[TagName, ...], Field(min_length=1, max_length=MOST_NAMED)] | None = None
     all_matching: Matching | None = None
     dry_run: bool = False
+    seen: Annotated[str, Field(max_length=64)] | None = None
 
     @model_validator(mode="after")
     def _one_of_two(self) -> Self:
         if (self.tags is None) == (self.all_matching is None):
             raise ValueError("give either tags or all_matching")
+        if self.seen is not None and self.all_matching is None:
+            raise ValueError("seen is of all_matching")
         return self
 
 
@@ -93,6 +106,7 @@ class TagDeletion(Consequences):
     """
     tags     that were deleted, or would be; accelerated versions go along with theirs
     kept     those asked for that stay; missing: those named that there are none of
+    seen     stands for the tags asked for that would go, by name and digest: the first 1000 of those that match
     restorable_until   until when the recycle bin can give them back; null where nothing was deleted
     """
 
@@ -100,6 +114,7 @@ class TagDeletion(Consequences):
     tags: tuple[DeletedTag, ...]
     kept: tuple[KeptTag, ...]
     missing: tuple[str, ...]
+    seen: str
     restorable_until: Moment | None
 
 
@@ -118,17 +133,25 @@ class TagDeletions:
         return self._answer([TagRecord.model_validate(row) for row in found.values()], wanted, dry_run, complete=True)
 
     def order(self, order: TagDeletionOrder) -> TagDeletion | Task:
-        """A task for more than MOST_AT_ONCE; the first MOST_NAMED of what a dry run would delete."""
+        """A task for more than MOST_AT_ONCE; the first MOST_NAMED of what a dry run would delete.
+
+        Raises MatchesChanged.
+        """
         if order.tags is not None:
             if order.dry_run or len(order.tags) <= MOST_AT_ONCE:
                 return self.delete(order.tags, dry_run=order.dry_run)
             return self._task(list(dict.fromkeys(order.tags)), Matching())
         matching = order.all_matching or Matching()
-        most = MOST_NAMED if order.dry_run else MOST_AT_ONCE
+        # Held against what a dry run saw, it looks as far as that did.
+        most = MOST_AT_ONCE if order.seen is None and not order.dry_run else MOST_NAMED
         tags, complete = self._matching(matching, most)
-        if order.dry_run or complete:
-            return self._answer(tags, [], order.dry_run, complete=complete)
-        return self._task([], matching)
+        if order.dry_run or (complete and len(tags) <= MOST_AT_ONCE):
+            return self._answer(tags, [], order.dry_run, complete=complete, expected=order.seen)
+        if order.seen is not None:
+            rules = self._rules_over(tags)
+            _require(order.seen, _seen([tag for tag in tags if not rules[tag.name]], complete=complete))
+        # What was seen whole is named: whatever comes to match meanwhile stays.
+        return self._task([tag.name for tag in tags], Matching()) if complete else self._task([], matching)
 
     def _matching(self, matching: Matching, most: int) -> tuple[list[TagRecord], bool]:
         """Up to so many of them, and whether those are all, by a bounded pass (`kernel.paging`)."""
@@ -143,10 +166,20 @@ class TagDeletions:
         return [TagRecord.model_validate(row) for row in found.items[:most]], all_of_them
 
     def _answer(
-        self, tags: Sequence[TagRecord], wanted: Sequence[str], dry_run: bool, *, complete: bool
+        self,
+        tags: Sequence[TagRecord],
+        wanted: Sequence[str],
+        dry_run: bool,
+        *,
+        complete: bool,
+        expected: str | None = None,
     ) -> TagDeletion:
+        """expected: what was seen before; None for nothing. Raises MatchesChanged."""
         rules = self._rules_over(tags)
         going = [tag for tag in tags if not rules[tag.name]]
+        seen = _seen(going, complete=complete)
+        if not dry_run:
+            _require(expected, seen)
         companions = self._companions(going)
         told = consequences(self._stack, self._instance.id, self._repository.id, [*going, *companions])
         outcomes: Outcomes = {} if dry_run else self._retire(going, quiet=False)
@@ -163,6 +196,7 @@ class TagDeletions:
             tags=tuple(DeletedTag(tag=tag.name, digest=tag.digest) for tag in deleted),
             kept=tuple(kept),
             missing=tuple(name for name in wanted if name not in names),
+            seen=seen,
             restorable_until=ends if deleted and not dry_run else None,
         )
 
@@ -277,6 +311,18 @@ class TagDeletions:
         )
         tags = [TagRecord.model_validate(row) for row in matching.items]
         return tags, [], {**work, "after": matching.next} if matching.next is not None else None
+
+
+def _seen(going: Sequence[TagRecord], *, complete: bool) -> str:
+    """The same for the same tags, pointing to the same, of which there are the same more or none."""
+    told = sorted((tag.name, tag.digest) for tag in going)
+    return hashlib.sha256(json.dumps([complete, told]).encode()).hexdigest()
+
+
+def _require(expected: str | None, seen: str) -> None:
+    """Raises MatchesChanged. expected: None where nobody looked before."""
+    if expected not in (None, seen):
+        raise MatchesChanged
 
 
 def _names_in(work: dict[str, Any] | None) -> list[str]:

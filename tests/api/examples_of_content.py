@@ -71,6 +71,17 @@ def delete_tags(at: Place) -> Ask:
 
 
 @example
+def show_repository_losses(at: Place) -> Ask:
+    repository = at.repository()
+    return Ask(at.here(namespace=NAMESPACE, repository=repository.id))
+
+
+@example
+def show_namespace_losses(at: Place) -> Ask:
+    return Ask(at.here(namespace=at.namespace()))
+
+
+@example
 def delete_repository(at: Place) -> Ask:
     repository = at.repository()
     return Ask(at.here(namespace=NAMESPACE, repository=repository.id), query={"confirm": repository.name.short})

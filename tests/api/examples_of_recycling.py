@@ -34,6 +34,11 @@ def restore_recycle_bin_entry(at: Place) -> Ask:
 
 
 @example
+def show_recycle_bin_entry_losses(at: Place) -> Ask:
+    return Ask(at.here(entry=_entry(at)["id"]))
+
+
+@example
 def delete_recycle_bin_entry(at: Place) -> Ask:
     entry = _entry(at)
     return Ask(at.here(entry=entry["id"]), query={"confirm": entry["name"]})

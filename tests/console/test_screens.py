@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -10,6 +11,7 @@ from chalicelib.console.screens import PAGES
 from chalicelib.console.texts import LANGUAGES
 from tests.console.browsing import Browser
 from tests.console.furnished import SCREENS, furnished
+from tests.console.world import World
 from tests.stacks import embedded_stack
 
 # Pages that only send on to others.
@@ -28,13 +30,22 @@ def test_every_screen_has_a_picture_of_its_own() -> None:
 
 
 @pytest.mark.campaign
-def test_every_screen_shows_itself_in_every_language(tmp_path: Path) -> None:
+def test_every_screen_shows_itself_in_every_language_and_looking_is_no_deed(tmp_path: Path) -> None:
+    """C1, G1"""
     with embedded_stack(tmp_path, allow_private_addresses=True) as stack:
         world, failed = furnished(stack), []
+        before = recorded(world)
         for code in LANGUAGES:
             for screen in SCREENS:
                 browser = Browser(stack, world.api.token if screen.signed_in else "", code)
                 seen = browser.get(screen.path(world))
                 if seen.status != 200 or f'<html lang="{code}"' not in seen.html:
                     failed.append(f"{screen.name} ({code}): {seen.status} {seen.words[:200]}")
+        assert recorded(world) == before
     assert failed == []
+
+
+def recorded(world: World) -> list[Any]:
+    """The newest entries of both audit records."""
+    paths = ("/audit-events", "/instances/ci/audit-events")
+    return [world.api.get(path, limit=200).json()["items"] for path in paths]

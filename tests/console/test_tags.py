@@ -28,6 +28,11 @@ def browser(library: Library) -> Browser:
     return Browser.signed_in(library.stack)
 
 
+def told_apart(preview: Seen) -> str:
+    """What the preview saw, as its form sends it."""
+    return preview.html.partition('name="seen" value="')[2].partition('"')[0]
+
+
 def more_tags(library: Library, name: str, count: int) -> None:
     """Rows as pushes leave them, which point to what the tag points to."""
     repository = library.repository()
@@ -120,7 +125,7 @@ def test_all_that_match_go_but_those_that_a_rule_keeps(library: Library, browser
     assert "1 tag goes" in preview.words
     assert "1 tag stays, kept by a rule" in preview.words
     assert 'name="prefix" value="v"' in preview.html
-    seen = browser.post(f"{APP}/tag-deletions", all_matching="yes", prefix="v")
+    seen = browser.post(f"{APP}/tag-deletions", all_matching="yes", prefix="v", seen=told_apart(preview))
     assert "1 tag deleted, 1 stayed" in seen.words
     assert [library.api().get(f"{APP}/tags/{tag}").status for tag in ("v1", "v2", "release")] == [404, 200, 200]
 
@@ -129,9 +134,35 @@ def test_more_than_a_hundred_go_by_a_task(library: Library, browser: Browser) ->
     """N4"""
     library.push("v1")
     more_tags(library, "v1", 120)
-    assert "121 tags go" in browser.post(f"{APP}/tag-deletions/preview", all_matching="yes").words
-    answer = browser.post(f"{APP}/tag-deletions", all_matching="yes")
+    preview = browser.post(f"{APP}/tag-deletions/preview", all_matching="yes")
+    assert "121 tags go" in preview.words
+    answer = browser.post(f"{APP}/tag-deletions", all_matching="yes", seen=told_apart(preview))
     assert answer.path.startswith("/instances/ci/tasks/")
+
+
+@pytest.mark.parametrize("change", ["pushed", "moved", "gone", "nobody looked"])
+def test_all_that_match_stay_where_the_preview_saw_something_else(
+    library: Library, browser: Browser, change: str
+) -> None:
+    """N4, C1: it is shown anew, and says why"""
+    library.push("v1", "v2")
+    seen = told_apart(browser.post(f"{APP}/tag-deletions/preview", all_matching="yes", prefix="v"))
+    match change:
+        case "pushed":
+            library.push("v3")
+        case "moved":
+            library.push("v2", layers=(b"another",))
+        case "gone":
+            library.api().delete(f"{APP}/tags/v2")
+        case _:
+            seen = ""
+    before = library.api().get(f"{APP}/tags").json()["items"]
+    told = browser.post(f"{APP}/tag-deletions", all_matching="yes", prefix="v", seen=seen)
+    assert (told.status, "what matches has changed" in told.words) == (409, True)
+    assert library.api().get(f"{APP}/tags").json()["items"] == before
+    assert f"Delete {len(before)} tag" in told.words
+    browser.post(f"{APP}/tag-deletions", all_matching="yes", prefix="v", seen=told_apart(told))
+    assert library.api().get(f"{APP}/tags").json()["items"] == []
 
 
 def test_a_tag_called_like_a_page_is_deleted_like_any_other(library: Library, browser: Browser) -> None:

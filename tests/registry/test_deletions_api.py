@@ -90,6 +90,53 @@ def test_a_dry_run_deletes_nothing_and_tells_the_same(library: Library) -> None:
     assert library.api().get(library.path("/tags")).json()["items"][0]["tag"] == "v3"
 
 
+def test_a_dry_run_is_no_deed_but_its_refusal_is_recorded(library: Library) -> None:
+    """G1, N5"""
+    library.push("v1")
+    order = {"tags": ["v1"], "dry_run": True}
+    assert library.api().post(library.path("/tag-deletions"), order).status == 200
+    assert library.api(Role.READER).post(library.path("/tag-deletions"), order).status == 403
+    told = [
+        (one["action"], one["user"], one["result"])
+        for path in ("/audit-events", "/instances/ci/audit-events")
+        for one in library.api().get(path, object_type="tag").json()["items"]
+    ]
+    assert told == [("delete", "reader", "DENIED")]
+
+
+@pytest.mark.parametrize("count", [1, 101])
+def test_all_that_match_are_deleted_as_a_dry_run_saw_them_or_not_at_all(library: Library, count: int) -> None:
+    """N5: at once and by a task, which leaves alone what comes to match meanwhile"""
+    for first in range(0, count, 20):
+        library.push(*[f"v{number}" for number in range(first, min(first + 20, count))])
+    order: dict[str, Any] = {"all_matching": {"prefix": "v"}}
+    path = library.path("/tag-deletions")
+    seen = library.api().post(path, {**order, "dry_run": True}).json()["seen"]
+    library.push("very-new")
+    refused = library.api().post(path, {**order, "seen": seen})
+    assert (refused.status, refused.code) == (409, "CONFLICT")
+    assert "what matches has changed" in refused.json()["detail"]
+    run_tasks(library.stack)
+    assert len(library.api().get(library.path("/tags"), limit=200).json()["items"]) == count + 1
+    seen = library.api().post(path, {**order, "dry_run": True}).json()["seen"]
+    assert library.api().post(path, {**order, "seen": seen}).status == (200 if count == 1 else 202)
+    library.push("very-newest")
+    run_tasks(library.stack)
+    assert [one["tag"] for one in library.api().get(library.path("/tags")).json()["items"]] == ["very-newest"]
+
+
+def test_a_rule_that_is_gone_by_then_lets_nothing_go_that_was_to_stay(library: Library) -> None:
+    """N5, P1"""
+    library.push("v1", "v2")
+    rule = library.api().post("/instances/ci/immutability-rules", {"namespace": "library", "tags": "v2"}).json()
+    order: dict[str, Any] = {"all_matching": {}}
+    told = library.api().post(library.path("/tag-deletions"), {**order, "dry_run": True}).json()
+    assert [one["tag"] for one in told["kept"]] == ["v2"]
+    assert library.api().delete(f"/instances/ci/immutability-rules/{rule['id']}").status == 204
+    assert library.api().post(library.path("/tag-deletions"), {**order, "seen": told["seen"]}).status == 409
+    assert library.api().post(library.path("/tag-deletions"), {"tags": ["v1"], "seen": told["seen"]}).status == 400
+
+
 def test_an_index_takes_its_children_and_what_refers_to_them_along(library: Library, clock: FrozenClock) -> None:
     """N5"""
     arm, intel = library.push(layers=(b"arm",)), library.push(layers=(b"intel",))

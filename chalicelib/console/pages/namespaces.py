@@ -8,13 +8,12 @@ from starlette.responses import Response
 
 from chalicelib.namespaces.api import create_namespace, edit_namespace, list_namespaces, show_namespace
 from chalicelib.pull_policies.api import set_pull_policy, show_pull_policy
-from chalicelib.registry.deletions_api import delete_namespace
+from chalicelib.registry.deletions_api import delete_namespace, show_namespace_losses
 from chalicelib.repositories.api import list_repositories_of_namespace
 from chalicelib.scanning.api import scan_namespace
 
 from ..places import NEW, reference
 from ..visit import Visit
-from ..warning import losses
 from . import Pages
 
 pages = Pages()
@@ -125,7 +124,7 @@ def _typed_rows(visit: Visit) -> list[dict[str, Any]]:
 
 @pages.get(_ONE + "/delete")
 def ask_delete(visit: Visit) -> Response:
-    return visit.show("namespaces/delete.html", lost=losses(visit, delete_namespace))
+    return visit.show("namespaces/delete.html", lost=visit.ask(show_namespace_losses))
 
 
 @pages.post(_ONE + "/delete", again=ask_delete)

@@ -13,10 +13,10 @@ from chalicelib.recycling.api import (
     list_recycle_bin,
     restore_recycle_bin_entry,
     show_recycle_bin_entry,
+    show_recycle_bin_entry_losses,
 )
 
 from ..visit import Visit
-from ..warning import losses
 from . import Pages
 
 pages = Pages()
@@ -50,8 +50,8 @@ def restore(visit: Visit) -> Response:
 
 @pages.get(_ENTRY + "/delete")
 def ask_delete(visit: Visit) -> Response:
-    found = visit.ask(show_recycle_bin_entry)
-    return visit.show("recycle_bin/delete.html", entry=found, lost=losses(visit, delete_recycle_bin_entry))
+    found, lost = visit.ask(show_recycle_bin_entry), visit.ask(show_recycle_bin_entry_losses)
+    return visit.show("recycle_bin/delete.html", entry=found, lost=lost)
 
 
 @pages.post(_ENTRY + "/delete", again=ask_delete)

@@ -9,14 +9,14 @@ from starlette.responses import Response
 from chalicelib.acceleration.api import forget_first_files, show_first_files, tell_first_files
 from chalicelib.kernel.errors import NotFound, Refused
 from chalicelib.namespaces.api import show_namespace
-from chalicelib.registry.deletions_api import delete_repository
+from chalicelib.registry.deletions_api import delete_repository, show_repository_losses
 from chalicelib.registry.kubernetes_api import create_kubernetes_manifests, show_kubernetes_manifests
 from chalicelib.registry.tags_api import list_tags
 from chalicelib.repositories.api import create_repository, edit_repository, list_all_repositories, show_repository
 
 from ..places import NEW, here, reference, repository_path
+from ..undoing import entries_of, restore
 from ..visit import Visit
-from ..warning import entries_of, losses, restore
 from . import Pages
 
 pages = Pages()
@@ -119,7 +119,7 @@ def make_robot(visit: Visit) -> Response:
 @pages.get(_ONE + "/delete")
 def ask_delete(visit: Visit) -> Response:
     return visit.show(
-        "repositories/delete.html", repository=visit.ask(show_repository), lost=losses(visit, delete_repository)
+        "repositories/delete.html", repository=visit.ask(show_repository), lost=visit.ask(show_repository_losses)
     )
 
 

@@ -20,8 +20,8 @@ from chalicelib.bindings.api import (
 from chalicelib.bindings.shapes import ServiceImageView
 from chalicelib.kernel.errors import NotFound
 
+from ..undoing import entries_of
 from ..visit import Visit
-from ..warning import entries_of
 from . import Pages
 from .environments import place
 

@@ -13,15 +13,15 @@ from chalicelib.edge.answers import Accepted
 from chalicelib.kernel.errors import Invalid, NotFound, Refused
 from chalicelib.namespaces.api import list_namespaces
 from chalicelib.registry.deletions_api import delete_tags
-from chalicelib.registry.tag_deletions import TagDeletion
+from chalicelib.registry.tag_deletions import MatchesChanged, TagDeletion
 from chalicelib.registry.tags_api import copy_tag, get_tag, list_tags
 from chalicelib.repositories.api import show_repository
 from chalicelib.scanning.api import scan_tag
 
 from ..clients import CLIENT_COOKIE, Client
 from ..places import here
+from ..undoing import entries_of, restore
 from ..visit import Visit
-from ..warning import entries_of, restore
 from . import Pages
 
 pages = Pages()
@@ -124,7 +124,14 @@ def preview(visit: Visit) -> Response:
 
 @pages.post(_PATH + "/tag-deletions", again=tags)
 def delete(visit: Visit) -> Response:
-    done = visit.ask(delete_tags, body=_order(visit))
+    order = _order(visit)
+    # Of all that match, what the preview showed, and nothing else.
+    seen = {"seen": visit.form.text("seen")} if "all_matching" in order else {}
+    try:
+        done = visit.ask(delete_tags, body={**order, **seen})
+    except MatchesChanged as changed:
+        visit.refused = changed
+        return _preview(visit, order)
     if isinstance(done, Accepted):
         told = visit.words("The tags are being deleted; until the grace period is over, the recycle bin has them")
         return visit.go(visit.within("tasks", done.task.id), told)

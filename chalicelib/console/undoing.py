@@ -1,11 +1,10 @@
-"""What a deletion would take along, and how it is taken back."""
+"""How a deletion is taken back."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
-from typing import Any
+from collections.abc import Collection
 
-from chalicelib.kernel.errors import ConfirmationRequired, NotFound, Refused
+from chalicelib.kernel.errors import NotFound, Refused
 from chalicelib.recycling.api import list_recycle_bin, restore_recycle_bin_entry
 from chalicelib.recycling.models import EntryView
 
@@ -13,15 +12,6 @@ from .visit import Visit
 
 # Entries that one page of the recycle bin has.
 _ENTRIES = 200
-
-
-def losses(visit: Visit, deletion: Callable[..., Any]) -> Mapping[str, Any]:
-    """What that endpoint would delete, as it counts it for who has not confirmed: nothing is deleted."""
-    try:
-        visit.ask(deletion)
-    except ConfirmationRequired as warning:
-        return warning.detail
-    raise RuntimeError("it deletes without being confirmed")
 
 
 def entries_of(visit: Visit, kind: str, repository: str, names: Collection[str], instance: str = "") -> list[EntryView]:
