@@ -218,7 +218,7 @@ class Visit:
 
     @property
     def way_back(self) -> str:
-        """Where this page is found again, such as in another language; for a form that was sent, the form's own page."""
+        """Where this page is found again, such as in another language; for a form that was sent, the form's page."""
         if self.method == "GET" or self.path == self.form_path:
             return self.here(cursor=self.query.get("cursor"))
         return ROOT + quote(self.form_path) if self.form_path else ""

@@ -82,7 +82,13 @@ def pull_policy(visit: Visit) -> Response:
     rows = _typed_rows(visit) if visit.refused else [one.model_dump(mode="json") for one in policy.exceptions]
     shown = [{**row, "expires_at": (row["expires_at"] or "").removesuffix("Z")[:19]} for row in rows]
     empty = {"id": "", "reason": "", "expires_at": "", "expired": False}
-    return visit.show("namespaces/pull_policy.html", policy=policy, rows=[*shown, *[empty] * _EMPTY_ROWS])
+    return visit.show(
+        "namespaces/pull_policy.html",
+        policy=policy,
+        rows=[*shown, *[empty] * _EMPTY_ROWS],
+        # Sent again, the form has the version that this page shows.
+        overtaken=visit.refused is not None and visit.form.number("version") != policy.version,
+    )
 
 
 @pages.post(_ONE + "/pull-policy", again=pull_policy)

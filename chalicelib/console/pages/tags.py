@@ -28,6 +28,9 @@ pages = Pages()
 
 _PATH: Final = "/instances/{instance}/namespaces/{namespace}/repositories/{repository}"
 _TAG: Final = _PATH + "/tags/{tag}"
+# Of the list's address, which the forms on it remember: what narrows it, and where in it the reader was.
+_NARROWED: Final = ("search", "prefix", "sort", "limit")
+_ADDRESS: Final = (*_NARROWED, "cursor")
 _A_YEAR_S: Final = 365 * 24 * 3600
 _UNDER_WAY: Final = frozenset({"queued", "running"})
 # Entries of the recycle bin whose ids the notice's cookie can hold.
@@ -36,8 +39,11 @@ _MOST_UNDONE: Final = 40
 
 @pages.get(_PATH)
 def tags(visit: Visit) -> Response:
+    """Where something was refused, the list that it was chosen from, with what was chosen."""
+    if visit.method == "POST":
+        visit.query = {name: visit.form.text(name) for name in _ADDRESS if visit.form.text(name)}
     repository = visit.ask(show_repository)
-    page = visit.ask(list_tags, query=visit.asked("cursor", "search", "prefix", "sort", "limit"))
+    page = visit.ask(list_tags, query=visit.asked(*_ADDRESS))
     moving = [one for one in page.items if _UNDER_WAY & {one.scan.state, one.acceleration.state}]
     return visit.show(
         "tags/list.html",
@@ -46,6 +52,7 @@ def tags(visit: Visit) -> Response:
         client=Client(visit, repository.kind or "image", repository.address),
         moving=[_mark(one.tag) for one in moving],
         mark=_mark,
+        ticked=visit.form.texts("tags"),
     )
 
 
@@ -57,7 +64,7 @@ def _mark(tag: str) -> str:
 @pages.post(_PATH + "/client")
 def choose_client(visit: Visit) -> Response:
     """Which commands the lists of versions show, kept by the browser."""
-    response = visit.go(here(visit) + _question(visit, "search", "prefix", "sort", "limit", "cursor"))
+    response = visit.go(here(visit) + _question(visit, *_ADDRESS))
     visit.set_cookie(response, CLIENT_COOKIE, visit.form.text("client")[:20], _A_YEAR_S)
     return response
 
@@ -105,7 +112,7 @@ def _begun(visit: Visit, endpoint: Callable[..., Any], told: str) -> Response:
             "Begun for %(done)s of %(all)s. Not for %(tag)s: %(why)s",
             done=len(chosen) - len(refused), all=len(chosen), tag=tag, why=visit.words.said(why.message),
         )  # fmt: skip
-    return visit.go(here(visit) + _question(visit, "search", "prefix", "sort", "limit"), told)
+    return visit.go(here(visit) + _question(visit, *_ADDRESS), told)
 
 
 # Deleting: a preview, then the deed, then the way back ---------------------------------------------------------------
@@ -141,7 +148,9 @@ def delete(visit: Visit) -> Response:
         told += visit.words(", %(num)s stayed", num=len(done.kept))
     if done.missing:
         told += visit.words(", %(num)s were gone already", num=len(done.missing))
-    return visit.go(here(visit), told, _undo(visit, deleted))
+    # Nothing would be left of what matched.
+    narrowed = "" if "all_matching" in order else _question(visit, *_NARROWED)
+    return visit.go(here(visit) + narrowed, told, _undo(visit, deleted))
 
 
 def _order(visit: Visit) -> dict[str, object]:
