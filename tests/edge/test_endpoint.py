@@ -4,19 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Timer
 from typing import Any
 
 import pytest
 from chalice.app import Chalice
 from pydantic import BaseModel, ConfigDict, Field
 
+from chalicelib.edge.answers import Accepted, Created
 from chalicelib.edge.apicall import Call, Request, given, keeping
-from chalicelib.edge.endpoint import Routes
+from chalicelib.edge.endpoint import Routes, as_response, as_result
+from chalicelib.edge.replay import KeyUnderWay, Replay, Stored
 from chalicelib.host.proxy_event import Paths, proxy_event
 from chalicelib.kernel.errors import Conflict, Throttled, Unauthenticated
 from chalicelib.kernel.ids import new_id
 from chalicelib.kernel.principal import Principal
 from chalicelib.kernel.roles import Right, Role
+from chalicelib.ports import keys
 from chalicelib.ports.stack import Stack
 from chalicelib.ports.table import OutcomeUnknown
 from tests.stacks import FrozenClock, embedded_stack
@@ -251,3 +255,31 @@ def test_a_malformed_key_is_refused(client: Client, key: str) -> None:
     answer = client.make(idempotency_key=key)
     assert answer["statusCode"] == 400
     assert '"field": "Idempotency-Key"' in answer["body"]
+
+
+other_routes = Routes("others")
+
+
+@other_routes.post("/others", needs=Right.CHANGE_CONTENT)
+def make_other(call: Call) -> Created[Thing] | Accepted[Thing] | None:
+    """Make one, now or later, or none."""
+
+
+@pytest.mark.parametrize(
+    "result", [Created(Thing(name="a", number=1), "/o/a"), Accepted(Thing(name="ä", number=2), "/t/1"), None]
+)
+def test_what_a_key_keeps_is_read_back_as_what_was_answered(result: object) -> None:
+    (endpoint,) = other_routes.endpoints
+    assert as_result(endpoint, as_response(endpoint, result, new_id())) == result
+
+
+def test_who_has_patience_gets_the_answer_of_the_call_that_is_under_way(client: Client) -> None:
+    """C1: of a form pressed twice, the browser shows the second answer alone"""
+    first, second = (Replay(client.stack, keys.replay("owner", "a"), "same", secret=False) for _ in range(2))
+    assert first.begin() is None
+    with pytest.raises(KeyUnderWay):
+        second.begin()
+    ending = Timer(0.1, first.keep, (201, {"Location": "/a"}, "{}"))
+    ending.start()
+    assert second.begin(patience_s=10) == Stored(201, {"Location": "/a"}, "{}")
+    ending.join()
