@@ -170,10 +170,10 @@ class SyncRuleView(BaseModel):
 
 
 class SyncRuleQuery(SearchQuery):
-    """search: only rules whose name, description or namespaces hold this text; sort: by when they were made, `-` for
-    the newest first."""
+    """search: only rules whose name, description or namespaces hold this text; sort: by when they were made, or
+    by their names, `-` for the last first."""
 
-    sort: Literal["created_at", "-created_at"] = "created_at"
+    sort: Literal["created_at", "-created_at", "name", "-name"] = "created_at"
 
 
 class SyncTaskQuery(TasksAsked):

@@ -6,10 +6,11 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from chalicelib.kernel.ids import new_id
+from chalicelib.kernel.errors import Invalid
+from chalicelib.kernel.ids import is_id, new_id
 from chalicelib.kernel.paging import Page
 from chalicelib.ports import sync_keys as keys
-from chalicelib.ports.passes import rows_wanted
+from chalicelib.ports.passes import rows_sorted, rows_wanted
 from chalicelib.ports.table import (
     ConditionFailed,
     Delete,
@@ -43,16 +44,25 @@ def page(table: Table, instance_id: str, cursor: str | None, limit: int) -> Page
 
 
 def found(table: Table, instance_id: str, query: SyncRuleQuery) -> Page[Rule]:
-    """What of them is asked for, in the order they were made or backwards."""
+    """What of them is asked for, in the order they were made, or by name. Raises Invalid naming `cursor`."""
     wanted = query.search.lower()
 
     def fits(row: Item) -> bool:
         told = ("name", "description", "source_namespace", "target_namespace")
         return any(wanted in row[name].lower() for name in told)
 
-    first, descending = keys.rule(instance_id, ""), query.sort == "-created_at"
-    page = rows_wanted(table, first, fits, query.cursor, query.limit, descending=descending)
+    first, descending = keys.rule(instance_id, ""), query.sort.startswith("-")
+    if query.sort.removeprefix("-") == "name":
+        page = rows_sorted(table, first, fits, _named, query.cursor, query.limit, descending=descending)
+    elif query.cursor is not None and not is_id(query.cursor):
+        raise Invalid("cursor", "is not `next` of a page of this list")
+    else:
+        page = rows_wanted(table, first, fits, query.cursor, query.limit, descending=descending)
     return page.map(Rule.model_validate)
+
+
+def _named(row: Item) -> str:
+    return str(row["name"]).casefold()
 
 
 def creation(rule: Rule) -> Put:

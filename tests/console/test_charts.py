@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -46,6 +47,26 @@ def test_charts_are_listed_searched_and_sorted(world: World) -> None:
     found = browser.part(f"{CHARTS}?search=web&sort=-name", "list")
     assert f'href="/console{CHARTS}/library/web"' in found.html
     assert "old-proxy" not in found.html
+
+
+def test_versions_of_a_chart_are_sorted_as_versions_by_size_and_by_time(world: World) -> None:
+    browser, names = Browser.signed_in(world.stack), ("1.9.0", "1.10.0", "1.10.0-rc.1")
+    for size, name in zip((40, 4000, 400), names, strict=True):
+        put_chart(world.shelf.library, Chart("grown", name, {"keywords": [str(n) for n in range(size)]}))
+        world.stack.clock.advance(60)  # type: ignore[attr-defined]
+    page = f"{CHARTS}/library/grown/versions"
+
+    def listed(sort: str) -> list[str]:
+        html = browser.get(f"{page}?version=1.9.0&sort={sort}").html.partition("<tbody>")[2]
+        return re.findall(r"<code>([^<]+)</code></a>", html)
+
+    assert listed("") == listed("-version") == listed("nothing") == ["1.10.0", "1.10.0-rc.1", "1.9.0"]
+    assert listed("version") == ["1.9.0", "1.10.0-rc.1", "1.10.0"]
+    assert listed("-size") == ["1.10.0", "1.10.0-rc.1", "1.9.0"]
+    assert listed("pushed_at") == ["1.9.0", "1.10.0", "1.10.0-rc.1"]
+    head = browser.get(f"{page}?version=1.9.0&sort=-size").html
+    assert '<th class="number" aria-sort="descending">' in head
+    assert "version=1.9.0&amp;sort=size" in head
 
 
 def test_a_chart_shows_what_it_holds_and_how_helm_gets_it(world: World) -> None:

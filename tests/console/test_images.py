@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -111,6 +112,22 @@ def test_signatures_and_attestations_are_told_by_what_they_are(world: World) -> 
     seen = look(world, "tags/2.4.0/attachments")
     for told in ("Signature (Sigstore)", "Attestation", "release@example.com", "Bill of materials (SPDX)"):
         assert told in seen.words, told
+
+
+def test_layers_and_what_is_attached_are_sorted_and_layers_keep_their_numbers(world: World) -> None:
+    """C1, R9"""
+
+    def numbers(query: str) -> list[int]:
+        rows = look(world, f"tags/2.4.0/layers{query}").html.partition("<tbody>")[2]
+        return [int(number) for number in re.findall(r'<td class="number">([0-9]+)</td>', rows)]
+
+    built, by_size = numbers(""), numbers("?sort=size")
+    assert built == sorted(by_size) == [*range(1, len(built) + 1)]
+    assert numbers("?sort=-number") == built[::-1]
+    assert by_size not in (built, built[::-1])
+    kinds = [look(world, f"tags/2.4.0/attachments?sort={sort}").words for sort in ("kind", "-kind")]
+    signed, stated = "Signature (Sigstore)", "Bill of materials (SPDX)"
+    assert [one.index(signed) < one.index(stated) for one in kinds] in ([True, False], [False, True])
 
 
 def test_an_accelerated_image_shows_both_sizes_and_how_nodes_run_it(world: World) -> None:

@@ -259,3 +259,8 @@ def test_rules_are_searched_and_listed_from_either_end(estate: Estate) -> None:
     assert [one["name"] for one in found] == ["three", "one"]
     assert [one["name"] for one in estate.api.get(path, search="to-two").json()["items"]] == ["two"]
     assert estate.api.get(path, cursor="x").json()["errors"][0]["field"] == "cursor"
+    # By name, a page at a time.
+    first = estate.api.get(path, sort="-name", limit="2").json()
+    rest = estate.api.get(path, sort="-name", limit="2", cursor=first["next"]).json()
+    assert [one["name"] for one in first["items"] + rest["items"]] == ["two", "three", "one"]
+    assert estate.api.get(path, sort="name", cursor="x").json()["errors"][0]["field"] == "cursor"

@@ -8,6 +8,7 @@ from starlette.responses import Response
 
 from chalicelib.charts.api import list_charts, show_chart
 
+from ..ordering import ordered
 from ..visit import Visit
 from . import Pages
 
@@ -30,7 +31,18 @@ def chart(visit: Visit) -> Response:
 
 @pages.get(_CHART + "/versions")
 def versions(visit: Visit) -> Response:
-    return _shown(visit, "charts/versions.html")
+    shown = visit.ask(show_chart, query=visit.asked("version"))
+    # They come the highest first.
+    rows = ordered(
+        visit,
+        enumerate(shown.versions),
+        {
+            "version": lambda row: -row[0],
+            "size": lambda row: row[1].size,
+            "pushed_at": lambda row: row[1].pushed_at.timestamp(),
+        },
+    )
+    return visit.show("charts/versions.html", chart=shown, versions=[row for _, row in rows])
 
 
 @pages.get(_CHART + "/values")

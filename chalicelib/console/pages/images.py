@@ -17,6 +17,7 @@ from chalicelib.tasks.api import get_task, list_tasks
 from chalicelib.tasks.models import TaskView
 
 from ..image import Image
+from ..ordering import ordered
 from ..places import here
 from ..visit import ROOT, Visit
 from . import Pages
@@ -38,8 +39,9 @@ def image(visit: Visit) -> Response:
 @pages.get(_DIGEST + "/layers")
 def layers(visit: Visit) -> Response:
     shown = Image.of(visit)
-    sizes = [layer.size for layer in shown.manifest.layers]
-    return visit.show("images/layers.html", image=shown, largest=max(sizes, default=0), total=sum(sizes))
+    numbered = enumerate(shown.manifest.layers, 1)
+    rows = ordered(visit, numbered, {"number": lambda row: row[0], "size": lambda row: row[1].size})
+    return visit.show("images/layers.html", image=shown, rows=rows, total=sum(row.size for _, row in rows))
 
 
 # Vulnerabilities
@@ -82,7 +84,9 @@ def download_vulnerabilities(visit: Visit) -> Response:
 def attachments(visit: Visit) -> Response:
     shown = Image.of(visit)
     scan = shown.scan if shown.kind == "image" else None
-    return visit.show("images/attachments.html", image=shown, scan=scan)
+    columns = {"kind": lambda one: one.artifact_type or one.media_type, "size": lambda one: one.size}
+    rows = ordered(visit, shown.manifest.referrers, columns)
+    return visit.show("images/attachments.html", image=shown, scan=scan, rows=rows)
 
 
 @pages.get(_DIGEST + "/sbom/download")
