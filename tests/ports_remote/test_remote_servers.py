@@ -29,9 +29,7 @@ MIB = 1024 * 1024
 NAME, OTHER = "library/app", "library/other"
 
 
-@pytest.fixture(
-    params=subjects(), ids=lambda one: str(one.key), scope="module"
-)
+@pytest.fixture(params=subjects(), ids=lambda one: str(one.key), scope="module")
 def registry(request: pytest.FixtureRequest) -> Iterator[tuple[Subject, RemoteRegistry]]:
     subject: Subject = request.param
     needed(subject)
