@@ -192,6 +192,7 @@ def _violations(schedules: Schedules, name: str) -> list[str]:
     return next((found for seed in seeds if (found := schedules.run(scenario, seed))), [])
 
 
+@pytest.mark.campaign
 @pytest.mark.parametrize("name", ABLATIONS)
 def test_without_one_mechanism_a_schedule_finds_a_violation(name: str, stack: Stack, clock: FrozenClock) -> None:
     """R1, R6, R7, X3: and the very same schedule finds none in the registry as it is."""

@@ -37,7 +37,7 @@ def folder() -> Iterator[Path]:
         yield Path(made)
 
 
-@pytest.mark.parametrize("operation", random.Random(SEED).sample(sorted(OPERATIONS), 8))
+@pytest.mark.parametrize("operation", random.Random(SEED).sample(sorted(OPERATIONS), 4))
 def test_a_few_points_of_an_operation_lose_and_leave_nothing(operation: str, folder: Path) -> None:
     """R6, X3"""
     cell = carried_out(operation, 0, SEED, folder, most=4)
