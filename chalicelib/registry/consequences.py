@@ -36,12 +36,14 @@ MOST_SIBLINGS: Final = 100
 
 
 class GoingDigest(BaseModel):
-    """A manifest that goes. size: of its body, in bytes."""
+    """A manifest that goes. artifact_type: what it is, such as a bill of materials; an image's is its configuration's
+    media type, an index has none. size: of its body, in bytes."""
 
     model_config = MADE
 
     digest: str
     media_type: str
+    artifact_type: str
     size: int
 
 
@@ -85,7 +87,8 @@ class _Question:
     def answer(self) -> Consequences:
         self._gather()
         digests = [
-            GoingDigest(digest=one.digest, media_type=one.media_type, size=one.size) for one in self._going.values()
+            GoingDigest(digest=one.digest, media_type=one.media_type, artifact_type=one.artifact_type, size=one.size)
+            for one in self._going.values()
         ]
         siblings = [Sibling(tag=tag, digest=digest) for tag, digest in sorted(self._siblings.items())]
         return Consequences(

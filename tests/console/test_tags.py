@@ -95,7 +95,7 @@ def test_what_is_chosen_is_shown_before_it_goes_and_comes_back_with_one_click(
     preview = browser.post(f"{APP}/tag-deletions/preview", tags=["v1", "v2"])
     assert preview.status == 200
     assert "2 tags go" in preview.words
-    assert "1 image (digest) goes with it" in preview.words
+    assert "1 image or attachment (digest) goes with it" in preview.words
     assert "1 other tag of the same image stays" in preview.words
     assert library.api().get(f"{APP}/tags/v2").status == 200
     seen = browser.post(f"{APP}/tag-deletions", tags=["v1", "v2"])
