@@ -7,11 +7,13 @@ from typing import Any
 
 import pytest
 
+from chalicelib.kernel import media
 from chalicelib.kernel.names import TagName
 from chalicelib.ports.stack import Stack
 from chalicelib.registry import store
 from tests.calls.counting import Calls, counted, told
 from tests.console.browsing import Browser, Seen
+from tests.registry.images import NAME
 from tests.registry.library import Library
 from tests.scanning.shelf import PYTHON, Shelf
 
@@ -104,6 +106,20 @@ def test_what_is_chosen_is_shown_before_it_goes_and_comes_back_with_one_click(
     assert "It is back" in browser.post(undo(seen)).words
     assert [library.api().get(f"{APP}/tags/{tag}").status for tag in ("v1", "v2")] == [200, 200]
     assert browser.post(f"{APP}/tag-deletions/preview").status == 400
+
+
+def test_what_is_attached_to_an_image_is_told_apart_and_shown_for_what_it_is(
+    library: Library, browser: Browser
+) -> None:
+    """X1, C1: its type is whatever whoever pushed it says."""
+    digest = library.push("v1")
+    size = len(library.registry.pull(library.owner, NAME, digest).body)
+    subject = {"mediaType": media.OCI_MANIFEST, "digest": digest, "size": size}
+    library.push_with(b"{}", subject=subject, artifactType="<b>\u202esbom")
+    preview = browser.get(f"{APP}/tags/v1/delete")
+    assert "2 images and attachments (digests) go with them" in preview.words
+    assert "<b>\\u202esbom" in preview.words
+    assert "\u202e" not in preview.html
 
 
 def test_what_cannot_come_back_keeps_nothing_else_from_it(library: Library, browser: Browser) -> None:
