@@ -24,7 +24,12 @@ from .carriers import api_gateway, chalice_local, served
 from .world import World
 
 # Who brings requests to which stack: on AWS it is API Gateway alone.
-CARRIED = ("api-gateway embedded", "chalice-local embedded", "socket embedded", "api-gateway aws")
+CARRIED = (
+    "api-gateway embedded",
+    "chalice-local embedded",
+    "socket embedded",
+    pytest.param("api-gateway aws", marks=pytest.mark.campaign),
+)
 
 
 @contextmanager

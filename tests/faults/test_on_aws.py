@@ -21,6 +21,7 @@ from tests.calls.worlds import World, moto_world
 from tests.ports_aws.adapters import moto_clients
 from tests.ports_aws.conftest import Faults
 
+pytestmark = pytest.mark.campaign
 ALWAYS: Final = 10_000
 SILENT: Final = ReadTimeoutError(endpoint_url="https://dynamodb")
 CONFLICT: Final[dict[str, Any]] = {"CancellationReasons": [{"Code": "TransactionConflict"}, {"Code": "None"}]}

@@ -98,6 +98,7 @@ def test_killed_service_starts_again_and_leaves_no_process_behind(tmp_path: Path
         assert service.run_cli("fsck") == "clean\n"
 
 
+@pytest.mark.campaign
 def test_start_does_not_depend_on_how_much_is_stored(tmp_path: Path) -> None:
     """Restart in under 3 s with 100 000 tags: counted in processor time, so that a busy machine fails nobody."""
     repository = "01J00000000000000000000001"
