@@ -45,7 +45,7 @@ def test_an_order_that_once_lost_something_loses_nothing(name: str, stack: Stack
 @pytest.mark.parametrize("scenario", SCENARIOS)
 def test_no_order_of_calls_among_many_loses_or_leaks_anything(scenario: str, stack: Stack, clock: FrozenClock) -> None:
     schedules = Schedules(stack, clock)
-    wrong = {seed: found for seed in range(1000, 1150) if (found := schedules.run(scenario, seed))}
+    wrong = {seed: found for seed in range(1000, 1040) if (found := schedules.run(scenario, seed))}
     assert wrong == {}
 
 
