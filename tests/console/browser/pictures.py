@@ -16,7 +16,7 @@ from tests.console.world import Screen
 _HIGHEST: Final = 1200
 _COLOURS: Final = 64
 # Ids and digests are others in every run. More than so many pixels are a change of the page.
-_ALIKE_SHARE: Final = 0.004
+_ALIKE_SHARE: Final = 0.001
 _VISIBLE_STEP: Final = 24
 
 
