@@ -34,8 +34,8 @@ SERVICES: Final = ("dynamodb", "s3", "secretsmanager", "sqs")
 # The C library of Lambda's machines: Amazon Linux 2 below Python 3.12, Amazon Linux 2023 from there.
 _GLIBC: Final = 26 if sys.version_info < (3, 12) else 34
 _PLATFORMS: Final = (*(f"manylinux_2_{minor}_x86_64" for minor in range(_GLIBC, 16, -1)), "manylinux2014_x86_64")
-# What only one machine needs, and what no function imports.
-_LEFT_OUT: Final = ("host", "cli", "ports/embedded")
+# What only one machine needs or the gateway's tasks, and no function imports.
+_LEFT_OUT: Final = ("host", "cli", "console", "ports/embedded")
 # Commands; boto3's resources, where we use clients; a router, where Chalice is ours.
 _UNOPENED: Final = ("bin", "boto3/data", "boto3/examples", "aws_lambda_powertools/event_handler")
 _CHALICE: Final = (sys.executable, "-c", "from chalice.cli import main; main()")
@@ -56,7 +56,7 @@ def package(folder: Path) -> Sizes:
 
 
 def stage(project: Path) -> None:
-    """What Chalice packages: the app and its configuration, without what only one machine needs."""
+    """What Chalice packages: the app and its configuration, without what no function needs."""
     shutil.copytree(ROOT / "chalicelib", project / "chalicelib", ignore=shutil.ignore_patterns("__pycache__"))
     for name in _LEFT_OUT:
         shutil.rmtree(project / "chalicelib" / name)
