@@ -42,6 +42,7 @@ REGION = "eu-central-1"
 _REFUSAL = re.compile(r"User: \S+ is not authorized to perform: \S+|refused the call: AccessDenied\w*")
 # Kinds of resources that this emulator cannot make. Everything else of the template is made.
 _UNKNOWN_KINDS = ("AWS::ApplicationAutoScaling::ScalableTarget", "AWS::ApplicationAutoScaling::ScalingPolicy")
+CONSOLE_TASKS = 1
 # What it takes for the gateway's part to be made.
 NETWORK = {
     "GatewayImage": "000000000000.dkr.ecr.eu-central-1.amazonaws.com/crs-gateway:e2e",
@@ -199,6 +200,9 @@ def _translated(value: Any) -> Any:
     # A secret's Ref is its ARN on AWS, and its name here.
     if value == {"Ref": "Keys"}:
         return {"Fn::GetAtt": ["Keys", "Id"]}
+    # A parameter that is a number is one on AWS where a number is wanted, and a text here.
+    if value == {"Ref": "ConsoleTasks"}:
+        return CONSOLE_TASKS
     if isinstance(value, dict):
         below = {name: _translated(one) for name, one in value.items()}
         return below | {"Action": _with_batches(below["Action"])} if "Action" in below else below
