@@ -28,7 +28,7 @@ pages = Pages()
 
 _PATH: Final = "/instances/{instance}/credentials"
 _ONE: Final = _PATH + "/{username}"
-# No user name begins so.
+# Namespaces that a robot's form suggests.
 _OFFERED: Final = 200
 
 

@@ -26,7 +26,7 @@ pages = Pages()
 
 _PATH: Final = "/environments"
 _ENVIRONMENT: Final = _PATH + "/{environment}"
-# No name begins with it, so that the page that makes one hides none.
+# That a form offers to choose from.
 _INSTANCES: Final = 200
 
 
