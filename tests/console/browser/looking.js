@@ -56,8 +56,9 @@
     const wanted = [...document.querySelectorAll(kinds)]
       .filter((e) => !e.disabled && e.tabIndex >= 0 && shown(e) && stands(e));
     window.focusSeen = { wanted, reached: [], unseen: [] };
-    // What fetches itself anew would put others into their places meanwhile.
-    document.addEventListener("htmx:beforeRequest", (event) => event.preventDefault());
+    // What fetches itself would put others into their places meanwhile; what was asked before may arrive yet.
+    for (const change of ["htmx:beforeRequest", "htmx:beforeSwap"])
+      document.addEventListener(change, (event) => event.preventDefault());
     document.activeElement?.blur();
     window.getSelection()?.removeAllRanges();
     window.scrollTo(0, 0);
