@@ -13,7 +13,8 @@ COMPILE := $(BIN)/uv pip compile --quiet --generate-hashes --no-emit-index-url -
 # Where an environment forbids it, every process that tests start would compile all it imports: two seconds each.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: package image deploy destroy run test check format bench cost lock openapi conformance conformance-aws clients browser pictures campaigns campaign-kills campaign-faults campaign-api
+.PHONY: package image deploy destroy run test check format bench cost lock openapi conformance conformance-aws clients browser pictures \
+	campaigns exhaustive campaign-kills campaign-faults campaign-soak campaign-api
 
 run: $(RUN_READY)
 	@exec $(BIN)/python -m chalicelib.cli serve
@@ -104,9 +105,13 @@ campaign-soak: $(DEV_READY)
 campaign-api: $(DEV_READY)
 	$(BIN)/python -m tests.api.campaign $(CAMPAIGN)
 
-# Every bounded campaign: kills, schedules, fault points, long searches. What CI runs.
+# Every bounded campaign: kills, schedules, fault points, searches. What CI runs.
 campaigns: $(DEV_READY)
 	$(BIN)/python -m pytest -m campaign --numprocesses auto --dist worksteal
+
+# What campaigns have a sample of, whole: every fault point, many more seeds, larger searches.
+exhaustive: $(DEV_READY)
+	$(BIN)/python -m pytest -m exhaustive --numprocesses auto --dist worksteal
 
 # Exact versions with hashes, from pyproject.toml. Versions in the locks stay unless LOCK="--upgrade" is given.
 lock: $(DEV_READY)
