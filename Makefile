@@ -101,7 +101,7 @@ campaign-soak: $(DEV_READY)
 	$(BIN)/python -m tests.soak $(or $(SOAK),--report benchmarks/RESULTS-soak.md)
 
 # Every operation of the management API asked at random, as each role; goes on where an earlier run stopped.
-# CAMPAIGN="--examples 50 --roles owner,reader --rooms all --quiet" is what CI runs.
+# CAMPAIGN="--examples 50 --roles owner,reader --rooms all --processes 2 --quiet" is what CI runs.
 campaign-api: $(DEV_READY)
 	$(BIN)/python -m tests.api.campaign $(CAMPAIGN)
 

@@ -1,6 +1,6 @@
 """`make campaign-api`: schemathesis against the service, as each role, with every check it has.
 
-python -m tests.api.campaign [--examples 1000] [--roles owner,reader] [--rooms accounts,…]
+python -m tests.api.campaign [--examples 1000] [--roles owner,reader] [--rooms accounts,…] [--processes 2]
 
 One run is one role and one room (`--rooms all`: one role, everything). Runs that found nothing are noted in the report,
 docs/campaigns/api.md, and skipped the next time; `--again` runs them once more.
@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import version
@@ -59,8 +60,8 @@ class Outcome:
 
 
 @contextmanager
-def target(folder: Path, port: int = 0) -> Iterator[Target]:
-    with serving(folder / "data", port=port) as running, httpx.Client(base_url=running.url, trust_env=False) as client:
+def target(folder: Path) -> Iterator[Target]:
+    with serving(folder / "data") as running, httpx.Client(base_url=running.url, trust_env=False) as client:
         made = Target(running.url)
         client.headers["Authorization"] = f"Bearer {_session(client, running.username)}"
         _people(client, made)
@@ -139,6 +140,12 @@ def run(at: Target, role: str, room: str, examples: int) -> Outcome:
     return Outcome(role, room, examples, requests, round(time.monotonic() - begun), failure)
 
 
+def alone(role: str, room: str, examples: int) -> Outcome:
+    """At a service of its own: no run meets what another left behind."""
+    with tempfile.TemporaryDirectory() as folder, target(Path(folder)) as at:
+        return run(at, role, room, examples)
+
+
 _HEAD = """\
 # The management API under schemathesis
 
@@ -177,23 +184,25 @@ def main() -> int:
     parser.add_argument("--examples", type=int, default=1000)
     parser.add_argument("--roles", default=",".join(EVERYBODY))
     parser.add_argument("--rooms", default=",".join(ROOMS))
-    parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--again", action="store_true", help="run what is noted too")
     parser.add_argument("--quiet", action="store_true", help="note nothing")
+    parser.add_argument("--processes", type=int, default=1, help="runs at once")
     asked = parser.parse_args()
     done = {} if asked.again or asked.quiet else noted()
+    wanted = [
+        (role, room)
+        for role in asked.roles.split(",")
+        for room in asked.rooms.split(",")
+        if (role, room, asked.examples) not in done
+    ]
     failed = False
-    for role in asked.roles.split(","):
-        for room in asked.rooms.split(","):
-            if (role, room, asked.examples) in done:
-                continue
-            # A service of its own: no run meets what another left behind.
-            with tempfile.TemporaryDirectory() as folder, target(Path(folder), asked.port) as at:
-                outcome = run(at, role, room, asked.examples)
-            print(f"{role} {room}: {outcome.requests} requests, {outcome.seconds} s", outcome.failure, flush=True)
+    with ThreadPoolExecutor(asked.processes) as threads:
+        for outcome in threads.map(lambda one: alone(one[0], one[1], asked.examples), wanted):
+            told = f"{outcome.role} {outcome.room}: {outcome.requests} requests, {outcome.seconds} s"
+            print(told, outcome.failure, flush=True)
             failed = failed or bool(outcome.failure)
             if not outcome.failure and not asked.quiet:
-                done[(role, room, asked.examples)] = outcome
+                done[(outcome.role, outcome.room, outcome.examples)] = outcome
                 note(done.values())
     return 1 if failed else 0
 
