@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import random
+import shutil
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -13,30 +15,25 @@ import pytest
 from chalicelib.chain import WORKERS
 from chalicelib.collection.service import Fsck
 from chalicelib.kernel.errors import Unavailable
-from chalicelib.ports.stack import Stack
 from chalicelib.retention import runs
 from chalicelib.tasks.service import Tasks
 from tests.background import run_background
-from tests.faults.ports import FAIL_AFTER, FAIL_BEFORE, Fault, faulty
+from tests.faults.ports import FAIL_AFTER, FAIL_BEFORE, TABLE_WRITES, Fault, faulty
 from tests.faults.turns import CRASH_AFTER, Crashed, Worker
 from tests.stacks import FrozenClock, embedded_stack
 
 from .shelf import Shelf, Told
 
-pytestmark = pytest.mark.campaign
-
 MEMORY = Path("/dev/shm")
 FAULTS = [FAIL_BEFORE, FAIL_AFTER, CRASH_AFTER]
+READS = 12
 
 
 @pytest.fixture
-def stack(clock: FrozenClock) -> Iterator[Stack]:
+def folder() -> Iterator[Path]:
     """In memory where the machine has such a folder: these tests write much."""
-    with (
-        tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None) as folder,
-        embedded_stack(Path(folder), clock) as opened,
-    ):
-        yield opened
+    with tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None) as made:
+        yield Path(made)
 
 
 @pytest.fixture
@@ -80,48 +77,70 @@ def require_exact(shelf: Shelf, run: str, wanted: Told, *, dry_run: bool) -> Non
 
 @dataclass(frozen=True)
 class Scene:
-    """A shelf that is filled anew for each run."""
+    """A shelf that was filled once; each run has a copy of its own, with nothing that an earlier one left behind."""
 
+    folder: Path
     shelf: Shelf
-    dry_run: bool = False
+    dry_run: bool
 
     @classmethod
-    def opened(cls, stack: Stack, clock: FrozenClock, *, dry_run: bool = False) -> Scene:
-        shelf = Shelf.opened(stack, clock)
-        fill(shelf)
-        shelf.rule("v*", 2)
-        shelf.rule("**", 3, "base")
-        return cls(shelf, dry_run)
+    def filled(cls, folder: Path, clock: FrozenClock, *, dry_run: bool) -> Scene:
+        with embedded_stack(folder / "filled", clock) as stack:
+            shelf = Shelf.opened(stack, clock)
+            fill(shelf)
+            shelf.rule("v*", 2)
+            shelf.rule("**", 3, "base")
+        return cls(folder, shelf, dry_run)
+
+    @contextlib.contextmanager
+    def _copy(self) -> Iterator[Shelf]:
+        clock, copied = FrozenClock(self.shelf.clock.now()), self.folder / "copied"
+        shutil.copytree(self.folder / "filled", copied)
+        with embedded_stack(copied, clock) as stack:
+            yield Shelf(replace(self.shelf.library, stack=stack), clock)
+        shutil.rmtree(copied)
 
     def run(self, fault: Fault | None = None, call: int = 0) -> list[str]:
         """One that is interrupted at that call and goes on; answers the calls up to there."""
-        shelf = self.shelf
-        wanted = shelf.oracle(None, "app", "base")
-        run = shelf.begin(dry_run=self.dry_run)
-        calls = begun(shelf, fault, call, run).calls
-        for _ in range(3):
-            shelf.clock.advance(301)
-            run_background(shelf.stack)
-        require_exact(shelf, run, wanted, dry_run=self.dry_run)
-        if not self.dry_run:
-            fill(shelf)
+        with self._copy() as shelf:
+            wanted = shelf.oracle(None, "app", "base")
+            run = shelf.begin(dry_run=self.dry_run)
+            calls = begun(shelf, fault, call, run).calls
+            for _ in range(3):
+                shelf.clock.advance(301)
+                run_background(shelf.stack)
+            require_exact(shelf, run, wanted, dry_run=self.dry_run)
+            assert list(Fsck(shelf.stack).run()) == []
         return calls
+
+
+def sampled(calls: list[str]) -> list[int]:
+    """Every write, as what is left to go on from changes with those alone, and some of the reads between them."""
+    places = range(1, len(calls) + 1)
+    writes = [place for place in places if calls[place - 1] in TABLE_WRITES]
+    reads = [place for place in places if place not in writes]
+    return sorted(writes + random.Random(1).sample(reads, READS))
 
 
 @pytest.mark.usefixtures("small_steps")
 @pytest.mark.parametrize("fault", FAULTS, ids=["before", "after", "crash"])
-def test_interrupted_where_it_deletes_and_where_it_tells_a_run_tells_of_each_tag_once(
-    stack: Stack, clock: FrozenClock, fault: Fault
+@pytest.mark.parametrize("dry_run", [True, False], ids=["dry run", "run"])
+@pytest.mark.parametrize(
+    "whole", [pytest.param(False, marks=pytest.mark.campaign), pytest.param(True, marks=pytest.mark.exhaustive)]
+)
+def test_interrupted_at_any_call_a_run_tells_of_each_tag_once(
+    folder: Path, clock: FrozenClock, fault: Fault, dry_run: bool, whole: bool
 ) -> None:
-    """P5: the campaign has all calls."""
-    scene = Scene.opened(stack, clock)
-    places = [place for place, name in enumerate(scene.run(), 1) if name == "table.transact"]
-    assert len(places) > 3
-    for place in places:
-        scene.run(fault, place)
-    assert list(Fsck(stack).run()) == []
+    """P5: campaigns have every write and a sample of the reads; each call is in the exhaustive one."""
+    scene = Scene.filled(folder, clock, dry_run=dry_run)
+    calls = scene.run()
+    assert len(calls) > 20
+    assert calls.count("table.transact") > 3
+    for call in range(1, len(calls) + 1) if whole else sampled(calls):
+        scene.run(fault, call)
 
 
+@pytest.mark.campaign
 def test_a_step_that_had_told_a_part_when_it_was_killed_tells_of_each_tag_once(shelf: Shelf) -> None:
     """P5: more tags than one transaction tells of, followed by as many, so that both walks have more than one."""
     for start in range(0, 110, 11):
@@ -139,18 +158,3 @@ def test_a_step_that_had_told_a_part_when_it_was_killed_tells_of_each_tag_once(s
         shelf.clock.advance(301)
         run_background(shelf.stack)
         assert (shelf.told(run), shelf.shown(run)["kept"]) == (wanted, 220)
-
-
-@pytest.mark.usefixtures("small_steps")
-@pytest.mark.parametrize("fault", FAULTS, ids=["before", "after", "crash"])
-@pytest.mark.parametrize("dry_run", [True, False], ids=["dry run", "run"])
-def test_interrupted_at_any_call_a_run_tells_of_each_tag_once(
-    stack: Stack, clock: FrozenClock, fault: Fault, dry_run: bool
-) -> None:
-    """P5"""
-    scene = Scene.opened(stack, clock, dry_run=dry_run)
-    calls = len(scene.run())
-    assert calls > 20
-    for call in range(1, calls + 1):
-        scene.run(fault, call)
-    assert list(Fsck(stack).run()) == []
