@@ -12,6 +12,7 @@ from typing import Final
 
 import pytest
 from argon2 import PasswordHasher
+from hypothesis import HealthCheck, settings
 
 from chalicelib.identity import passwords
 from chalicelib.ports.stack import Stack
@@ -33,6 +34,9 @@ def pytest_configure() -> None:
     What is collected stays to the end: looking through it for garbage would take a quarter of the time.
     """
     gc.disable()
+    # How long an example takes to be made up says how busy the machine is.
+    settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    settings.load_profile("untimed")
     if MEMORY.is_dir() and shutil.disk_usage(MEMORY).free >= ROOM_BYTES:
         os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
 

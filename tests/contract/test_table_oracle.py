@@ -158,5 +158,5 @@ class Machine(RuleBasedStateMachine):
         self.folder.cleanup()
 
 
-Machine.TestCase.settings = settings(max_examples=15, stateful_step_count=25, deadline=None)
+Machine.TestCase.settings = settings(max_examples=15, stateful_step_count=25)
 TestTableAgainstADictionary = Machine.TestCase

@@ -73,7 +73,7 @@ def test_flipped_bits_are_problems_and_never_exceptions(name: str) -> None:
     assert perf_counter() - begin < 20
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.binary(max_size=400), st.integers(0, 60), st.integers(0, 600))
 def test_any_header_is_read_or_refused(data: bytes, entries: int, length: int) -> None:
     """S3: counts and offsets of any size."""

@@ -36,7 +36,7 @@ def unpacked(tree: dict[str, str], written: Mapping[str, str], deleted: set[str]
     return {**{path: version for path, version in tree.items() if not gone(path)}, **written}
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.tuples(writes, deletions, emptied), min_size=1, max_size=4))
 def test_an_image_has_what_its_unpacked_layers_would_have(
     layers: list[tuple[dict[str, str], set[str], set[str]]],

@@ -66,7 +66,7 @@ def test_the_good_file_is_read(reader: Reader) -> None:
 
 @_BY_NAME
 @given(data=st.data())
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_damaged_files_are_read_or_refused(reader: Reader, data: st.DataObject) -> None:
     """S2: nothing else is ever raised."""
     path, good = GOOD[reader.name]
@@ -81,7 +81,7 @@ def test_damaged_files_are_read_or_refused(reader: Reader, data: st.DataObject) 
 
 @_BY_NAME
 @given(data=st.binary(max_size=300))
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 def test_noise_is_read_or_refused(reader: Reader, data: bytes) -> None:
     path, good = GOOD[reader.name]
     _read(reader, path, data)

@@ -26,7 +26,7 @@ def _texts(data: bytes) -> dict[str, bytes]:
 @given(
     st.dictionaries(st.text(min_size=1, max_size=20).filter(lambda name: "\0" not in name), st.binary(max_size=2000))
 )
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_what_was_packed_is_read_again(files: dict[str, bytes]) -> None:
     printable = {name.encode("utf-8", "replace").decode(): data for name, data in files.items()}
     for method in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
