@@ -96,7 +96,7 @@ campaign-faults: $(DEV_READY)
 	$(BIN)/python -m tests.faults.points.campaign $(FAULTS)
 
 # Thirty minutes of pushes, pulls, deletions and collection at 250 requests a second; writes benchmarks/RESULTS-soak.md.
-# SOAK="--minutes 2" is what CI runs.
+# SOAK="--minutes 2 --rate 150" is what CI runs.
 campaign-soak: $(DEV_READY)
 	$(BIN)/python -m tests.soak $(or $(SOAK),--report benchmarks/RESULTS-soak.md)
 
