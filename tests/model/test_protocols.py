@@ -12,8 +12,20 @@ from .protocols import PROTOCOLS, counterexamples, run, scenario_line
 
 README = (Path(__file__).parent / "README.md").read_text(encoding="utf-8")
 
-SHORT = [(name, scenario) for name, protocol in PROTOCOLS.items() for scenario in protocol.SHORT]
-LONG = [(name, scenario) for name, protocol in PROTOCOLS.items() for scenario in protocol.LONG]
+# Of more than a million states each: up to two minutes, and 2 GB.
+LARGE = {
+    "one manifest pushed twice, a death, two collectors, a reaper",
+    "two pushes, three collectors",
+    "two uploads, a push, two collectors",
+    "two uploads, a push, a person's delete, a release, a collector",
+    "two first pushes, a deletion, three edits beside each other",
+}
+SHORT = [pytest.param(name, scenario) for name, protocol in PROTOCOLS.items() for scenario in protocol.SHORT]
+LONG = [
+    pytest.param(name, scenario, marks=pytest.mark.exhaustive if scenario in LARGE else pytest.mark.campaign)
+    for name, protocol in PROTOCOLS.items()
+    for scenario in protocol.LONG
+]
 MECHANISMS = [
     pytest.param(name, mechanism, rules, id=f"{name}-{mechanism}")
     for name, protocol in PROTOCOLS.items()
@@ -55,18 +67,10 @@ def searched(name: str, scenario: str) -> Outcome:
     return run(protocol, protocol.Rules(), scenario)._replace(worlds=())
 
 
-@pytest.mark.parametrize(("name", "scenario"), SHORT)
+@pytest.mark.parametrize(("name", "scenario"), SHORT + LONG)
 def test_no_interleaving_of_the_protocol_loses_anything(name: str, scenario: str) -> None:
+    """Short scenarios in every run, those of more processes as campaigns, the largest where everything is tried."""
     found = searched(name, scenario)
-    assert found.safe, "\n".join((str(found.broken), *found.trace))
-    assert scenario_line(scenario, found.states) in README
-
-
-@pytest.mark.campaign
-@pytest.mark.parametrize(("name", "scenario"), LONG)
-def test_no_interleaving_of_more_processes_loses_anything(name: str, scenario: str) -> None:
-    protocol = PROTOCOLS[name]
-    found = run(protocol, protocol.Rules(), scenario)
     assert found.safe, "\n".join((str(found.broken), *found.trace))
     assert scenario_line(scenario, found.states) in README
 
