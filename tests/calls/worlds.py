@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -29,6 +29,7 @@ from chalicelib.kernel.names import Digest, RepositoryName, TagName
 from chalicelib.kernel.settings import Settings
 from chalicelib.ports import keys
 from chalicelib.ports.aws.calls import Calls as Repeats
+from chalicelib.ports.aws.clients import Clients, open_clients
 from chalicelib.ports.aws.objects import S3Objects
 from chalicelib.ports.aws.stack import open_aws_stack
 from chalicelib.ports.aws.table import DynamoTable
@@ -38,10 +39,11 @@ from chalicelib.registry import store
 from chalicelib.registry.models import HeadRecord, ManifestRecord, TagRecord
 from chalicelib.repositories.models import Repository
 from chalicelib.repositories.store import creation
-from tests.ports_aws.adapters import moto_clients
-from tests.ports_aws.emulators import environment_of
+from tests.ports_aws.adapters import REQUIRED, moto_clients
+from tests.ports_aws.emulators import environment_of, installed, table_engine
 from tests.ports_aws.resources import create_resources
 from tests.ports_aws.serving import signing_key
+from tests.ports_aws.short_way import by_the_short_way
 from tests.registry.library import CONFIG, Library
 from tests.stacks import BUCKET, FrozenClock, embedded_stack, make_instance, make_namespace
 
@@ -52,6 +54,8 @@ APP: Final = RepositoryName("library/app")
 TAG: Final = TagName("v1")
 LAYERS: Final = (b"one", b"two")
 CONFIG_BYTES: Final = json.dumps(CONFIG).encode()
+# Of everything; moto takes 10 ms a row.
+_MOST_ON_MOTO: Final = 100
 LARGE: Final[dict[str, Any]] = {"annotations": {"note": "x" * 20_000}}
 
 
@@ -135,16 +139,40 @@ def embedded_world(folder: Path, size: int) -> Iterator[World]:
 @contextmanager
 def moto_world(folder: Path, size: int) -> Iterator[World]:
     """The stack on AWS, where moto answers. One thread alone: moto loses writes of several."""
+    with mock_aws(), _on_aws(moto_clients, environment_of(), size) as world:
+        yield world
+
+
+@contextmanager
+def engine_world(folder: Path, size: int) -> Iterator[World]:
+    """The same, but its tables are an engine's, which finds rows by their keys: moto goes through all there are."""
+    with (
+        table_engine(folder) as tables,
+        by_the_short_way(tables),
+        mock_aws(),
+        _on_aws(open_clients, environment_of(tables), size) as world,
+    ):
+        yield world
+
+
+def aws_world(folder: Path, size: int) -> AbstractContextManager[World]:
+    """On moto, but for more than that is quick with where an engine is there."""
+    many = size > _MOST_ON_MOTO and (REQUIRED or installed("dynoxide"))
+    return engine_world(folder, size) if many else moto_world(folder, size)
+
+
+@contextmanager
+def _on_aws(clients_of: Callable[[], Clients], environment: Mapping[str, str], size: int) -> Iterator[World]:
     now_s = 0.0
 
     def forget() -> None:
         nonlocal now_s
         now_s += 5
 
-    with pytest.MonkeyPatch.context() as variables, mock_aws():
-        for name, value in environment_of().items():
+    with pytest.MonkeyPatch.context() as variables:
+        for name, value in environment.items():
             variables.setenv(name, value)
-        clients, settings = moto_clients(), _aws_settings()
+        clients, settings = clients_of(), _aws_settings()
         create_resources(clients, settings)
         opened = open_aws_stack(settings, FrozenClock())
         patient = Repeats(sleep=lambda _: None)
@@ -158,7 +186,7 @@ def moto_world(folder: Path, size: int) -> Iterator[World]:
             opened.close()
 
 
-WORLDS: Final = {"embedded": embedded_world, "aws": moto_world}
+WORLDS: Final = {"embedded": embedded_world, "aws": aws_world}
 
 
 async def _in_line(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
