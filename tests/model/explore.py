@@ -166,11 +166,14 @@ class _Search:
         mask = (1 << WORLD_BITS) - 1
         before: dict[int, list[int]] = defaultdict(list)
         resting: list[int] = []
+        lanes = [(mask | ((1 << MEMORY_BITS) - 1) << shift, moves) for _, _, shift, moves in self._lanes()]
         for state in self._parents:
-            moves = [move for _, known in self._moves_from(state) for move in known]
-            for move in moves:
-                before[state + move].append(state)
-            if not moves:
+            rests = True
+            for lane, moves in lanes:
+                for move in moves[state & lane]:
+                    before[state + move].append(state)
+                    rests = False
+            if rests:
                 resting.append(state)
                 for name, holds in self._at_rest.items():
                     if not holds(self._worlds.values[state & mask]):
