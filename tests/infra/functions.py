@@ -15,7 +15,7 @@ import asyncio
 import json
 import tempfile
 from collections.abc import Callable, Coroutine, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -26,22 +26,28 @@ import httpx
 import pytest
 from chalice.local import LambdaContext
 from moto import mock_aws
+from moto.core.models import DEFAULT_ACCOUNT_ID
+from moto.sqs.models import sqs_backends
 
 import app as service
 import gateway
+from chalicelib.caching import upstreams
 from chalicelib.edge.asgi import Application
 from chalicelib.edge.tally import Flushing
 from chalicelib.kernel.settings import Settings
+from chalicelib.migration import steps as migration_steps
 from chalicelib.ports import keys
 from chalicelib.ports.aws.clients import open_clients
 from chalicelib.ports.aws.stack import open_aws_stack
 from chalicelib.ports.memory import EpochCache
 from chalicelib.ports.stack import Stack
+from chalicelib.remotes import service as remotes
 from tests.api.carriers import api_gateway
 from tests.management import Reply, Sent
 from tests.ports_aws.adapters import REQUIRED
 from tests.ports_aws.emulators import environment_of, installed, table_engine
 from tests.ports_aws.resources import create_bucket, create_resources, queue_names
+from tests.ports_aws.short_way import by_the_short_way
 from tests.stacks import FrozenClock
 
 from .recording import Record, recording
@@ -147,6 +153,8 @@ class Functions:
         return len(pushes) + sum(self._consume(queue) for queue in CONSUMERS)
 
     def _consume(self, queue: str) -> int:
+        if not self._holds(queue):
+            return 0
         deliveries = self.stack.queues.receive(queue, most=10 if queue == "collection" else 1)
         if deliveries:
             records = [
@@ -161,6 +169,11 @@ class Functions:
             assert broken == [], f"{queue}: {broken}"
             self.stack.queues.complete(deliveries)
         return len(deliveries)
+
+    def _holds(self, queue: str) -> bool:
+        """Anything at all. Most queues are empty whenever they are asked, and moto's own front takes its time."""
+        held = sqs_backends[DEFAULT_ACCOUNT_ID][self.settings.region].queues[self.settings.queue_prefix + queue]
+        return bool(held._messages)
 
     def _nobodys_task(self, body: str) -> bool:
         """Whether a message is for one of the tasks that examples of the API make up: it says nothing to be done."""
@@ -205,6 +218,7 @@ def functions(vulndb_source: str = "") -> Iterator[Functions]:
         # moto copies every table for each transaction, which takes minutes of a run: an engine is quicker.
         folder = Path(opening.enter_context(TemporaryDirectory()))
         tables = opening.enter_context(table_engine(folder)) if REQUIRED or installed("dynoxide") else ""
+        opening.enter_context(by_the_short_way(tables) if tables else nullcontext())
         opening.enter_context(mock_aws())
         variables = opening.enter_context(pytest.MonkeyPatch.context())
         record = opening.enter_context(recording(settings))
@@ -214,12 +228,21 @@ def functions(vulndb_source: str = "") -> Iterator[Functions]:
         _create_secret(settings.keys_secret)
         # A thread would write the gateway's counts while somebody else acts; it writes them when it ends.
         variables.setattr(Flushing, "start", lambda flushing: None)
+        _never_pause(variables)
         clock = FrozenClock()
         opened = Functions(record, settings, clock, open_aws_stack(settings, clock), variables, folder)
         try:
             yield opened
         finally:
             opened.close()
+
+
+def _never_pause(variables: pytest.MonkeyPatch) -> None:
+    """Where a registry elsewhere does not answer, which takes half a minute of each run."""
+    _, *others = migration_steps.step.__defaults__ or ()
+    variables.setattr(migration_steps.step, "__defaults__", (lambda _seconds: None, *others))
+    variables.setattr(remotes, "LONGEST_PAUSE_S", 0.0)
+    variables.setattr(upstreams, "_LONGEST_PAUSE_S", 0.0)
 
 
 def _create_secret(name: str) -> None:

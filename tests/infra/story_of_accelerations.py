@@ -8,6 +8,7 @@ import io
 import json
 import random
 import tarfile
+from functools import cache
 from typing import Any, Final
 
 from chalicelib.kernel import media
@@ -113,6 +114,7 @@ def _tags(owner: Owner, repository: str) -> set[str]:
     return {tag["tag"] for tag in owner.ask("GET", f"{repository}/tags")["items"]}
 
 
+@cache
 def _ends_badly() -> bytes:
     """Refused when parts of it were converted and stored: its last file's name is no text."""
     much = random.Random(2).randbytes(30_000_000)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -22,7 +23,8 @@ from .recorded_calls import recorded
 def test_a_run_of_everything_makes_the_calls_that_are_on_record(tmp_path: Path) -> None:
     """In a process of its own: the app is imported as Lambda does. `python -m tests.infra.recorded_run` writes anew."""
     fresh = tmp_path / "calls.json"
-    subprocess.run([sys.executable, "-m", "tests.infra.recorded_run", str(fresh)], cwd=PROJECT, check=True)
+    command = [sys.executable, "-m", "tests.infra.recorded_run", str(fresh)]
+    subprocess.run(command, cwd=PROJECT, env=os.environ | {"TMPDIR": str(tmp_path)}, check=True)
     seen, known = recorded(fresh), recorded()
     assert sorted(seen) == sorted(known)
     for name in known:
