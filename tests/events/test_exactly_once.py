@@ -59,9 +59,9 @@ def test_everything_follows_once(embedded: Stack, seed: int, receiver: Receiver)
     assert told(embedded, seed, receiver) == []
 
 
-@pytest.mark.campaign
+@EVERY
 def test_everything_follows_once_on_the_aws_stack(receiver: Receiver) -> None:
-    """In process."""
+    """In process; campaigns have the same seed on engines."""
     with aws_stack() as stack:
         assert told(stack, 0, receiver) == []
 
