@@ -25,6 +25,7 @@ from moto import mock_aws
 from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.dynamodb.models import dynamodb_backends
 from moto.dynamodb.models.dynamo_type import DynamoType
+from moto.sqs.models import sqs_backends
 
 import gateway
 from benchmarks.counting import Count, Item, Meter, size_of
@@ -319,8 +320,10 @@ def _look(table: str, pk: str, sk: str) -> Item | None:
 
 
 def _receive(queue: str) -> str | None:
-    """The next message's body; it is deleted as the mapping would."""
+    """The next message's body; it is deleted as the mapping would. Most queues are empty whenever they are asked."""
     client = moto_clients().sqs
+    if not sqs_backends[DEFAULT_ACCOUNT_ID][client.meta.region_name].queues[queue]._messages:
+        return None
     url = client.get_queue_url(QueueName=queue)["QueueUrl"]
     for message in client.receive_message(QueueUrl=url, MaxNumberOfMessages=1).get("Messages", ()):
         client.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
