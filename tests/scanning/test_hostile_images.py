@@ -242,7 +242,8 @@ def test_a_layer_of_ten_million_entries_is_given_up_soon_and_in_little_memory(
     Path("/proc/self/clear_refs").write_text("5")
     held, began = peak(), time.process_time()
     shelf.carried_out(first)
-    assert time.process_time() - began < 30
+    # A fifth of what reading all of them takes, three times over.
+    assert time.process_time() - began < 60
     assert peak() - held < MOST_GROWN
     assert seen(shelf) == ("failed", "too_many_entries", False)
     assert "2000000 entries" in shelf.record(digest).message
