@@ -24,7 +24,7 @@ sys.stdin.read()
 """
 
 
-def wait_until(happened: object, seconds: float = 20) -> None:
+def wait_until(happened: object, seconds: float = 60) -> None:
     """Of another process: there is no clock to inject. Looks every 20 ms and fails when the time is up."""
     assert callable(happened)
     end = time.monotonic() + seconds

@@ -138,7 +138,7 @@ def test_queues_have_their_turn_one_after_another_and_it_ends_when_they_are_empt
 
     stack.queues.send("scans", ["a", "b", "c"])
     stack.queues.send("rescans", ["x"])
-    work_off([handler("scans"), handler("rescans")], rest, idle_for_s=0.01)
+    work_off([handler("scans"), handler("rescans")], rest, idle_for_s=0.5)
     assert seen == ["scans", "rescans", "scans", "scans"]
 
 
@@ -157,7 +157,7 @@ def test_who_found_nothing_stays_while_another_is_at_work(stack: Stack) -> None:
             go_on.set()
 
     pump = QueuePump("transfers", rest.noting(handle), stack.queues, "transfers", 1)
-    threads = [threading.Thread(target=work_off, args=([pump], rest, 0.01)) for _ in range(2)]
+    threads = [threading.Thread(target=work_off, args=([pump], rest, 0.1)) for _ in range(2)]
     stack.queues.send("transfers", ["long"])
     for thread in threads:
         thread.start()
