@@ -95,6 +95,7 @@ def start(paths: Sequence[Path], function: str, imports: str, *, counting: bool 
 def one_of_each(paths: Sequence[Path], *, counting: bool = False) -> dict[str, Start]:
     """Of each function. Those whose handlers import the same start alike, so that one of them starts for all."""
     found: dict[tuple[bool, str], Start] = {}
+    # That of the API has its routes as well.
     each = {name: (name == "api_handler", imports) for name, imports in functions().items()}
     for name, kind in each.items():
         if kind not in found:

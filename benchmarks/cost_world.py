@@ -25,7 +25,6 @@ from moto import mock_aws
 from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.dynamodb.models import dynamodb_backends
 from moto.dynamodb.models.dynamo_type import DynamoType
-from moto.sqs.models import sqs_backends
 
 import gateway
 from benchmarks.counting import Count, Item, Meter, size_of
@@ -55,6 +54,7 @@ from chalicelib.repositories.service import Repositories
 from tests.management import Api
 from tests.ports_aws.adapters import moto_clients
 from tests.ports_aws.emulators import environment_of
+from tests.ports_aws.quick_moto import holds_messages
 from tests.ports_aws.resources import create_bucket, create_resources
 from tests.ports_aws.serving import signing_key
 from tests.stacks import FrozenClock, make_namespace
@@ -320,9 +320,9 @@ def _look(table: str, pk: str, sk: str) -> Item | None:
 
 
 def _receive(queue: str) -> str | None:
-    """The next message's body; it is deleted as the mapping would. Most queues are empty whenever they are asked."""
+    """The next message's body; it is deleted as the mapping would."""
     client = moto_clients().sqs
-    if not sqs_backends[DEFAULT_ACCOUNT_ID][client.meta.region_name].queues[queue]._messages:
+    if not holds_messages(client.meta.region_name, queue):
         return None
     url = client.get_queue_url(QueueName=queue)["QueueUrl"]
     for message in client.receive_message(QueueUrl=url, MaxNumberOfMessages=1).get("Messages", ()):

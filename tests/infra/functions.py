@@ -26,8 +26,6 @@ import httpx
 import pytest
 from chalice.local import LambdaContext
 from moto import mock_aws
-from moto.core.models import DEFAULT_ACCOUNT_ID
-from moto.sqs.models import sqs_backends
 
 import app as service
 import gateway
@@ -46,6 +44,7 @@ from tests.api.carriers import api_gateway
 from tests.management import Reply, Sent
 from tests.ports_aws.adapters import REQUIRED
 from tests.ports_aws.emulators import environment_of, installed, table_engine
+from tests.ports_aws.quick_moto import holds_messages
 from tests.ports_aws.resources import create_bucket, create_resources, queue_names
 from tests.ports_aws.short_way import by_the_short_way
 from tests.stacks import FrozenClock
@@ -153,7 +152,7 @@ class Functions:
         return len(pushes) + sum(self._consume(queue) for queue in CONSUMERS)
 
     def _consume(self, queue: str) -> int:
-        if not self._holds(queue):
+        if not holds_messages(self.settings.region, self.settings.queue_prefix + queue):
             return 0
         deliveries = self.stack.queues.receive(queue, most=10 if queue == "collection" else 1)
         if deliveries:
@@ -169,11 +168,6 @@ class Functions:
             assert broken == [], f"{queue}: {broken}"
             self.stack.queues.complete(deliveries)
         return len(deliveries)
-
-    def _holds(self, queue: str) -> bool:
-        """Anything at all. Most queues are empty whenever they are asked, and moto's own front takes its time."""
-        held = sqs_backends[DEFAULT_ACCOUNT_ID][self.settings.region].queues[self.settings.queue_prefix + queue]
-        return bool(held._messages)
 
     def _nobodys_task(self, body: str) -> bool:
         """Whether a message is for one of the tasks that examples of the API make up: it says nothing to be done."""
